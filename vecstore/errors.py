@@ -1,0 +1,94 @@
+"""The exceptions that vecstore raises, in one tree.
+
+    VecstoreError
+      DatabaseError
+        ExtensionError          sqlite-vec cannot be loaded
+        TwoLibrariesError       a second SQLite library would open the same file
+        AdoptionError           a Database cannot be moved to a connection that loads extensions
+        NewerSchemaError        the file was written by a later vecstore
+      DoesNotExist              no such collection, or no such id in it
+      ModelError                an embedding model failed, or answered nonsense
+        UnknownModelError       (also a KeyError)
+        MissingKeyError         the environment holds no API key
+        MissingPackageError     an extra is not installed (also an ImportError)
+        RejectedInputError      the provider refuses one input (also a ValueError)
+      InvalidInputError         a value, id, vector or metadata is refused (also a ValueError)
+        InputTypeError          text for a binary model, or the other way round
+        DimensionError          a vector whose length is not the collection's
+        ModelMismatchError      the collection belongs to another model
+
+A message names the thing, the values and the remedy. The ValueError, KeyError and ImportError
+bases are there for code that was written against llm.
+"""
+
+
+class VecstoreError(Exception):
+    """The root of all errors that vecstore raises on purpose."""
+
+    def __str__(self) -> str:
+        # KeyError, a base of UnknownModelError, would print the repr of the message.
+        return str(self.args[0]) if self.args else ""
+
+
+class DatabaseError(VecstoreError):
+    """A database file or connection cannot be used."""
+
+
+class ExtensionError(DatabaseError):
+    """sqlite-vec cannot be loaded into a connection."""
+
+
+class TwoLibrariesError(DatabaseError):
+    """Two SQLite libraries of one process would hold the same file.
+
+    They do not see each other's locks, so committed rows can be lost:
+    https://www.sqlite.org/howtocorrupt.html#multiple_copies_of_sqlite_linked_into_the_same_application
+    """
+
+
+class AdoptionError(DatabaseError):
+    """A sqlite_utils.Database cannot be moved to another connection; nothing was changed."""
+
+
+class NewerSchemaError(DatabaseError):
+    """The file has migrations that this version does not know; it was left untouched."""
+
+
+class DoesNotExist(VecstoreError):
+    """There is no such collection, or no such id in it."""
+
+
+class ModelError(VecstoreError):
+    """An embedding model failed, or did not return what it was asked for."""
+
+
+class UnknownModelError(ModelError, KeyError):
+    """No installed plugin provides a model of that name."""
+
+
+class MissingKeyError(ModelError):
+    """A model needs an API key that was not provided."""
+
+
+class MissingPackageError(ModelError, ImportError):
+    """A model needs a package that is not installed."""
+
+
+class RejectedInputError(ModelError, ValueError):
+    """The provider refuses one input: the first one that the model has not yielded a vector for."""
+
+
+class InvalidInputError(VecstoreError, ValueError):
+    """A value, an id, a vector or metadata is refused; nothing of it was written."""
+
+
+class InputTypeError(InvalidInputError):
+    """A model got text and takes only bytes, or the other way round, or neither."""
+
+
+class DimensionError(InvalidInputError):
+    """A vector's length differs from that of the vectors in the collection."""
+
+
+class ModelMismatchError(InvalidInputError):
+    """A collection was opened with a model that its vectors were not made with."""
