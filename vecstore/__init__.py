@@ -1,0 +1,75 @@
+"""An embeddings store in one SQLite file."""
+
+from .collection import Collection, Entry
+from .connection import connect
+from .errors import (
+    AdoptionError,
+    DatabaseError,
+    DimensionError,
+    DoesNotExist,
+    ExtensionError,
+    InputTypeError,
+    InvalidInputError,
+    MissingKeyError,
+    MissingPackageError,
+    ModelError,
+    ModelMismatchError,
+    NewerSchemaError,
+    RejectedInputError,
+    TwoLibrariesError,
+    UnknownModelError,
+    VecstoreError,
+)
+from .models import (
+    EmbeddingModel,
+    EmbeddingModelWithAliases,
+    get_default_embedding_model,
+    get_embedding_model,
+    get_embedding_model_aliases,
+    get_embedding_models,
+    get_embedding_models_with_aliases,
+    set_default_embedding_model,
+    user_dir,
+)
+from .plugins import hookimpl
+from .upsert import EmbedReport
+from .vectors import content_hash, cosine_similarity, decode, encode
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AdoptionError",
+    "Collection",
+    "DatabaseError",
+    "DimensionError",
+    "DoesNotExist",
+    "EmbedReport",
+    "EmbeddingModel",
+    "EmbeddingModelWithAliases",
+    "Entry",
+    "ExtensionError",
+    "InputTypeError",
+    "InvalidInputError",
+    "MissingKeyError",
+    "MissingPackageError",
+    "ModelError",
+    "ModelMismatchError",
+    "NewerSchemaError",
+    "RejectedInputError",
+    "TwoLibrariesError",
+    "UnknownModelError",
+    "VecstoreError",
+    "connect",
+    "content_hash",
+    "cosine_similarity",
+    "decode",
+    "encode",
+    "get_default_embedding_model",
+    "get_embedding_model",
+    "get_embedding_model_aliases",
+    "get_embedding_models",
+    "get_embedding_models_with_aliases",
+    "hookimpl",
+    "set_default_embedding_model",
+    "user_dir",
+]

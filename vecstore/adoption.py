@@ -1,0 +1,168 @@
+"""Makes a user's own sqlite_utils.Database fit for vecstore, in place.
+
+Where its connection can load extensions, that very connection gets sqlite-vec. Many Pythons are
+built without extension loading: there, the database is reopened with apsw, and `db.conn` becomes
+that connection. Whoever holds `db` goes on using it.
+"""
+
+import functools
+import inspect
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import apsw
+from sqlite_utils import Database
+from sqlite_utils.plugins import pm as sqlite_utils_plugins
+from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
+
+from . import connection, dbapi, guard
+from .errors import AdoptionError
+
+_Function = Callable[..., Any]
+_Functions = dict[tuple[str, int], tuple[_Function, bool]]  # by name and number of arguments
+
+# What each Database has registered: a sqlite3 connection cannot be asked for its functions.
+_functions: weakref.WeakKeyDictionary[Database, _Functions] = weakref.WeakKeyDictionary()
+
+
+def adopt(db: Database) -> None:
+    """Load sqlite-vec into the connection of a Database, or replace that connection by one of apsw.
+
+    The Database of `vecstore.connect()` is left as it is, and so is one adopted before. Settings
+    that are the user's own (foreign keys, timeout) are not changed; a new connection takes them on.
+
+    :raises AdoptionError: the connection must be replaced and something in it cannot be carried
+      over: an open transaction, an attached database, a temporary table, a shared memory
+      database, a function registered before vecstore was imported. Nothing was changed.
+    :raises TwoLibrariesError: it must be replaced, and this process has the file open once more
+    """
+    conn: Any = db.conn
+    if isinstance(conn, dbapi.Connection) or hasattr(conn, "enable_load_extension"):
+        path = _main_file(conn)
+        guard.watch(path, connection.library(conn))
+        connection.configure(conn, new_file=bool(path) and not conn.in_transaction)
+    else:
+        _replace_connection(db)
+
+
+def _replace_connection(db: Database) -> None:
+    old: Any = db.conn
+    path = _main_file(old)
+    _refuse_what_cannot_move(db, path)
+    timeout = old.execute("pragma busy_timeout").fetchone()[0] / 1000
+    foreign_keys = old.execute("pragma foreign_keys").fetchone()[0]
+    recursive_triggers = old.execute("pragma recursive_triggers").fetchone()[0]
+    read_only = _is_read_only(old)
+    if path:
+        old.close()
+        new = connection.connect(path, driver="apsw", read_only=read_only, timeout=timeout).conn
+    else:
+        new = dbapi.Connection(_copy_of_memory(old))
+        connection.configure(new, new_file=False)
+        old.close()
+    new.execute(f"pragma foreign_keys = {foreign_keys:d}")
+    new.execute(f"pragma recursive_triggers = {recursive_triggers:d}")
+    new.row_factory = old.row_factory
+    new.text_factory = old.text_factory
+    db.conn = new  # type: ignore[assignment]
+    db._registered_functions.clear()
+    sqlite_utils_plugins.hook.prepare_connection(conn=new)
+    for (name, _), (function, deterministic) in _functions.get(db, {}).copy().items():
+        db.register_function(function, name=name, deterministic=deterministic, replace=True)
+
+
+def _refuse_what_cannot_move(db: Database, path: str) -> None:
+    conn = db.conn
+    remedy = "or open the file with vecstore.connect(), whose connection needs no replacement"
+    reason = "This Python's sqlite3 cannot load sqlite-vec, so vecstore reopens the database"
+    if conn.in_transaction:
+        raise AdoptionError(f"{reason}, but a transaction is open: commit it first, {remedy}")
+    attached = [name for _, name, _ in conn.execute("pragma database_list") if name != "main"]
+    if attached and attached != ["temp"]:
+        names = ", ".join(name for name in attached if name != "temp")
+        raise AdoptionError(f"{reason}, but {names} is attached: attach it afterwards, {remedy}")
+    temporary = [name for (name,) in conn.execute("select name from sqlite_temp_master")]
+    if temporary:
+        names = ", ".join(temporary)
+        raise AdoptionError(f"{reason}, but {names} is temporary: make it afterwards, {remedy}")
+    if db.memory_name:
+        raise AdoptionError(
+            f"{reason}, but the memory database {db.memory_name} is shared with other connections: "
+            "use a file, or a memory database without a name"
+        )
+    known = _functions.get(db, {})
+    lost = [name for name, arity in db._registered_functions if (name, arity) not in known]
+    if lost:
+        raise AdoptionError(
+            f"{reason}, but {', '.join(lost)} was registered before vecstore was imported: "
+            f"import vecstore first, {remedy}"
+        )
+    if path and guard.other_descriptors(path):
+        raise AdoptionError(
+            f"{reason}, but this process has {path} open once more, and two SQLite libraries "
+            f"would not see each other's locks: close the other connection first, {remedy}"
+        )
+
+
+def _main_file(conn: Any) -> str:
+    """Return the file of a connection's main database, empty for one in memory."""
+    return str(conn.execute("pragma database_list").fetchone()[2])
+
+
+def _is_read_only(conn: Any) -> bool:
+    try:
+        conn.execute("begin immediate")
+    except conn.OperationalError as error:
+        return "readonly" in str(error)
+    conn.execute("rollback")
+    return False
+
+
+def _copy_of_memory(conn: Any) -> apsw.Connection:
+    """Return an apsw connection to memory with all that another connection to memory holds."""
+    new = apsw.Connection(":memory:")
+    if conn.execute("pragma page_count").fetchone()[0] == 0:
+        return new
+    if hasattr(conn, "serialize"):
+        # deserialize() makes a database that cannot grow beyond 1 GB: take a copy of it.
+        image = apsw.Connection(":memory:")
+        image.deserialize("main", conn.serialize())
+        with new.backup("main", image, "main") as backup:
+            backup.step()
+        image.close()
+    else:  # Python 3.10
+        for statement in conn.iterdump():
+            new.execute(statement)
+    return new
+
+
+def _remember_functions() -> None:
+    """Keep each function that sqlite-utils registers, for when its connection is replaced."""
+    original = Database.register_function
+
+    @functools.wraps(original)
+    def register_function(
+        self: Database,
+        fn: _Function | None = None,
+        deterministic: bool = False,
+        replace: bool = False,
+        name: str | None = None,
+    ) -> Any:
+        def register(fn: _Function) -> _Function:
+            key = (name or fn.__name__, len(inspect.signature(fn).parameters))
+            if replace or key not in self._registered_functions:
+                _functions.setdefault(self, {})[key] = (fn, deterministic)
+            original(self, fn, deterministic=deterministic, replace=replace, name=name)
+            return fn
+
+        if fn is None:
+            return register
+        register(fn)
+        return None
+
+    Database.register_function = register_function  # type: ignore[method-assign]
+
+
+if not connection.can_load_extensions(sqlite3):
+    _remember_functions()

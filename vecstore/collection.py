@@ -1,0 +1,345 @@
+"""What users hold: a named group of vectors in a SQLite file, and the entries found in it."""
+
+import operator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from . import adoption, connection, errors, models, schema, search, upsert, vectors
+from .entries import Entry, Metadata, encode_vector, id_text, make_item, read_entry
+from .models import EmbeddingModel
+from .upsert import EmbedReport
+
+
+class Collection:
+    """A named collection of embeddings, created if it does not exist.
+
+    :param name: its name, unique in the database
+    :param db: a sqlite_utils.Database, or the path of a SQLite file, which is created if need be;
+      without it, a database in memory. A Database whose connection cannot load extensions is
+      moved to one that can: see `vecstore.adoption.adopt()`
+    :param model: the embedding model, or
+    :param model_id: its id or an alias. A new collection needs one of them, and an existing
+      one remembers its own
+    :param create: False raises DoesNotExist where there is no such collection
+
+    :raises DoesNotExist: as said; the file then has the tables, and no new collection
+    :raises ModelMismatchError: the collection exists, with another model
+    :raises UnknownModelError: a new collection is to use a model that is not installed
+    """
+
+    DoesNotExist = errors.DoesNotExist
+
+    id: int
+    name: str
+    model_id: str
+    db: Database
+
+    def __init__(
+        self,
+        name: str,
+        db: Database | str | Path | None = None,
+        *,
+        model: EmbeddingModel | None = None,
+        model_id: str | None = None,
+        create: bool = True,
+    ) -> None:
+        self.name = name
+        self.db = _database(db)
+        self._model = model
+        schema.ensure(self.db)
+        row = _find(self.db, name)
+        if row is None:
+            row = self._create(model_id) if create else None
+        if row is None:
+            raise self.DoesNotExist(f"Collection {name!r} does not exist")
+        self.id, self.model_id = row
+        self._check_model(model_id)
+
+    def _create(self, model_id: str | None) -> tuple[int, str]:
+        if self._model is None:
+            if not model_id:
+                raise errors.InvalidInputError(
+                    f"Collection {self.name!r} does not exist yet: to create it, pass model= or "
+                    "model_id="
+                )
+            self._model = models.get_embedding_model(model_id)
+        with connection.transaction(self.db):
+            row = _find(self.db, self.name)  # another process may have created it meanwhile
+            if row is None:
+                cursor = self.db.conn.execute(
+                    "insert into collections (name, model) values (?, ?)",
+                    [self.name, self._model.model_id],
+                )
+                row = int(cursor.lastrowid or 0), self._model.model_id
+        return row
+
+    def _check_model(self, model_id: str | None) -> None:
+        asked = model_id if self._model is None else self._model.model_id
+        if asked is None or asked == self.model_id:
+            return
+        if self._model is None:
+            asked = models.get_embedding_model(asked).model_id
+        if asked != self.model_id:
+            raise errors.ModelMismatchError(
+                f"Collection {self.name!r} was made with the model {self.model_id!r}, not "
+                f"{asked!r}: vectors of two models cannot be compared, so use another collection"
+            )
+
+    def __repr__(self) -> str:
+        return f"<Collection {self.name!r}: {self.count()} entries, model {self.model_id!r}>"
+
+    def model(self) -> EmbeddingModel:
+        """Return the embedding model; UnknownModelError if it is not installed."""
+        if self._model is None:
+            self._model = models.get_embedding_model(self.model_id)
+        return self._model
+
+    @classmethod
+    def exists(cls, db: Database | str | Path, name: str) -> bool:
+        """Return whether a database has a collection of that name; nothing is written."""
+        if isinstance(db, Database):
+            return _find(db, name) is not None
+        if not Path(db).exists():
+            return False
+        opened = connection.connect(db, read_only=True)
+        try:
+            return _find(opened, name) is not None
+        finally:
+            opened.close()
+
+    def count(self) -> int:
+        """Return the number of entries."""
+        found = self.db.execute(
+            "select count(*) from embeddings where collection_id = ?", [self.id]
+        ).fetchone()
+        return int(found[0])
+
+    __len__ = count
+
+    def __bool__(self) -> bool:
+        return True  # an empty collection is one nevertheless
+
+    def __contains__(self, id: object) -> bool:
+        """Return whether there is an entry with that id."""
+        found = self.db.execute(
+            "select 1 from embeddings where collection_id = ? and id = ?",
+            [self.id, id_text(id)],
+        ).fetchone()
+        return found is not None
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Yield all entries, ordered by id, without scores.
+
+        They are read a thousand at a time, so the collection may be written meanwhile.
+        """
+        after, comparison = "", ">="
+        while True:
+            rows = self.db.execute(
+                f"""
+                select id, null, content, metadata
+                from embeddings
+                where collection_id = ?
+                  and id {comparison} ?
+                order by id
+                limit 1000
+                """,
+                [self.id, after],
+            ).fetchall()
+            if not rows:
+                return
+            yield from map(read_entry, rows)
+            after, comparison = rows[-1][0], ">"
+
+    def ids(self) -> list[str]:
+        """Return all ids, in order."""
+        found = self.db.execute(
+            """
+            select id
+            from embeddings
+            where collection_id = ?
+              and id is not null
+            order by id
+            """,
+            [self.id],
+        )
+        return [id for (id,) in found]
+
+    def get(self, id: str) -> Entry:
+        """Return the entry with that id, without a score; DoesNotExist if there is none."""
+        row = self.db.execute(
+            """
+            select id, null, content, metadata
+            from embeddings
+            where collection_id = ?
+              and id = ?
+            """,
+            [self.id, id_text(id)],
+        ).fetchone()
+        if row is None:
+            raise self._no_such_id(id)
+        return read_entry(row)
+
+    def embed(
+        self,
+        id: str,
+        value: str | bytes,
+        metadata: Metadata | None = None,
+        store: bool = False,
+        *,
+        key: str | None = None,
+    ) -> None:
+        """Embed one value and store its vector under an id; see embed_multi_with_metadata()."""
+        self.embed_multi_with_metadata([(id, value, metadata)], store=store, key=key)
+
+    def embed_multi(
+        self,
+        entries: Iterable[tuple[str, str | bytes]],
+        store: bool = False,
+        batch_size: int = 100,
+        *,
+        key: str | None = None,
+    ) -> EmbedReport:
+        """Embed (id, value) pairs and store them; see embed_multi_with_metadata()."""
+        triples = ((id, value, None) for id, value in entries)
+        return self.embed_multi_with_metadata(triples, store, batch_size, key=key)
+
+    def embed_multi_with_metadata(
+        self,
+        entries: Iterable[tuple[str, str | bytes, Metadata | None]],
+        store: bool = False,
+        batch_size: int = 100,
+        *,
+        key: str | None = None,
+    ) -> EmbedReport:
+        """Embed (id, value, metadata) triples and store them; return what was done.
+
+        The id is the key, and the last write wins. Content that the collection has embedded
+        before, under whatever id, is not embedded again. A row that is the same already is not
+        written. Metadata of None leaves stored metadata as it is; {} removes it.
+
+        `entries` is consumed lazily, a batch at a time. A batch is one transaction, committed as
+        it completes, and no lock is held while the model works. So an interrupted call keeps the
+        batches before, and the same call again goes on from there.
+
+        :param store: also store text in the column `content`, and bytes in `content_blob`
+        :param batch_size: entries in a batch, or the model's own batch size if that is lower
+        :param key: an API key, in place of the one in the environment
+        :raises InvalidInputError: an id, a value, metadata or a vector is refused, which is named;
+          nothing of its batch is written
+        :raises RejectedInputError: the provider refuses the value of the id that is named; the
+          entries of the batch that were embedded before it are written
+        :raises ModelError: the model failed; nothing of the batch is written
+        """
+        if batch_size < 1:
+            raise errors.InvalidInputError(f"batch_size is {batch_size}: it must be 1 or more")
+        size = min(batch_size, self.model().batch_size or batch_size)
+        report = EmbedReport()
+        iterator = iter(entries)
+        while batch := list(islice(iterator, size)):
+            items = [
+                make_item(id, value, metadata, self.content_hash) for id, value, metadata in batch
+            ]
+            report += upsert.Batch(self.db, self.id, items, store).write(
+                lambda values: self.model().embed_multi(values, key=key)
+            )
+        return report
+
+    def delete_ids(self, ids: Iterable[str]) -> int:
+        """Delete the entries with these ids, in one transaction; return how many there were."""
+        deleted = 0
+        with connection.transaction(self.db):
+            for id in ids:
+                deleted += self.db.conn.execute(
+                    "delete from embeddings where collection_id = ? and id = ?",
+                    [self.id, id_text(id)],
+                ).rowcount
+        return deleted
+
+    def delete(self) -> None:
+        """Delete the collection and all its entries."""
+        with connection.transaction(self.db):
+            self.db.execute("delete from embeddings where collection_id = ?", [self.id])
+            self.db.execute("delete from collections where id = ?", [self.id])
+
+    def similar(
+        self, value: str | bytes, number: int = 10, prefix: str | None = None
+    ) -> list[Entry]:
+        """Return the entries most similar to a value, which the model embeds, best first.
+
+        See similar_by_vector() for the parameters and the order.
+        """
+        return self.similar_by_vector(self.model().embed(value), number, prefix=prefix)
+
+    def similar_by_id(self, id: str, number: int = 10, prefix: str | None = None) -> list[Entry]:
+        """Return the entries most similar to a stored one, which is itself left out.
+
+        Needs no model. An entry whose vector cannot be compared is similar to nothing.
+
+        :raises DoesNotExist: there is no entry with that id
+        """
+        id = id_text(id)
+        row = self.db.execute(
+            "select embedding from embeddings where collection_id = ? and id = ?", [self.id, id]
+        ).fetchone()
+        if row is None:
+            raise self._no_such_id(id)
+        return self._similar(row[0], number, skip_id=id, prefix=prefix)
+
+    def similar_by_vector(
+        self,
+        vector: Sequence[float],
+        number: int = 10,
+        skip_id: str | None = None,
+        prefix: str | None = None,
+    ) -> list[Entry]:
+        """Return the entries most similar to a vector, best first; equal scores by id.
+
+        The search is exact, and runs in SQL. Entries whose vector cannot be compared (zero, NaN,
+        infinite) are left out, and to a zero vector nothing is similar.
+
+        :param number: how many to return, at most
+        :param skip_id: an id to leave out
+        :param prefix: only ids that start with this text, taken literally
+        :raises DimensionError: the collection's vectors have another dimension
+        :raises InvalidInputError: the vector is empty or not finite, or number is negative
+        """
+        blob = encode_vector(vector, "The vector to search for")
+        skip_id = None if skip_id is None else id_text(skip_id)
+        return self._similar(blob, number, skip_id=skip_id, prefix=prefix)
+
+    def _similar(
+        self, vector: bytes | None, number: int, *, skip_id: str | None, prefix: str | None
+    ) -> list[Entry]:
+        number = operator.index(number)
+        if number < 0:
+            raise errors.InvalidInputError(f"number is {number}: it must be 0 or more")
+        if not vector or len(vector) % 4:
+            return []
+        query = search.Query(self.id, vector, number, prefix or "", skip_id)
+        return [read_entry(row) for row in search.search(self.db, query)]
+
+    def _no_such_id(self, id: str) -> errors.DoesNotExist:
+        return self.DoesNotExist(f"Collection {self.name!r} has no entry with the id {id!r}")
+
+    @staticmethod
+    def content_hash(input: str | bytes) -> bytes:
+        """Return the hash by which embedded content is recognised: MD5. Meant to be overridden."""
+        return vectors.content_hash(input)
+
+
+def _database(db: Database | str | Path | None) -> Database:
+    if not isinstance(db, Database):
+        return connection.connect(db)
+    adoption.adopt(db)
+    return db
+
+
+def _find(db: Database, name: str) -> tuple[int, str] | None:
+    """Return the id and the model of a collection."""
+    if not db["collections"].exists():
+        return None
+    row = db.execute("select id, model from collections where name = ?", [name]).fetchone()
+    return None if row is None else (row[0], row[1])

@@ -1,0 +1,110 @@
+"""What comes out of a collection, and what goes in: checked before anything is embedded."""
+
+import json
+import math
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import InputTypeError, InvalidInputError
+from .vectors import encode
+
+Metadata = dict[str, Any]
+
+
+@dataclass
+class Entry:
+    """One item of a collection: its id, and what was stored with it.
+
+    `score` is the cosine similarity to what was searched for, at most 1.0, computed in float32;
+    None where nothing was searched for. `content` is None unless text was stored, `metadata`
+    unless there is some.
+    """
+
+    id: str
+    score: float | None
+    content: str | None = None
+    metadata: Metadata | None = None
+
+
+@dataclass
+class Item:
+    """One entry to write: its id as text, what to embed, the hash of that, metadata as JSON.
+
+    `metadata` is None to leave stored metadata alone, and "" to remove it.
+    """
+
+    id: str
+    value: str | bytes
+    content_hash: bytes
+    metadata: str | None
+
+
+def make_item(
+    id: Any, value: Any, metadata: Any, content_hash: Callable[[str | bytes], bytes]
+) -> Item:
+    """Return an entry as it will be written; InvalidInputError says what is wrong with it."""
+    text_id = id_text(id)
+    if not isinstance(value, str | bytes):
+        raise InputTypeError(
+            f"The value of {text_id!r} is of type {type(value).__name__}: it must be str or bytes"
+        )
+    if isinstance(value, str):
+        _refuse_surrogates(value, f"The value of {text_id!r}")
+    return Item(text_id, value, content_hash(value), _metadata_json(text_id, metadata))
+
+
+def id_text(id: Any) -> str:
+    """Return an id as the text that is stored: 1 and "1" are the same id."""
+    if id is None or isinstance(id, bytes):
+        raise InvalidInputError(f"An id is {id!r}: it must be text, or a number that becomes text")
+    text = str(id)
+    _refuse_surrogates(text, f"The id {text!r}")
+    return text
+
+
+def read_entry(row: tuple[Any, ...]) -> Entry:
+    """Return the entry in a row of id, score, content and metadata."""
+    id, score, content, metadata = row
+    try:
+        return Entry(id, score, content, json.loads(metadata) if metadata else None)
+    except ValueError as error:
+        raise InvalidInputError(
+            f"The metadata of {id!r} is not JSON ({error}): correct the column embeddings.metadata"
+        ) from error
+
+
+def encode_vector(vector: Sequence[float], name: str) -> bytes:
+    """Return a vector as float32 bytes; InvalidInputError, with its name, if it is not finite."""
+    try:
+        total = sum(vector)  # not finite if any of the numbers is not
+        if len(vector) and math.isfinite(total):
+            return encode(vector)
+    except (TypeError, OverflowError, struct.error) as error:
+        raise InvalidInputError(f"{name} is not a list of numbers of float32: {error}") from error
+    problem = "holds NaN or an infinity" if len(vector) else "has no dimensions"
+    raise InvalidInputError(f"{name} {problem}: it could not be compared with anything")
+
+
+def _metadata_json(id: str, metadata: Any) -> str | None:
+    if metadata is None:
+        return None
+    if not isinstance(metadata, dict):
+        raise InvalidInputError(
+            f"The metadata of {id!r} is of type {type(metadata).__name__}: it must be a dict"
+        )
+    try:
+        return json.dumps(metadata, allow_nan=False) if metadata else ""
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidInputError(f"The metadata of {id!r} cannot be JSON: {error}") from error
+
+
+def _refuse_surrogates(text: str, name: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidInputError(
+            f"{name} has a lone surrogate at position {error.start}, which is not text: "
+            "decode its bytes with the right encoding, or with errors='replace'"
+        ) from None

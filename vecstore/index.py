@@ -1,0 +1,257 @@
+"""The vector index of one dimension: its tables, its triggers, and how it is filled.
+
+For dimension D, with D in every name:
+
+    vec_embeddings_D        vec0: the vectors, partitioned by collection, cosine distance
+    vec_embeddings_D_bits   vec0: one sign bit a dimension, for D divisible by 8
+    vec_embeddings_D_ids    the integer rowid of each (collection_id, id), shared by both
+
+Triggers on `embeddings` keep vec_embeddings_D_ids equal to the rows of that dimension; triggers
+on vec_embeddings_D_ids carry each change on to the vec0 tables. So they see every write, from
+whatever program, and are rolled back with it.
+"""
+
+from sqlite_utils import Database
+
+from . import connection
+
+MAX_DIMENSIONS = 8192  # of a vec0 column
+_CHUNK_BYTES = 192 * 1024
+_MAX_CHUNK_ROWS = 4096  # vec0 refuses more
+
+
+def ensure(db: Database, dimensions: int) -> bool:
+    """Make sure that the index of this dimension exists and is in step; return whether it is.
+
+    A missing index is built, and one that lost a trigger (sqlite-utils' transform() drops them)
+    is built anew, in one transaction. False, with the database unchanged, if vec0 cannot hold
+    vectors of that many dimensions or the database cannot be written now.
+    """
+    if exists(db, dimensions):
+        return True
+    if not 0 < dimensions <= MAX_DIMENSIONS:
+        return False
+    try:
+        with connection.transaction(db):
+            if not exists(db, dimensions):  # another process may have built it while we waited
+                build(db, dimensions)
+    except db.conn.OperationalError as error:
+        if connection.is_unwritable(error):
+            return False
+        raise
+    return True
+
+
+def exists(db: Database, dimensions: int) -> bool:
+    """Return whether the index of this dimension and all its triggers are there, unaltered."""
+    found = db.execute(
+        "select sql from sqlite_master where name glob ?", [f"vec_embeddings_{dimensions}*"]
+    )
+    return {sql for (sql,) in found}.issuperset(_schema(dimensions))
+
+
+def indexed_dimensions(db: Database) -> list[int]:
+    """Return the dimensions that have an index, in step or not, in ascending order."""
+    names = db.execute(
+        "select name from sqlite_master where name glob 'vec_embeddings_*_ids' and type = 'table'"
+    )
+    parts = (name.split("_")[2] for (name,) in names)
+    return sorted(int(part) for part in parts if part.isdigit())
+
+
+def build(db: Database, dimensions: int) -> None:
+    """Create the index of one dimension from the stored vectors, in place of any older one.
+
+    Belongs inside a transaction. Needs no model: the vectors are those in `embeddings`.
+    """
+    drop(db, dimensions)
+    for sql in _schema(dimensions):
+        db.execute(sql)
+    db.execute(
+        f"""
+        insert into vec_embeddings_{dimensions}_ids (collection_id, id)
+        select collection_id, id
+        from embeddings
+        where {_comparable("embeddings", dimensions)}
+        order by collection_id, rowid
+        """
+    )
+
+
+def drop(db: Database, dimensions: int) -> None:
+    """Remove the index of one dimension with its triggers; the stored vectors stay.
+
+    Belongs inside a transaction.
+    """
+    name = f"vec_embeddings_{dimensions}"
+    for event in ("insert", "update", "delete"):
+        db.execute(f"DROP TRIGGER IF EXISTS {name}_{event}")
+    for table in (f"{name}_ids", f"{name}_bits", name):
+        db.execute(f"DROP TABLE IF EXISTS {table}")
+
+
+def has_bits(dimensions: int) -> bool:
+    """Return whether an index of this dimension has a bit table: vec0 packs 8 bits to a byte."""
+    return dimensions % 8 == 0
+
+
+def _schema(dimensions: int) -> list[str]:
+    """Return the statements that create an index, with the one integer that they depend on."""
+    return [*_tables(dimensions), *_embeddings_triggers(dimensions), *_ids_triggers(dimensions)]
+
+
+def _tables(d: int) -> list[str]:
+    # vec0 allocates whole chunks per collection: with its default of 1024 rows, one row of 1536
+    # dimensions would take 6 MB. Bits get more rows a chunk, for a fast scan in less space.
+    rows = min(max(_CHUNK_BYTES // (4 * d) // 8 * 8, 8), _MAX_CHUNK_ROWS)
+    tables = [
+        f"""
+        CREATE TABLE vec_embeddings_{d}_ids (
+           rowid INTEGER PRIMARY KEY,
+           collection_id INTEGER NOT NULL,
+           id TEXT NOT NULL,
+           UNIQUE (collection_id, id)
+        )
+        """,
+        f"""
+        CREATE VIRTUAL TABLE vec_embeddings_{d} USING vec0(
+           collection_id integer partition key,
+           embedding float[{d}] distance_metric=cosine,
+           chunk_size={rows}
+        )
+        """,
+    ]
+    if has_bits(d):
+        tables.append(
+            f"""
+            CREATE VIRTUAL TABLE vec_embeddings_{d}_bits USING vec0(
+               collection_id integer partition key,
+               embedding bit[{d}],
+               chunk_size={min(8 * rows, _MAX_CHUNK_ROWS)}
+            )
+            """
+        )
+    return [sql.strip() for sql in tables]
+
+
+def _comparable(row: str, d: int) -> str:
+    """Return the condition that a row of `embeddings` belongs into the index.
+
+    The distance of a vector to itself is NULL if it is zero or holds a NaN or an infinity. CASE,
+    because vec_distance_cosine must not see what is no vector, and AND promises no order.
+    """
+    return f"""CASE
+              WHEN typeof({row}.embedding) = 'blob'
+                 AND length({row}.embedding) = {4 * d}
+                 AND typeof({row}.collection_id) = 'integer'
+                 AND {row}.id IS NOT NULL
+              THEN vec_distance_cosine({row}.embedding, {row}.embedding) IS NOT NULL
+              ELSE 0
+           END"""
+
+
+def _embeddings_triggers(d: int) -> list[str]:
+    """Return the triggers that keep the ids table equal to the comparable rows of dimension d.
+
+    OR REPLACE deletes a conflicting row without firing delete triggers, so after every insert and
+    update the new key may have an entry already. It is then updated in place: vec0 would keep
+    the space of a deleted one.
+    """
+    ids = f"vec_embeddings_{d}_ids"
+    old_key = "collection_id = old.collection_id AND id = old.id"
+    new_key = "collection_id = new.collection_id AND id = new.id"
+    put = f"""
+           DELETE FROM {ids}
+           WHERE {new_key} AND NOT {_comparable("new", d)};
+           UPDATE {ids}
+           SET id = id
+           WHERE {new_key};
+           INSERT INTO {ids} (collection_id, id)
+           SELECT new.collection_id, new.id
+           WHERE {_comparable("new", d)}
+              AND NOT EXISTS (SELECT 1 FROM {ids} WHERE {new_key});
+    """
+    triggers = [
+        f"""
+        CREATE TRIGGER vec_embeddings_{d}_insert
+        AFTER INSERT ON embeddings
+        WHEN length(new.embedding) = {4 * d}
+           OR EXISTS (SELECT 1 FROM {ids} WHERE {new_key})
+        BEGIN
+           {put.strip()}
+        END
+        """,
+        f"""
+        CREATE TRIGGER vec_embeddings_{d}_update
+        AFTER UPDATE OF collection_id, id, embedding ON embeddings
+        WHEN (old.collection_id, old.id, old.embedding)
+           IS NOT (new.collection_id, new.id, new.embedding)
+           AND (
+              length(new.embedding) = {4 * d}
+              OR length(old.embedding) = {4 * d}
+              OR EXISTS (SELECT 1 FROM {ids} WHERE {new_key})
+           )
+        BEGIN
+           DELETE FROM {ids}
+           WHERE {old_key}
+              AND (old.collection_id, old.id) IS NOT (new.collection_id, new.id);
+           {put.strip()}
+        END
+        """,
+        f"""
+        CREATE TRIGGER vec_embeddings_{d}_delete
+        AFTER DELETE ON embeddings
+        WHEN length(old.embedding) = {4 * d}
+        BEGIN
+           DELETE FROM {ids}
+           WHERE {old_key};
+        END
+        """,
+    ]
+    return [sql.strip() for sql in triggers]
+
+
+def _ids_triggers(d: int) -> list[str]:
+    """Return the triggers that carry each change of the ids table on to the vec0 tables."""
+    name = f"vec_embeddings_{d}"
+    vector = """(
+              SELECT embedding FROM embeddings
+              WHERE collection_id = new.collection_id AND id = new.id
+           )"""
+    # VALUES, not SELECT: an INSERT ... SELECT loses the subtype that marks a value as bits.
+    add_bits = f"""
+           INSERT INTO {name}_bits (rowid, collection_id, embedding)
+           VALUES (new.rowid, new.collection_id, vec_quantize_binary({vector}));
+    """
+    remove_bits = f"DELETE FROM {name}_bits WHERE rowid = old.rowid;"
+    if not has_bits(d):
+        add_bits = remove_bits = ""
+    triggers = [
+        f"""
+        CREATE TRIGGER {name}_ids_insert
+        AFTER INSERT ON {name}_ids
+        BEGIN
+           INSERT INTO {name} (rowid, collection_id, embedding)
+           VALUES (new.rowid, new.collection_id, {vector});
+           {add_bits.strip()}
+        END
+        """,
+        f"""
+        CREATE TRIGGER {name}_ids_update
+        AFTER UPDATE ON {name}_ids
+        BEGIN
+           UPDATE {name} SET embedding = {vector} WHERE rowid = new.rowid;
+           {remove_bits}
+           {add_bits.strip()}
+        END
+        """,
+        f"""
+        CREATE TRIGGER {name}_ids_delete
+        AFTER DELETE ON {name}_ids
+        BEGIN
+           DELETE FROM {name} WHERE rowid = old.rowid;
+           {remove_bits}
+        END
+        """,
+    ]
+    return [sql.strip() for sql in triggers]

@@ -1,0 +1,108 @@
+"""Brings a database to the documented schema: migrations/*.sql, through sqlite_utils.Migrations.
+
+The first five files repeat llm's own migrations and are recorded under llm's names in llm's set,
+so that a database made here opens in llm and one made there, of whatever age, opens here. Those
+after them are recorded in the set "vecstore".
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlite_utils import Database, Migrations
+
+from . import connection
+from .errors import DatabaseError, NewerSchemaError
+from .vectors import content_hash
+
+_TABLES = {"collections", "embeddings"}
+_LLM_MIGRATIONS = 5
+_GUARDS = "0006_guard_embeddings"
+
+llm_migrations = Migrations("llm.embeddings")
+vecstore_migrations = Migrations("vecstore")
+
+
+def ensure(db: Database) -> None:
+    """Create the tables, or bring older ones up to date with their data kept.
+
+    All pending migrations are one transaction, and a database that is up to date is only read. A
+    database that cannot be written is left as it is: what an older one holds can still be read.
+
+    :raises NewerSchemaError: a later vecstore has migrated it; it is left untouched
+    :raises DatabaseError: it has tables of these names that are neither llm's nor vecstore's
+    """
+    if _is_current(db):
+        return
+    try:
+        with connection.transaction(db):
+            if not _is_current(db):  # another process may have migrated it while we waited
+                _apply(db)
+    except db.conn.OperationalError as error:
+        if "readonly" not in str(error):
+            raise
+
+
+def _is_current(db: Database) -> bool:
+    known = {migration.name for migration in vecstore_migrations._migrations}
+    applied = {migration.name for migration in vecstore_migrations.applied(db)}
+    if applied - known:
+        raise NewerSchemaError(
+            f"The database has the migrations {', '.join(sorted(applied - known))}, which this "
+            "vecstore does not know: upgrade it with pip install -U sqlite-vecstore"
+        )
+    return applied == known and not llm_migrations.pending(db) and not _missing_guards(db)
+
+
+def _missing_guards(db: Database) -> bool:
+    """Return whether triggers of migration 0006 are gone, as after sqlite-utils' transform()."""
+    found = db.execute(
+        "select count(*) from sqlite_master where type = 'trigger' and name glob ?",
+        ["embeddings_guard_*"],
+    )
+    return bool(found.fetchone()[0] != 4)
+
+
+def _apply(db: Database) -> None:
+    if not llm_migrations.applied(db):
+        foreign = _TABLES.intersection(db.table_names())
+        if foreign:
+            raise DatabaseError(
+                f"The database has a table named {' and '.join(sorted(foreign))} already, without "
+                "a record of the migrations that llm and vecstore keep: use another file"
+            )
+    db.conn.create_function("vecstore_md5", 1, content_hash)
+    try:
+        llm_migrations.apply(db)
+        vecstore_migrations.apply(db)
+        if _missing_guards(db):
+            db.executescript(_migration_files()[_GUARDS])
+    finally:
+        db.conn.create_function("vecstore_md5", 1, None)
+
+
+def _migration_files() -> dict[str, str]:
+    """Return the SQL of each migration by its name, in order."""
+    package = Path(__file__).parent
+    folder = package / "migrations"
+    if not folder.is_dir():  # a checkout, not an installed wheel
+        folder = package.parent / "migrations"
+    return {path.stem: path.read_text("utf-8") for path in sorted(folder.glob("*.sql"))}
+
+
+def _runner(sql: str) -> Callable[[Database], None]:
+    def run(db: Database) -> None:
+        db.executescript(sql)
+
+    return run
+
+
+def _register() -> None:
+    for number, (name, sql) in enumerate(_migration_files().items(), start=1):
+        if number <= _LLM_MIGRATIONS:
+            llm_name = "m" + name[1:]  # 0001_create_tables is llm's m001_create_tables
+            llm_migrations(name=llm_name)(_runner(sql))
+        else:
+            vecstore_migrations(name=name)(_runner(sql))
+
+
+_register()

@@ -1,0 +1,210 @@
+"""One similarity query: which plan answers it, its SQL, its rows.
+
+Two plans, with the same answer:
+
+    exact   KNN in the vec0 table of the vector's dimension, joined to `embeddings`
+    scan    vec_distance_cosine over the rows of `embeddings`: where there is no index and none
+            can be built, for more rows than vec0 returns, and to order equals at the last place
+
+Both order equal scores by id, and leave out rows whose vector cannot be compared.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlite_utils import Database
+
+from . import index
+from .errors import DimensionError
+
+_MAX_K = 4096  # of vec0
+_LAST_CODE_POINT = 0x10FFFF
+
+Row = tuple[str, float, str | None, str | None]  # id, score, content, metadata
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is asked: the `number` rows of a collection that are nearest to a vector.
+
+    `vector` is float32 bytes. `prefix` keeps only ids that start with it, literally; `skip_id`
+    leaves one id out. Both are applied before the nearest are taken.
+    """
+
+    collection_id: int
+    vector: bytes
+    number: int
+    prefix: str = ""
+    skip_id: str | None = None
+
+    @property
+    def dimensions(self) -> int:
+        """The length of the vector."""
+        return len(self.vector) // 4
+
+
+def search(db: Database, query: Query) -> list[Row]:
+    """Return the rows nearest to a vector, best first.
+
+    :raises DimensionError: the collection has vectors, but none of this dimension
+    """
+    if query.number == 0 or not _has_dimension(db, query):
+        return []
+    # One more than asked for shows whether the last place is shared, another is for skip_id.
+    k = query.number + 1 + (query.skip_id is not None)
+    if k > _MAX_K or not index.ensure(db, query.dimensions):
+        return _scan(db, query)
+    rows = [row for row in _exact(db, query, k) if row[0] != query.skip_id]
+    if len(rows) > query.number and rows[query.number - 1][1] == rows[query.number][1]:
+        return _scan(db, query)  # vec0 chooses freely among equals, ids decide
+    return rows[: query.number]
+
+
+def vector_dimensions(db: Database, collection_id: int, dimensions: int) -> int | None:
+    """Return the given dimension if the collection has vectors of it, else what it has instead.
+
+    A collection has one dimension, unless other programs gave it more. None: it has no vectors.
+    """
+    if index.exists(db, dimensions) and _in_index(db, collection_id, dimensions):
+        return dimensions
+    row = db.execute(
+        """
+        select length(embedding) / 4
+        from embeddings
+        where collection_id = ?
+          and length(embedding) > 0
+        order by length(embedding) <> ?
+        limit 1
+        """,
+        [collection_id, 4 * dimensions],
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def dimension_error(name: str, found: int, expected: int) -> DimensionError:
+    """Return the error for a vector of another dimension than the collection's."""
+    return DimensionError(
+        f"{name} has {found} dimensions and the collection's vectors have {expected}: "
+        "use the model that the collection was made with"
+    )
+
+
+def _has_dimension(db: Database, query: Query) -> bool:
+    found = vector_dimensions(db, query.collection_id, query.dimensions)
+    if found is not None and found != query.dimensions:
+        raise dimension_error("The vector", query.dimensions, found)
+    return found is not None
+
+
+def _in_index(db: Database, collection_id: int, dimensions: int) -> bool:
+    row = db.execute(
+        f"""
+        select 1
+        from vec_embeddings_{dimensions}_ids
+        where collection_id = ?
+        limit 1
+        """,
+        [collection_id],
+    ).fetchone()
+    return row is not None
+
+
+def _exact(db: Database, query: Query, k: int) -> list[Row]:
+    d = query.dimensions
+    among, args = "", _arguments(query)
+    if query.prefix:
+        among = f"""
+            and rowid in (
+              select rowid
+              from vec_embeddings_{d}_ids
+              where collection_id = :collection_id
+                and {_prefix_condition(args)}
+            )"""
+    return db.execute(
+        f"""
+        with nearest as materialized (
+          select rowid, distance
+          from vec_embeddings_{d}
+          where embedding match :vector
+            and collection_id = :collection_id
+            and k = :k{among}
+        )
+        select embeddings.id, 1 - nearest.distance, embeddings.content, embeddings.metadata
+        from nearest
+        join vec_embeddings_{d}_ids as ids on ids.rowid = nearest.rowid
+        join embeddings
+          on embeddings.collection_id = ids.collection_id
+          and embeddings.id = ids.id
+        order by nearest.distance, embeddings.id
+        """,
+        {**args, "k": k},
+    ).fetchall()
+
+
+def _scan(db: Database, query: Query) -> list[Row]:
+    args = _arguments(query)
+    among = f"and {_prefix_condition(args)}" if query.prefix else ""
+    # CASE, because AND promises no order, and a blob of another length would be an error.
+    return db.execute(
+        f"""
+        with compared as (
+          select
+            rowid as row,
+            id,
+            case
+              when typeof(embedding) = 'blob' and length(embedding) = :bytes
+              then vec_distance_cosine(embedding, :vector)
+            end as distance
+          from embeddings
+          where collection_id = :collection_id
+            and id is not null
+            and id is not :skip_id
+            {among}
+        ),
+        nearest as materialized (
+          select row, distance
+          from compared
+          where distance is not null
+          order by distance, id
+          limit :number
+        )
+        select embeddings.id, 1 - nearest.distance, embeddings.content, embeddings.metadata
+        from nearest
+        join embeddings on embeddings.rowid = nearest.row
+        order by nearest.distance, embeddings.id
+        """,
+        args,
+    ).fetchall()
+
+
+def _arguments(query: Query) -> dict[str, Any]:
+    return {
+        "collection_id": query.collection_id,
+        "vector": query.vector,
+        "bytes": len(query.vector),
+        "number": query.number,
+        "skip_id": query.skip_id,
+        "prefix": query.prefix,
+        "after_prefix": _after_prefix(query.prefix),
+    }
+
+
+def _prefix_condition(args: dict[str, Any]) -> str:
+    """Return the SQL for ids that start with :prefix, as a range that an index can answer."""
+    if args["after_prefix"] is None:
+        return "id >= :prefix"
+    return "id >= :prefix and id < :after_prefix"
+
+
+def _after_prefix(prefix: str) -> str | None:
+    """Return the least text that is greater than every text with this prefix; None if none is.
+
+    SQLite compares the bytes of UTF-8, whose order is that of the code points.
+    """
+    shortened = prefix.rstrip(chr(_LAST_CODE_POINT))
+    if not shortened:
+        return None
+    following = ord(shortened[-1]) + 1
+    if following == 0xD800:  # surrogates are no text
+        following = 0xE000
+    return shortened[:-1] + chr(following)

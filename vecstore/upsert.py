@@ -1,0 +1,299 @@
+"""The write contract: which entries need the model, which need a write, and how they are written.
+
+The id is the key. Content that the collection has embedded before, under whatever id, is not
+embedded again: its vector is copied. An unchanged row is not written. Metadata of None leaves
+what is stored as it is. Content that is not to be stored stays if it is still what was embedded,
+and is removed if it is not.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from sqlite_utils import Database
+
+from . import connection, index, search
+from .entries import Item, encode_vector
+from .errors import DoesNotExist, ModelError, RejectedInputError
+
+_MAX_VARIABLES = 500  # in one statement; SQLite's limit is 32,766, or less in some builds
+
+
+@dataclass
+class EmbedReport:
+    """How many entries a call embedded, and what became of the others.
+
+    embedded: sent to the model. reused: written with a vector that the collection had for the same
+    content. updated: same content, new metadata or newly stored. unchanged: not written. An entry
+    that is followed by another of the same id in the same batch is not counted.
+    """
+
+    embedded: int = 0
+    reused: int = 0
+    updated: int = 0
+    unchanged: int = 0
+
+    def __add__(self, other: "EmbedReport") -> "EmbedReport":
+        sums = (getattr(self, f.name) + getattr(other, f.name) for f in fields(self))
+        return EmbedReport(*sums)
+
+
+@dataclass
+class _Row:
+    """What the database holds for an id."""
+
+    content_hash: bytes | None
+    has_vector: bool
+    has_content: bool
+    metadata: str | None
+
+
+@dataclass
+class _Plan:
+    """What a batch needs, given the rows of the moment and the vectors at hand."""
+
+    missing: list[Item] = field(default_factory=list)  # content without a vector, each once
+    new: list[tuple[Item, _Row | None]] = field(default_factory=list)  # to insert or replace
+    changed: list[Item] = field(default_factory=list)  # only metadata or stored content
+    unchanged: int = 0
+
+
+Embed = Callable[[list[str | bytes]], Iterable[Sequence[float]]]
+
+
+class Batch:
+    """Entries that are written in one transaction, and the vectors that they get.
+
+    No lock is held while the model works. If rows change meanwhile so that more content needs a
+    vector, the model is asked again.
+    """
+
+    def __init__(self, db: Database, collection_id: int, items: list[Item], store: bool) -> None:
+        self._db = db
+        self._collection_id = collection_id
+        self._items = _last_of_each_id(items)
+        self._store = store
+        self._vectors: dict[bytes, bytes] = {}  # by content hash
+        self._embedded: set[str] = set()  # ids whose content the model was given
+
+    def write(self, embed: Embed) -> EmbedReport:
+        """Embed what must be embedded, and write what must be written.
+
+        After an error nothing of the batch is written, with one exception: entries that were
+        embedded before one that raises RejectedInputError are.
+        """
+        plan = self._plan()
+        while plan.missing or plan.new or plan.changed:
+            try:
+                self._embed(plan.missing, embed)
+            except RejectedInputError:
+                self._items = [item for item in self._items if item.content_hash in self._vectors]
+                self._write_if_complete()
+                raise
+            plan = self._write_if_complete()
+            if not plan.missing:
+                break
+        embedded = sum(item.id in self._embedded for item, _ in plan.new)
+        return EmbedReport(
+            embedded=embedded,
+            reused=len(plan.new) - embedded,
+            updated=len(plan.changed),
+            unchanged=plan.unchanged,
+        )
+
+    def _plan(self) -> _Plan:
+        plan = _Plan()
+        rows = self._stored_rows()
+        for item in self._items:
+            row = rows.get(item.id)
+            if row is None or not row.has_vector or row.content_hash != item.content_hash:
+                plan.new.append((item, row))
+            elif _differs(item, row, self._store):
+                plan.changed.append(item)
+            else:
+                plan.unchanged += 1
+        self._load_vectors({item.content_hash for item, _ in plan.new} - self._vectors.keys())
+        missing = {
+            item.content_hash: item
+            for item, _ in reversed(plan.new)
+            if item.content_hash not in self._vectors
+        }
+        plan.missing = list(reversed(missing.values()))
+        return plan
+
+    def _stored_rows(self) -> dict[str, _Row]:
+        """Return what the database holds for the ids of the batch."""
+        rows = {}
+        for ids in _portions([item.id for item in self._items]):
+            found = self._db.execute(
+                f"""
+                select
+                  id,
+                  content_hash,
+                  length(embedding) > 0,
+                  content is not null or content_blob is not null,
+                  metadata
+                from embeddings
+                where collection_id = ?
+                  and id in ({_marks(ids)})
+                """,
+                [self._collection_id, *ids],
+            )
+            rows.update({id: _Row(hash, bool(v), bool(c), m) for id, hash, v, c, m in found})
+        return rows
+
+    def _load_vectors(self, hashes: set[bytes]) -> None:
+        """Take the vectors that the collection holds for these hashes."""
+        for portion in _portions(list(hashes)):
+            # The unary plus keeps SQLite from walking the whole collection by its primary key.
+            found = self._db.execute(
+                f"""
+                select content_hash, embedding
+                from embeddings
+                where +collection_id = ?
+                  and content_hash in ({_marks(portion)})
+                  and length(embedding) > 0
+                """,
+                [self._collection_id, *portion],
+            )
+            self._vectors.update(found)
+
+    def _embed(self, items: list[Item], embed: Embed) -> None:
+        """Ask the model for the vectors of these items, one for each."""
+        vectors = iter(embed([item.value for item in items])) if items else iter(())
+        for count, item in enumerate(items):
+            try:
+                vector = next(vectors)
+            except StopIteration:
+                raise ModelError(
+                    f"The model returned {count} vectors for {len(items)} inputs: nothing of this "
+                    "batch is written"
+                ) from None
+            except RejectedInputError as error:
+                raise RejectedInputError(f"{item.id!r} was not embedded: {error}") from error
+            self._vectors[item.content_hash] = encode_vector(vector, f"The vector of {item.id!r}")
+            self._embedded.add(item.id)
+        if next(vectors, None) is not None:
+            raise ModelError(
+                f"The model returned more than {len(items)} vectors for {len(items)} inputs: "
+                "nothing of this batch is written"
+            )
+
+    def _write_if_complete(self) -> _Plan:
+        with connection.transaction(self._db):
+            plan = self._plan()
+            if not plan.missing:
+                self._check_collection()
+                self._write_new(plan.new)
+                self._write_changed(plan.changed)
+        return plan
+
+    def _check_collection(self) -> None:
+        found = self._db.execute(
+            "select 1 from collections where id = ?", [self._collection_id]
+        ).fetchone()
+        if not found:
+            raise DoesNotExist("The collection was deleted: create it again with Collection(...)")
+
+    def _write_new(self, new: list[tuple[Item, _Row | None]]) -> None:
+        self._check_dimensions([item for item, _ in new if item.id in self._embedded])
+        for size in {len(self._vectors[item.content_hash]) for item, _ in new}:
+            index.ensure(self._db, size // 4)
+        now = int(time.time())
+        self._db.conn.executemany(
+            """
+            insert into embeddings (
+              collection_id, id, embedding, content, content_blob, content_hash, metadata, updated
+            )
+            values (?, ?, ?, ?, ?, ?, ?, ?)
+            on conflict (collection_id, id) do update set
+              embedding = excluded.embedding,
+              content = excluded.content,
+              content_blob = excluded.content_blob,
+              content_hash = excluded.content_hash,
+              metadata = excluded.metadata,
+              updated = excluded.updated
+            """,
+            [self._values(item, row, now) for item, row in new],
+        )
+
+    def _values(self, item: Item, row: _Row | None, now: int) -> tuple[Any, ...]:
+        stored = row and row.has_content and row.content_hash == item.content_hash
+        metadata = row.metadata if row and item.metadata is None else item.metadata
+        return (
+            self._collection_id,
+            item.id,
+            self._vectors[item.content_hash],
+            *(_content(item.value) if self._store or stored else (None, None)),
+            item.content_hash,
+            metadata or None,
+            now,
+        )
+
+    def _write_changed(self, changed: list[Item]) -> None:
+        now = int(time.time())
+        for item in changed:
+            content, blob = _content(item.value) if self._store else (None, None)
+            self._db.conn.execute(
+                """
+                update embeddings
+                set content = coalesce(?, content),
+                    content_blob = coalesce(?, content_blob),
+                    metadata = nullif(coalesce(?, metadata), ''),
+                    updated = ?
+                where collection_id = ?
+                  and id = ?
+                """,
+                [content, blob, item.metadata, now, self._collection_id, item.id],
+            )
+
+    def _check_dimensions(self, items: list[Item]) -> None:
+        """Raise DimensionError unless the vectors fit the collection's and each other."""
+        expected: int | None = None
+        for item in items:
+            dimensions = len(self._vectors[item.content_hash]) // 4
+            if expected is None:
+                expected = search.vector_dimensions(self._db, self._collection_id, dimensions)
+                expected = expected or dimensions
+            if dimensions != expected:
+                raise search.dimension_error(f"The vector of {item.id!r}", dimensions, expected)
+
+
+def _content(value: str | bytes) -> tuple[str | None, bytes | None]:
+    """Return what the columns content and content_blob hold for a value."""
+    return (value, None) if isinstance(value, str) else (None, value)
+
+
+def _differs(item: Item, row: _Row, store: bool) -> bool:
+    """Return whether a row with this item's content would be changed by writing the item."""
+    if store and not row.has_content:
+        return True
+    if item.metadata is None or item.metadata == (row.metadata or ""):
+        return False
+    try:
+        return bool(json.loads(item.metadata or "null") != json.loads(row.metadata or "null"))
+    except ValueError:  # another program wrote what is no JSON
+        return True
+
+
+def _portions(values: list[Any]) -> Iterable[list[Any]]:
+    """Yield lists short enough to be the variables of one statement."""
+    for start in range(0, len(values), _MAX_VARIABLES):
+        yield values[start : start + _MAX_VARIABLES]
+
+
+def _marks(values: list[Any]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def _last_of_each_id(items: list[Item]) -> list[Item]:
+    """Return what writing the items one after another would leave of them."""
+    last: dict[str, Item] = {}
+    for item in items:
+        earlier = last.pop(item.id, None)
+        if earlier and item.metadata is None:
+            item.metadata = earlier.metadata
+        last[item.id] = item
+    return list(last.values())
