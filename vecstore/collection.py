@@ -239,9 +239,7 @@ class Collection:
         report = EmbedReport()
         iterator = iter(entries)
         while batch := list(islice(iterator, size)):
-            items = [
-                make_item(id, value, metadata, self.content_hash) for id, value, metadata in batch
-            ]
+            items = [make_item(entry, self.model(), self.content_hash) for entry in batch]
             report += upsert.Batch(self.db, self.id, items, store).write(
                 lambda values: self.model().embed_multi(values, key=key)
             )

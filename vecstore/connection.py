@@ -38,7 +38,7 @@ def connect(
     :param path: the file; without it, or with ":memory:", the database is in memory
     :param driver: "sqlite3" is the module that sqlite-utils uses, "apsw" an SQLite of its own that
       loads extensions everywhere; "auto" is the first where that can load extensions and is
-      recent enough, else the second
+      recent enough, and apsw does not have the file open already, else the second
     :param read_only: nothing can be written, and a file that does not exist is an error
     :param timeout: seconds to wait for the locks of other connections
     :raises DatabaseError: there is no such file or folder, or the file is no SQLite database
@@ -47,9 +47,10 @@ def connect(
     """
     if driver not in ("auto", "sqlite3", "apsw"):
         raise ValueError(f"driver is {driver!r}, and must be 'auto', 'sqlite3' or 'apsw'")
-    if driver == "auto":
-        driver = "sqlite3" if can_load_extensions(sqlite3) else "apsw"
     name = ":memory:" if path is None else os.fspath(path)
+    if driver == "auto":
+        usable = can_load_extensions(sqlite3) and not guard.is_open_in_apsw(name)
+        driver = "sqlite3" if usable else "apsw"
     if name != ":memory:":
         _check_path(Path(name), read_only)
     conn = _open(name, driver, read_only)

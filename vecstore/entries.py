@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import InputTypeError, InvalidInputError
+from .models import EmbeddingModel
 from .vectors import encode
 
 Metadata = dict[str, Any]
@@ -42,17 +43,28 @@ class Item:
 
 
 def make_item(
-    id: Any, value: Any, metadata: Any, content_hash: Callable[[str | bytes], bytes]
+    entry: tuple[Any, Any, Any],
+    model: EmbeddingModel,
+    content_hash: Callable[[str | bytes], bytes],
 ) -> Item:
-    """Return an entry as it will be written; InvalidInputError says what is wrong with it."""
-    text_id = id_text(id)
+    """Return an (id, value, metadata) triple as it will be written.
+
+    :raises InvalidInputError: says what of the entry is wrong, or that the model cannot embed it
+    """
+    id, value, metadata = entry
+    id = id_text(id)
     if not isinstance(value, str | bytes):
         raise InputTypeError(
-            f"The value of {text_id!r} is of type {type(value).__name__}: it must be str or bytes"
+            f"The value of {id!r} is of type {type(value).__name__}: it must be str or bytes"
+        )
+    if not (model.supports_text if isinstance(value, str) else model.supports_binary):
+        raise InputTypeError(
+            f"The value of {id!r} is {'text' if isinstance(value, str) else 'binary'}, which the "
+            f"model {model.model_id!r} cannot embed"
         )
     if isinstance(value, str):
-        _refuse_surrogates(value, f"The value of {text_id!r}")
-    return Item(text_id, value, content_hash(value), _metadata_json(text_id, metadata))
+        _refuse_surrogates(value, f"The value of {id!r}")
+    return Item(id, value, content_hash(value), _metadata_json(id, metadata))
 
 
 def id_text(id: Any) -> str:

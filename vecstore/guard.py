@@ -59,6 +59,12 @@ def watch(path: str | Path, library: str) -> None:
         _hook_installed = True
 
 
+def is_open_in_apsw(path: str | Path) -> bool:
+    """Return whether an apsw connection of this process has the file open."""
+    identity = _identity(path)
+    return identity is not None and _open_in_apsw(identity)
+
+
 def other_descriptors(path: str | Path) -> int:
     """Return how many descriptors of this process, beyond one, refer to the file."""
     identity = _identity(path)

@@ -72,7 +72,7 @@ def build(db: Database, dimensions: int) -> None:
         insert into vec_embeddings_{dimensions}_ids (collection_id, id)
         select collection_id, id
         from embeddings
-        where {_comparable("embeddings", dimensions)}
+        where {comparable("embeddings", dimensions)}
         order by collection_id, rowid
         """
     )
@@ -93,6 +93,22 @@ def drop(db: Database, dimensions: int) -> None:
 def has_bits(dimensions: int) -> bool:
     """Return whether an index of this dimension has a bit table: vec0 packs 8 bits to a byte."""
     return dimensions % 8 == 0
+
+
+def comparable(row: str, dimensions: int) -> str:
+    """Return the SQL condition that a row of `embeddings` belongs into the index.
+
+    The distance of a vector to itself is NULL if it is zero or holds a NaN or an infinity. CASE,
+    because vec_distance_cosine must not see what is no vector, and AND promises no order.
+    """
+    return f"""CASE
+              WHEN typeof({row}.embedding) = 'blob'
+                 AND length({row}.embedding) = {4 * dimensions}
+                 AND typeof({row}.collection_id) = 'integer'
+                 AND {row}.id IS NOT NULL
+              THEN vec_distance_cosine({row}.embedding, {row}.embedding) IS NOT NULL
+              ELSE 0
+           END"""
 
 
 def _schema(dimensions: int) -> list[str]:
@@ -134,22 +150,6 @@ def _tables(d: int) -> list[str]:
     return [sql.strip() for sql in tables]
 
 
-def _comparable(row: str, d: int) -> str:
-    """Return the condition that a row of `embeddings` belongs into the index.
-
-    The distance of a vector to itself is NULL if it is zero or holds a NaN or an infinity. CASE,
-    because vec_distance_cosine must not see what is no vector, and AND promises no order.
-    """
-    return f"""CASE
-              WHEN typeof({row}.embedding) = 'blob'
-                 AND length({row}.embedding) = {4 * d}
-                 AND typeof({row}.collection_id) = 'integer'
-                 AND {row}.id IS NOT NULL
-              THEN vec_distance_cosine({row}.embedding, {row}.embedding) IS NOT NULL
-              ELSE 0
-           END"""
-
-
 def _embeddings_triggers(d: int) -> list[str]:
     """Return the triggers that keep the ids table equal to the comparable rows of dimension d.
 
@@ -162,13 +162,13 @@ def _embeddings_triggers(d: int) -> list[str]:
     new_key = "collection_id = new.collection_id AND id = new.id"
     put = f"""
            DELETE FROM {ids}
-           WHERE {new_key} AND NOT {_comparable("new", d)};
+           WHERE {new_key} AND NOT {comparable("new", d)};
            UPDATE {ids}
            SET id = id
            WHERE {new_key};
            INSERT INTO {ids} (collection_id, id)
            SELECT new.collection_id, new.id
-           WHERE {_comparable("new", d)}
+           WHERE {comparable("new", d)}
               AND NOT EXISTS (SELECT 1 FROM {ids} WHERE {new_key});
     """
     triggers = [

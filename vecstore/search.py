@@ -48,7 +48,7 @@ def search(db: Database, query: Query) -> list[Row]:
 
     :raises DimensionError: the collection has vectors, but none of this dimension
     """
-    if query.number == 0 or not _has_dimension(db, query):
+    if query.number == 0 or not _is_comparable(db, query) or not _has_dimension(db, query):
         return []
     # One more than asked for shows whether the last place is shared, another is for skip_id.
     k = query.number + 1 + (query.skip_id is not None)
@@ -87,6 +87,11 @@ def dimension_error(name: str, found: int, expected: int) -> DimensionError:
         f"{name} has {found} dimensions and the collection's vectors have {expected}: "
         "use the model that the collection was made with"
     )
+
+
+def _is_comparable(db: Database, query: Query) -> bool:
+    row = db.execute("select vec_distance_cosine(:v, :v) is not null", {"v": query.vector})
+    return bool(row.fetchone()[0])
 
 
 def _has_dimension(db: Database, query: Query) -> bool:
@@ -144,7 +149,6 @@ def _exact(db: Database, query: Query, k: int) -> list[Row]:
 def _scan(db: Database, query: Query) -> list[Row]:
     args = _arguments(query)
     among = f"and {_prefix_condition(args)}" if query.prefix else ""
-    # CASE, because AND promises no order, and a blob of another length would be an error.
     return db.execute(
         f"""
         with compared as (
@@ -152,12 +156,11 @@ def _scan(db: Database, query: Query) -> list[Row]:
             rowid as row,
             id,
             case
-              when typeof(embedding) = 'blob' and length(embedding) = :bytes
+              when {index.comparable("embeddings", query.dimensions)}
               then vec_distance_cosine(embedding, :vector)
             end as distance
           from embeddings
           where collection_id = :collection_id
-            and id is not null
             and id is not :skip_id
             {among}
         ),
@@ -181,7 +184,6 @@ def _arguments(query: Query) -> dict[str, Any]:
     return {
         "collection_id": query.collection_id,
         "vector": query.vector,
-        "bytes": len(query.vector),
         "number": query.number,
         "skip_id": query.skip_id,
         "prefix": query.prefix,

@@ -1,0 +1,116 @@
+"""One database, over every kind of connection there is; models whose vectors are exact."""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlite_utils
+from sqlite_utils import Database
+from sqlite_utils.utils import sqlite3 as driver_module
+
+import vecstore
+from tests.models import WordLengths
+from vecstore.connection import can_load_extensions
+
+LOADS_EXTENSIONS = can_load_extensions(driver_module)
+
+
+class NoExtensions(sqlite3.Connection):
+    """A connection like those of a Python that is built without extension loading."""
+
+    @property
+    def enable_load_extension(self):
+        raise AttributeError("enable_load_extension")
+
+
+def _adopted(path: str) -> Database:
+    return sqlite_utils.Database(path)
+
+
+def _adopted_without(path: str) -> Database:
+    return sqlite_utils.Database(sqlite3.connect(path, factory=NoExtensions))
+
+
+KINDS: dict[str, Callable[[str], Database]] = {
+    "apsw": lambda path: vecstore.connect(path, driver="apsw"),
+    "adopted-without": _adopted_without,
+}
+if LOADS_EXTENSIONS:
+    KINDS["sqlite3"] = lambda path: vecstore.connect(path, driver="sqlite3")
+    KINDS["adopted-with"] = _adopted
+
+
+@pytest.fixture(autouse=True)
+def outside_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep a test out of the user's home and away from real services."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("VECSTORE_USER_PATH", str(home / "vecstore"))
+    monkeypatch.setenv("LLM_USER_PATH", str(home / "llm"))
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def closing() -> Iterator[Callable[[Database], Database]]:
+    """A function that has a Database closed at the end of the test, and returns it."""
+    opened: list[Database] = []
+
+    def close_later(db: Database) -> Database:
+        opened.append(db)
+        return db
+
+    yield close_later
+    for db in opened:
+        db.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    return str(tmp_path / "test.db")
+
+
+@pytest.fixture(params=KINDS)
+def open_db(
+    request: pytest.FixtureRequest, closing: Callable[[Database], Database]
+) -> Callable[[str], Database]:
+    """A function that opens a file through one kind of connection."""
+    return lambda path: closing(KINDS[request.param](path))
+
+
+@pytest.fixture
+def db(open_db: Callable[[str], Database], path: str) -> Database:
+    """An empty file, through each kind of connection."""
+    return open_db(path)
+
+
+@pytest.fixture
+def model() -> WordLengths:
+    return WordLengths()
+
+
+@pytest.fixture
+def collection(db: Database, model: WordLengths) -> vecstore.Collection:
+    return vecstore.Collection("test", db, model=model)
+
+
+@pytest.fixture
+def registered(model: WordLengths) -> Iterator[WordLengths]:
+    """The fake model, installed as a plugin would install it."""
+    from vecstore.plugins import pm
+
+    class Plugin:
+        @vecstore.hookimpl
+        def register_embedding_models(self, register):
+            register(model, aliases=("words",))
+
+    plugin = Plugin()
+    pm.register(plugin, name="tests")
+    yield model
+    pm.unregister(plugin)
+
+
+def rows(db: Database, sql: str, args: Iterable[object] = ()) -> list[tuple]:
+    return db.execute(sql, list(args)).fetchall()

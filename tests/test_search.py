@@ -1,0 +1,254 @@
+"""Searches, checked against brute force; and the cases at the edges."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import vecstore
+from tests.conftest import rows
+from tests.models import Vectors, pseudorandom
+from vecstore import Collection, search
+
+
+def fill(collection, vectors):
+    """Store vectors by id, without a model."""
+    collection.db["embeddings"].insert_all(
+        {"collection_id": collection.id, "id": id, "embedding": vecstore.encode(vector)}
+        for id, vector in vectors.items()
+    )
+
+
+def brute_force(vectors, query, number, skip_id=None, prefix=""):
+    scores = [
+        (-vecstore.cosine_similarity(vector, query), id)
+        for id, vector in vectors.items()
+        if any(vector) and id != skip_id and id.startswith(prefix)
+    ]
+    return [(id, pytest.approx(-score, abs=1e-5)) for score, id in sorted(scores)[:number]]
+
+
+def found(entries):
+    return [(entry.id, entry.score) for entry in entries]
+
+
+@pytest.fixture
+def numbers(db):
+    collection = Collection("numbers", db, model=Vectors())
+    vectors = {f"{'ab'[n % 2]}{n:03}": pseudorandom(str(n)) for n in range(300)}
+    fill(collection, vectors)
+    return collection, vectors
+
+
+@pytest.mark.parametrize("number", [1, 10, 299, 300, 1000, 4095, 4096, 5000])
+def test_search_equals_brute_force(numbers, number):
+    collection, vectors = numbers
+    query = pseudorandom("query")
+    expected = brute_force(vectors, query, number)
+    assert found(collection.similar_by_vector(query, number)) == expected
+
+
+def test_filters_apply_before_the_nearest_are_taken(numbers):
+    collection, vectors = numbers
+    query = vectors["a002"]
+    arguments = {"skip_id": "a002", "prefix": "b"}
+    expected = brute_force(vectors, query, 20, **arguments)
+    assert found(collection.similar_by_vector(query, 20, **arguments)) == expected
+    expected = brute_force(vectors, query, 20, skip_id="a002", prefix="a")
+    assert found(collection.similar_by_id("a002", 20, prefix="a")) == expected
+
+
+def test_the_scan_gives_what_the_index_gives(numbers):
+    collection, vectors = numbers
+    for prefix, skip_id in [("", None), ("a", "a002"), ("b1", None), ("zz", None)]:
+        blob = vecstore.encode(vectors["a002"])
+        query = search.Query(collection.id, blob, 20, prefix, skip_id)
+        assert search._scan(collection.db, query) == search.search(collection.db, query)
+
+
+def test_scores_are_those_of_the_extension(numbers):
+    collection, vectors = numbers
+    query = vecstore.encode(vectors["a000"])
+    expected = rows(
+        collection.db,
+        """
+        select id, 1 - vec_distance_cosine(embedding, ?) as score
+        from embeddings
+        order by score desc, id
+        limit 10
+        """,
+        [query],
+    )
+    assert found(collection.similar_by_vector(vectors["a000"])) == expected
+
+
+words = st.text(st.sampled_from("ab_%*?[é\U0010ffff\ud7ff\0"), max_size=4)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(ids=st.sets(words, min_size=1, max_size=12), prefix=words)
+def test_a_prefix_is_literal(ids, prefix):
+    collection = Collection("prefixes", model=Vectors())
+    try:
+        fill(collection, {id: pseudorandom(id) for id in ids})
+        entries = collection.similar_by_vector(pseudorandom("q"), 100, prefix=prefix)
+        assert {entry.id for entry in entries} == {id for id in ids if id.startswith(prefix)}
+        query = search.Query(collection.id, vecstore.encode(pseudorandom("q")), 100, prefix)
+        assert {row[0] for row in search._scan(collection.db, query)} == {e.id for e in entries}
+    finally:
+        collection.db.close()
+
+
+def test_case_counts_in_a_prefix(db):
+    collection = Collection("test", db, model=Vectors())
+    fill(collection, {"Ab": [1, 0], "ab": [1, 0], "a_": [1, 0]})
+    assert [e.id for e in collection.similar_by_vector([1, 0], prefix="a")] == ["a_", "ab"]
+    assert [e.id for e in collection.similar_by_vector([1, 0], prefix="a_")] == ["a_"]
+
+
+def test_equal_scores_are_ordered_by_id_at_the_last_place_too(db):
+    collection = Collection("test", db, model=Vectors())
+    fill(collection, {f"{n:02}": [1, 0] for n in reversed(range(50))} | {"best": [0, 1]})
+    assert [e.id for e in collection.similar_by_vector([1, 1], 5)] == [
+        "00",
+        "01",
+        "02",
+        "03",
+        "04",
+    ]
+    assert [e.id for e in collection.similar_by_vector([0, 1], 3)] == ["best", "00", "01"]
+    assert [e.id for e in collection.similar_by_id("00", 2)] == ["01", "02"]
+
+
+def test_an_empty_collection_has_no_results(db):
+    collection = Collection("test", db, model=Vectors())
+    assert collection.similar("1 0") == []
+    assert collection.similar_by_vector([1, 0, 0], 10_000) == []
+    assert [name for name in db.table_names() if name.startswith("vec_")] == []
+
+
+def test_number_zero_is_empty_and_negative_is_refused(numbers):
+    collection, vectors = numbers
+    assert collection.similar_by_vector(vectors["a000"], 0) == []
+    with pytest.raises(ValueError, match="number is -1"):
+        collection.similar_by_vector(vectors["a000"], -1)
+    with pytest.raises(TypeError):
+        collection.similar_by_vector(vectors["a000"], "10")
+
+
+@pytest.mark.parametrize("number", [10, 5000])
+def test_rows_that_cannot_be_compared_are_left_out(db, number):
+    collection = Collection("test", db, model=Vectors())
+    nan, infinity = float("nan"), float("inf")
+    fill(
+        collection,
+        {"good": [1, 0], "zero": [0, 0], "nan": [nan, 1], "inf": [infinity, 1], "big": [3e38, 0]},
+    )
+    db["embeddings"].insert({"collection_id": collection.id, "id": "null"})
+    db["embeddings"].insert({"collection_id": collection.id, "id": "empty", "embedding": b""})
+    assert [e.id for e in collection.similar_by_vector([1, 1], number)] == ["good"]
+    assert [e.id for e in collection.similar_by_id("good", number)] == []
+    for id in ("zero", "nan", "inf", "big", "null", "empty"):
+        assert collection.similar_by_id(id, number) == []
+    assert collection.count() == 7
+
+
+def test_to_a_zero_vector_nothing_is_similar(numbers):
+    collection, _ = numbers
+    assert collection.similar_by_vector([0] * 8) == []
+
+
+@pytest.mark.parametrize(
+    ("vector", "message"),
+    [
+        ([float("nan")] * 8, "NaN or an infinity"),
+        ([float("inf")] * 8, "NaN or an infinity"),
+        ([], "no dimensions"),
+        (["a"] * 8, "not a list of numbers"),
+        ([1e39] * 8, "not a list of numbers of float32"),
+    ],
+)
+def test_a_bad_query_vector_is_refused(numbers, vector, message):
+    collection, _ = numbers
+    with pytest.raises(vecstore.InvalidInputError, match=message):
+        collection.similar_by_vector(vector)
+
+
+def test_a_query_of_another_dimension_is_refused(numbers):
+    collection, _ = numbers
+    with pytest.raises(vecstore.DimensionError, match="3 dimensions .* have 8"):
+        collection.similar_by_vector([1, 2, 3])
+    assert "vec_embeddings_3" not in collection.db.table_names()
+
+
+def test_old_rows_of_another_dimension_are_found_by_their_own(db):
+    collection = Collection("test", db, model=Vectors())
+    fill(collection, {"a": [1, 0], "b": [0, 1], "old": [1, 0, 0], "older": [0, 1, 1]})
+    assert [e.id for e in collection.similar("1 0.1")] == ["a", "b"]
+    assert [e.id for e in collection.similar_by_id("old")] == ["older"]
+    assert [e.id for e in collection.similar_by_vector([1, 1, 1], 5000)] == ["older", "old"]
+
+
+def test_collections_do_not_see_each_other(db):
+    one, two = (Collection(name, db, model=Vectors()) for name in ("one", "two"))
+    fill(one, {"a": [1, 0]})
+    fill(two, {"b": [1, 0], "c": [0, 1]})
+    assert [e.id for e in one.similar("1 0")] == ["a"]
+    assert [e.id for e in two.similar("1 0")] == ["b", "c"]
+
+
+def test_more_dimensions_than_the_index_holds_are_scanned(db):
+    collection = Collection("test", db, model=Vectors())
+    vectors = {"a": [1.0] + [0.0] * 8999, "b": [1.0] * 9000}
+    fill(collection, vectors)
+    assert [e.id for e in collection.similar_by_id("a")] == ["b"]
+    assert "vec_embeddings_9000" not in db.table_names()
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+def test_a_read_only_file_is_searched(open_db, path, closing, indexed):
+    collection = Collection("test", open_db(path), model=Vectors())
+    vectors = {str(n): pseudorandom(str(n)) for n in range(50)}
+    fill(collection, vectors)
+    if indexed:
+        collection.similar_by_id("1")
+    collection.db.close()
+    Path(path).chmod(0o444)
+    before = Path(path).read_bytes()
+    read_only = Collection("test", closing(vecstore.connect(path, read_only=True)))
+    expected = brute_force(vectors, vectors["7"], 10, skip_id="7")
+    assert found(read_only.similar_by_id("7")) == expected
+    assert ("vec_embeddings_8" in read_only.db.table_names()) == indexed
+    assert Path(path).read_bytes() == before
+
+
+def test_a_search_while_another_connection_writes_is_answered(open_db, path, closing):
+    collection = Collection("test", open_db(path), model=Vectors())
+    fill(collection, {"a": [1, 0], "b": [0, 1]})
+    writer = closing(vecstore.connect(path))
+    writer.begin()
+    writer["collections"].insert({"name": "uncommitted"})
+    reader = Collection("test", closing(vecstore.connect(path, timeout=0.1)), model=Vectors())
+    assert [e.id for e in reader.similar("1 0.5")] == ["a", "b"]
+    writer.rollback()
+
+
+def test_metadata_that_is_no_json_is_named(db):
+    collection = Collection("test", db, model=Vectors())
+    fill(collection, {"a": [1, 0]})
+    db["embeddings"].update((collection.id, "a"), {"metadata": "{broken"})
+    with pytest.raises(vecstore.VecstoreError, match="metadata of 'a' is not JSON"):
+        collection.similar("1 0")
+    db["embeddings"].update((collection.id, "a"), {"metadata": json.dumps({"ok": True})})
+    assert collection.similar("1 0")[0].metadata == {"ok": True}
+
+
+def test_one_long_row_takes_less_than_a_megabyte(open_db, path):
+    collection = Collection("test", open_db(path), model=Vectors())
+    collection.embed("a", "1 " * 1536, store=True)
+    assert [e.id for e in collection.similar("2 " * 1536)] == ["a"]
+    collection.db.close()
+    assert os.path.getsize(path) < 1_000_000

@@ -1,0 +1,212 @@
+"""The models of OpenAI, and of any server with the same API, as `openai/NAME`.
+
+OPENAI_API_KEY holds the key, OPENAI_BASE_URL the address of another server.
+"""
+
+import base64
+import os
+import re
+import struct
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from .. import vectors
+from ..errors import MissingKeyError, ModelError, RejectedInputError
+from ..models import EmbeddingModel
+from ..plugins import hookimpl
+
+if TYPE_CHECKING:
+    import openai
+    from openai.types import CreateEmbeddingResponse
+
+PREFIX = "openai/"
+OPENAI_URL = "https://api.openai.com/v1"
+BASE_URL_VARIABLE = "OPENAI_BASE_URL"
+
+# https://platform.openai.com/docs/api-reference/embeddings/create, for one request.
+MAX_INPUTS = 2_048
+MAX_TOKENS = 300_000
+
+# The answers that can be about one input: malformed, too large, unprocessable.
+REJECTIONS = (400, 413, 422)
+
+# Characters of a server's message that are repeated; some answer with a page of HTML.
+MAX_MESSAGE = 500
+
+_lock = threading.Lock()
+_clients: dict[tuple[str, str], "openai.OpenAI"] = {}
+
+
+@hookimpl
+def register_embedding_models(register: Callable[..., None]) -> None:
+    small, large = "text-embedding-3-small", "text-embedding-3-large"
+    ada = "text-embedding-ada-002"
+    register(OpenAIModel(small, small), aliases=("3-small",))
+    register(OpenAIModel(large, large), aliases=("3-large",))
+    register(OpenAIModel(ada, ada), aliases=("ada", "ada-002"))
+    # Shortened by the server: 512 dimensions of 1536, and 256 and 1024 of 3072.
+    register(OpenAIModel(f"{small}-512", small, 512), aliases=("3-small-512",))
+    register(OpenAIModel(f"{large}-256", large, 256), aliases=("3-large-256",))
+    register(OpenAIModel(f"{large}-1024", large, 1024), aliases=("3-large-1024",))
+
+
+# Last, so that another plugin can take over a name.
+@hookimpl(trylast=True)
+def resolve_embedding_model(name: str) -> EmbeddingModel | None:
+    if name.startswith(PREFIX) and name != PREFIX:
+        return OpenAIModel(name, name.removeprefix(PREFIX))
+    return None
+
+
+class OpenAIModel(EmbeddingModel):
+    """A model behind the OpenAI API, asked for in as few requests as its limits allow.
+
+    Raises RejectedInputError for an input that the server refuses, ModelError where a request
+    fails otherwise. The client retries twice what may pass: 429, 5xx and lost connections.
+    """
+
+    needs_key = "openai"
+    key_env_var = "OPENAI_API_KEY"
+    batch_size = MAX_INPUTS
+
+    def __init__(self, model_id: str, name: str, dimensions: int | None = None) -> None:
+        self.model_id = model_id
+        self.name = name
+        self.dimensions = dimensions
+
+    def get_key(self, explicit_key: str | None = None) -> str | None:
+        try:
+            key = (super().get_key(explicit_key) or "").strip()
+        except MissingKeyError as ex:
+            if BASE_URL_VARIABLE not in os.environ:
+                raise
+            raise MissingKeyError(
+                f"{ex} ({BASE_URL_VARIABLE} is set: any value will do for a server without keys)"
+            ) from None
+        # Here, because the error of the HTTP library would print the key.
+        if not key or not key.isascii() or not key.isprintable():
+            raise MissingKeyError(
+                f"The API key for the model {self.model_id!r} is blank, or has characters that"
+                " an HTTP header cannot hold"
+            )
+        return key
+
+    def embed_batch(
+        self, items: Iterable[str | bytes], *, key: str | None = None
+    ) -> Iterator[list[float]]:
+        client = _client(key or "")
+        for texts in _requests([str(item) for item in items]):
+            yield from self._embed(client, texts)
+
+    def _embed(self, client: "openai.OpenAI", texts: list[str]) -> Iterator[list[float]]:
+        """Yield the vectors of one request, halved for as long as the server refuses it.
+
+        The second half is asked for only when the first has its vectors. So a refused input is
+        found in about 2 log2(n) requests, and it is the first one without a vector.
+        """
+        vectors = self._request(client, texts)
+        if vectors is not None:
+            yield from vectors
+            return
+        middle = len(texts) // 2
+        yield from self._embed(client, texts[:middle])
+        yield from self._embed(client, texts[middle:])
+
+    def _request(self, client: "openai.OpenAI", texts: list[str]) -> list[list[float]] | None:
+        """Return the vectors, or None where the server refuses these inputs together."""
+        import openai
+
+        try:
+            response = client.embeddings.create(
+                input=texts,
+                model=self.name,
+                # By name, so that the client leaves the decoding to us: it would import NumPy.
+                encoding_format="base64",
+                # Not dimensions=: what stands there for "none" differs between its versions.
+                extra_body=self.dimensions and {"dimensions": self.dimensions},
+            )
+            return self._vectors(response, len(texts))
+        except openai.APIStatusError as ex:
+            if ex.status_code not in REJECTIONS:
+                raise self._error(client, f"answered {ex.status_code}: {_message(ex)}") from None
+            if len(texts) > 1:
+                return None
+            message = _one_line(_message(ex), client)
+            raise RejectedInputError(
+                f"The model {self.model_id!r} refused an input ({ex.status_code}): {message}"
+            ) from None
+        except openai.APIConnectionError as ex:
+            # The client's own message is "Connection error."; the cause says which.
+            reason = str(ex.__cause__ or "") or str(ex)
+            raise self._error(client, f"cannot be reached: {reason}") from None
+        except (AttributeError, TypeError, ValueError, struct.error) as ex:
+            # The client does not check what it received: a page of HTML becomes a str.
+            raise self._error(client, f"gave an answer that cannot be read: {ex}") from None
+
+    def _vectors(self, response: "CreateEmbeddingResponse", count: int) -> list[list[float]]:
+        self._check_count(count, len(response.data), response.data)
+        rows = sorted(response.data, key=lambda item: item.index)
+        if [row.index for row in rows] != list(range(count)):
+            raise ValueError("its vectors are not numbered like the inputs")
+        return [_decode(row.embedding) for row in rows]
+
+    def _error(self, client: "openai.OpenAI", reason: str) -> ModelError:
+        # Without what may be a password: http://user:password@host/
+        url = client.base_url
+        address = f"{url.scheme}://{url.netloc.decode()}{url.path.rstrip('/')}"
+        return ModelError(f"The model {self.model_id!r} at {address} {_one_line(reason, client)}")
+
+
+def _requests(texts: list[str]) -> Iterator[list[str]]:
+    """Split texts so that each request is within MAX_INPUTS and MAX_TOKENS."""
+    request: list[str] = []
+    total = 0
+    for text in texts:
+        # Without a tokenizer: a token is at least one byte of the text, so there are no more
+        # tokens than bytes. A text above the limit goes alone, for the server to judge.
+        tokens = len(text.encode())
+        if request and (total + tokens > MAX_TOKENS or len(request) == MAX_INPUTS):
+            yield request
+            request, total = [], 0
+        request.append(text)
+        total += tokens
+    if request:
+        yield request
+
+
+def _client(key: str) -> "openai.OpenAI":
+    """Return the one client for a key and the server of OPENAI_BASE_URL: it keeps connections."""
+    import openai
+
+    # Always given: for an empty variable the client would take the empty address.
+    base_url = os.environ.get(BASE_URL_VARIABLE) or OPENAI_URL
+    with _lock:
+        if (key, base_url) not in _clients:
+            try:
+                _clients[key, base_url] = openai.OpenAI(api_key=key, base_url=base_url)
+            except Exception as ex:
+                raise ModelError(f"{BASE_URL_VARIABLE} holds no usable address: {ex}") from None
+        return _clients[key, base_url]
+
+
+def _decode(embedding: str | list[float]) -> list[float]:
+    """Return a vector in base64, or the numbers of a server that ignores `encoding_format`."""
+    if isinstance(embedding, str):
+        return list(vectors.decode(base64.b64decode(embedding, validate=True)))
+    return embedding
+
+
+def _message(error: "openai.APIStatusError") -> str:
+    """Return what the server says: `{"error": {"message": TEXT}}`, or in another form."""
+    body = error.body
+    message = body.get("message") if isinstance(body, dict) else body
+    if isinstance(message, str):
+        return message
+    return error.response.text or error.response.reason_phrase
+
+
+def _one_line(message: str, client: "openai.OpenAI") -> str:
+    """Return a foreign message on one line, cut, and without the key, which servers repeat."""
+    hidden = re.sub(rf"(?<!\w){re.escape(client.api_key)}(?!\w)", "***", message)
+    return " ".join(hidden.split())[:MAX_MESSAGE]

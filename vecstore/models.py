@@ -1,0 +1,324 @@
+"""Embedding models: what one is, how one is found by name, and which one is the default."""
+
+import copy
+import difflib
+import importlib.util
+import inspect
+import os
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterable, Iterator, Sequence, Sized
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import click
+
+from .errors import (
+    InputTypeError,
+    InvalidInputError,
+    MissingKeyError,
+    ModelError,
+    UnknownModelError,
+)
+from .plugins import load_plugins, pm
+
+
+class EmbeddingModel(ABC):
+    """Something that turns text, or bytes, into vectors of one length.
+
+    A model is a subclass that sets `model_id` and implements `embed_batch()`. Subclasses of
+    `llm.EmbeddingModel` work as they are once they import this class instead.
+
+    Attributes:
+        model_id: the name that a collection records.
+        supports_text, supports_binary: whether str, and whether bytes, can be embedded.
+        batch_size: the most inputs for one call of `embed_batch()`; None for no limit.
+        needs_key: the name of the service whose API key is required; None for no key.
+        key_env_var: the environment variable that holds the key.
+        key: a key that is used instead of the environment's.
+    """
+
+    model_id: str
+    supports_text: bool = True
+    supports_binary: bool = False
+    batch_size: int | None = None
+    needs_key: str | None = None
+    key_env_var: str | None = None
+    key: str | None = None
+
+    @abstractmethod
+    def embed_batch(
+        self, items: Iterable[str | bytes], *, key: str | None = None
+    ) -> Iterable[Sequence[float]]:
+        """Return, or yield, one vector for each of `items`, in their order.
+
+        `items` is a list of inputs of the kinds that this model supports, at most `batch_size`
+        of them; `key` is what `get_key()` found. An implementation may leave `key` out and call
+        `self.get_key()`. It raises RejectedInputError, after it has yielded the vectors of the
+        inputs before it, for an input that the provider refuses.
+        """
+
+    def embed(self, item: str | bytes, *, key: str | None = None) -> list[float]:
+        """Return the vector of one input.
+
+        Raises InputTypeError (a ValueError) for bytes that a text model cannot embed, or the
+        other way round; InvalidInputError for text that is not Unicode; MissingKeyError;
+        ModelError where the model fails.
+        """
+        self._check_type(item)
+        [vector] = self._embed_checked([item], key)
+        return vector
+
+    def embed_multi(
+        self,
+        items: Iterable[str | bytes],
+        batch_size: int | None = None,
+        *,
+        key: str | None = None,
+    ) -> Generator[list[float], None, None]:
+        """Yield one vector for each of `items`, in their order.
+
+        `items` is read one batch ahead of the vectors. A batch is `batch_size` inputs: by
+        default the model's own, and for a model without one all inputs together, since some
+        models are fastest that way.
+
+        Raises what `embed()` raises, after the vectors of the batches before. ModelError also
+        for a batch with too few or too many vectors, none of which is then yielded: nobody could
+        tell which input they belong to. ValueError for a batch size below 1.
+        """
+        size = self.batch_size if batch_size is None else batch_size
+        if size is not None and size < 1:
+            raise ValueError(f"batch_size must be 1 or more, not {size}")
+        return self._embed_batches(iter(items), size, key)
+
+    def get_key(self, explicit_key: str | None = None) -> str | None:
+        """Return the API key: `explicit_key`, or else `self.key`, or else the environment's.
+
+        None for a model that needs no key and has none. MissingKeyError says what to set.
+        """
+        environment_key = os.environ.get(self.key_env_var) if self.key_env_var else None
+        key = explicit_key or self.key or environment_key
+        if key or self.needs_key is None:
+            return key or None
+        remedy = "pass key=, or set the model's .key"
+        if self.key_env_var:
+            remedy = f"set the environment variable {self.key_env_var}, or {remedy}"
+        raise MissingKeyError(
+            f"The model {self.model_id!r} needs an API key for {self.needs_key!r}: {remedy}"
+        )
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}: {self.model_id}"
+
+    def __repr__(self) -> str:
+        return f"<{self}>"
+
+    def _embed_batches(
+        self, items: Iterator[str | bytes], size: int | None, key: str | None
+    ) -> Generator[list[float], None, None]:
+        while batch := list(islice(items, size)):
+            for item in batch:
+                self._check_type(item)
+            yield from self._embed_checked(batch, key)
+
+    def _embed_checked(self, batch: list[str | bytes], key: str | None) -> Iterator[list[float]]:
+        """Yield the vectors of one batch once their number is known to be right.
+
+        Where the model fails midway, the vectors that it gave before come first.
+        """
+        vectors: list[list[float]] = []
+        failure = None
+        try:
+            rows = self._call_embed_batch(batch, key)
+            # One more than is due: enough to know, and an endless generator ends.
+            for row in islice(rows, len(batch) + 1):
+                # Not extend(): what came before a failure is kept.
+                vectors.append(self._to_floats(row))  # noqa: PERF401
+        except Exception as ex:
+            failure = ex
+        else:
+            self._check_count(len(batch), len(vectors), rows)
+        yield from vectors
+        if failure is not None:
+            raise failure
+
+    def _call_embed_batch(
+        self, batch: list[str | bytes], key: str | None
+    ) -> Iterable[Sequence[float]]:
+        resolved_key = self.get_key(key)
+        parameters = inspect.signature(self.embed_batch).parameters.values()
+        if any(p.name == "key" or p.kind is p.VAR_KEYWORD for p in parameters):
+            return self.embed_batch(batch, key=resolved_key)
+        if key is None:
+            return self.embed_batch(batch)
+        # A class from before `key=` asks get_key() or reads .key. To set and reset that here
+        # would show one thread's key to another that embeds with the same model.
+        model = copy.copy(self)
+        model.key = key
+        return model.embed_batch(batch)
+
+    def _check_type(self, item: object) -> None:
+        if isinstance(item, str) and self.supports_text:
+            self._check_unicode(item)
+            return
+        if isinstance(item, bytes) and self.supports_binary:
+            return
+        kinds = [("str", self.supports_text), ("bytes", self.supports_binary)]
+        supported = " or ".join(kind for kind, is_supported in kinds if is_supported)
+        raise InputTypeError(
+            f"The model {self.model_id!r} embeds {supported}, not {type(item).__name__}"
+        )
+
+    def _check_unicode(self, text: str) -> None:
+        try:
+            text.encode()
+        except UnicodeEncodeError as ex:
+            raise InvalidInputError(
+                f"The model {self.model_id!r} cannot embed text with a lone surrogate"
+                f" ({text[ex.start]!r} at character {ex.start}): replace it first, with"
+                " text.encode(errors='replace').decode()"
+            ) from None
+
+    def _check_count(self, expected: int, count: int, rows: Iterable[object]) -> None:
+        if count == expected:
+            return
+        if isinstance(rows, Sized):
+            returned = str(len(rows))
+        else:
+            returned = f"{'at least ' if count > expected else ''}{count}"
+        raise ModelError(
+            f"The model {self.model_id!r} returned {returned} vectors for {expected} inputs"
+        )
+
+    def _to_floats(self, row: Sequence[float]) -> list[float]:
+        # tolist() makes Python numbers of a NumPy or PyTorch row many times faster than float().
+        values = row.tolist() if hasattr(row, "tolist") else row
+        try:
+            return [float(value) for value in values]
+        except (TypeError, ValueError):
+            raise ModelError(
+                f"The model {self.model_id!r} returned a {type(row).__name__} that is not a"
+                " vector: expected a sequence of numbers"
+            ) from None
+
+
+@dataclass
+class EmbeddingModelWithAliases:
+    """A registered model and the other names that it can be asked for by."""
+
+    model: EmbeddingModel
+    aliases: set[str]
+
+    def matches(self, query: str) -> bool:
+        """Return whether the id, class or an alias of the model contains `query`, in any case."""
+        names = [str(self.model), *self.aliases]
+        return any(query.lower() in name.lower() for name in names)
+
+
+def get_embedding_models_with_aliases() -> list[EmbeddingModelWithAliases]:
+    """Return every registered model with its aliases, each id once.
+
+    The plugins are asked anew at each call. Families of models that cannot be listed, such as
+    `openai/NAME`, are not in it.
+    """
+    found: dict[str, EmbeddingModelWithAliases] = {}
+
+    def register(model: EmbeddingModel, aliases: Iterable[str] | None = None) -> None:
+        # Pluggy asks the last plugin first, so the first model of an id is the one to keep.
+        entry = found.setdefault(model.model_id, EmbeddingModelWithAliases(model, set()))
+        entry.aliases.update(aliases or ())
+
+    load_plugins()
+    pm.hook.register_embedding_models(register=register)
+    return list(found.values())
+
+
+def get_embedding_models() -> list[EmbeddingModel]:
+    """Return every registered model, each id once."""
+    return [entry.model for entry in get_embedding_models_with_aliases()]
+
+
+def get_embedding_model_aliases() -> dict[str, EmbeddingModel]:
+    """Return the model for each id and each alias; where they collide, the id counts."""
+    entries = get_embedding_models_with_aliases()
+    names: dict[str, EmbeddingModel] = {}
+    for entry in entries:
+        for alias in entry.aliases:
+            names.setdefault(alias, entry.model)
+    names.update({entry.model.model_id: entry.model for entry in entries})
+    return names
+
+
+def get_embedding_model(name: str) -> EmbeddingModel:
+    """Return the model with this id or alias.
+
+    Raises UnknownModelError, which names the closest matches and what else can be installed.
+    """
+    names = get_embedding_model_aliases()
+    if name in names:
+        return names[name]
+    model: EmbeddingModel | None = pm.hook.resolve_embedding_model(name=name)
+    if model is None:
+        raise UnknownModelError(_unknown_model_message(name, names))
+    return model
+
+
+def _unknown_model_message(name: str, known: Iterable[str]) -> str:
+    sentences = [f"Unknown embedding model: {name!r}{did_you_mean(name, known)}."]
+    if importlib.util.find_spec("llm") is None:
+        sentences.append(
+            "For the models of llm's plugins: pip install 'sqlite-vecstore[llm]', then"
+            f" 'llm/{name}'."
+        )
+    else:
+        sentences.append(f"For a model of llm's plugins: 'llm/{name}'.")
+    if importlib.util.find_spec("wordllama") is None:
+        sentences.append("For a model that runs here: pip install 'sqlite-vecstore[local]'.")
+    sentences.append(f"For a model of an OpenAI-compatible server: 'openai/{name}'.")
+    return " ".join(sentences)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return ` - did you mean 'x' or 'y'?` for the names most like `name`, or nothing."""
+    # Lower than difflib's 0.6, so that "small-3" finds "3-small".
+    matches = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    return f" - did you mean {' or '.join(map(repr, matches))}?" if matches else ""
+
+
+def user_dir() -> Path:
+    """Return the folder of this user's settings, which is made if there is none.
+
+    The environment variable VECSTORE_USER_PATH, or else where the system keeps such folders.
+    """
+    path = _user_path()
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def get_default_embedding_model() -> str | None:
+    """Return the id or alias that `set_default_embedding_model()` saved, or None."""
+    try:
+        return _default_model_path().read_text("utf-8").strip() or None
+    except FileNotFoundError:
+        return None
+
+
+def set_default_embedding_model(name: str | None) -> None:
+    """Save the id or alias of the model for new collections; None for no default."""
+    if name is None:
+        _default_model_path().unlink(missing_ok=True)
+        return
+    # Written elsewhere and moved: another process reads the old name or the new, never half.
+    with tempfile.TemporaryDirectory(dir=user_dir()) as folder:
+        file = Path(folder) / "name"
+        file.write_text(name, "utf-8")
+        file.replace(_default_model_path())
+
+
+def _user_path() -> Path:
+    return Path(os.environ.get("VECSTORE_USER_PATH") or click.get_app_dir("vecstore"))
+
+
+def _default_model_path() -> Path:
+    return _user_path() / "default_embedding_model.txt"
