@@ -1,41 +1,33 @@
 -- What no writer may do, whichever program it is. These triggers need no extension.
 -- They are created again when they are missing: sqlite-utils' transform() drops triggers.
+--
+-- A blob that is no array of float32 could never be compared with anything. And with OR REPLACE, a
+-- rowid that another row has would remove that row without firing any delete trigger: the index
+-- would keep it. In an insert, new.rowid is -1 unless the statement itself names a rowid.
 
--- A blob that is no array of float32 could never be compared with anything.
-CREATE TRIGGER IF NOT EXISTS "embeddings_guard_insert_blob"
+CREATE TRIGGER IF NOT EXISTS "embeddings_guard_insert"
 BEFORE INSERT ON "embeddings"
-WHEN new.embedding IS NOT NULL
-   AND (typeof(new.embedding) <> 'blob' OR length(new.embedding) % 4 <> 0)
 BEGIN
-   SELECT RAISE(ABORT, 'embedding must be a blob of little-endian float32 values, so its length a multiple of 4 bytes: vec_f32(''[0.1, 0.2]'') makes one from JSON');
+   SELECT RAISE(ABORT, 'embedding must be a blob of little-endian float32 values, so its length a multiple of 4 bytes: vec_f32(''[0.1, 0.2]'') makes one from JSON')
+   WHERE new.embedding IS NOT NULL
+      AND (typeof(new.embedding) <> 'blob' OR length(new.embedding) % 4 <> 0);
+   SELECT RAISE(ABORT, 'this rowid of embeddings belongs to another row: leave rowid out, the key is (collection_id, id)')
+   WHERE new.rowid <> -1
+      AND EXISTS (
+         SELECT 1 FROM "embeddings"
+         WHERE rowid = new.rowid
+            AND (collection_id, id) IS NOT (new.collection_id, new.id)
+      );
 END;
 
-CREATE TRIGGER IF NOT EXISTS "embeddings_guard_update_blob"
-BEFORE UPDATE OF "embedding" ON "embeddings"
-WHEN new.embedding IS NOT NULL
-   AND (typeof(new.embedding) <> 'blob' OR length(new.embedding) % 4 <> 0)
-BEGIN
-   SELECT RAISE(ABORT, 'embedding must be a blob of little-endian float32 values, so its length a multiple of 4 bytes: vec_f32(''[0.1, 0.2]'') makes one from JSON');
-END;
-
--- With OR REPLACE, a rowid that another row has would remove that row without any delete trigger.
--- new.rowid is -1 here unless the statement itself names a rowid.
-CREATE TRIGGER IF NOT EXISTS "embeddings_guard_insert_rowid"
-BEFORE INSERT ON "embeddings"
-WHEN new.rowid <> -1
-   AND EXISTS (
-      SELECT 1 FROM "embeddings"
-      WHERE rowid = new.rowid
-         AND (collection_id, id) IS NOT (new.collection_id, new.id)
-   )
-BEGIN
-   SELECT RAISE(ABORT, 'this rowid of embeddings belongs to another row: leave rowid out, the key is (collection_id, id)');
-END;
-
-CREATE TRIGGER IF NOT EXISTS "embeddings_guard_update_rowid"
+CREATE TRIGGER IF NOT EXISTS "embeddings_guard_update"
 BEFORE UPDATE ON "embeddings"
-WHEN new.rowid <> old.rowid
-   AND EXISTS (SELECT 1 FROM "embeddings" WHERE rowid = new.rowid)
 BEGIN
-   SELECT RAISE(ABORT, 'this rowid of embeddings belongs to another row: leave rowid out, the key is (collection_id, id)');
+   SELECT RAISE(ABORT, 'embedding must be a blob of little-endian float32 values, so its length a multiple of 4 bytes: vec_f32(''[0.1, 0.2]'') makes one from JSON')
+   WHERE new.embedding IS NOT old.embedding
+      AND new.embedding IS NOT NULL
+      AND (typeof(new.embedding) <> 'blob' OR length(new.embedding) % 4 <> 0);
+   SELECT RAISE(ABORT, 'this rowid of embeddings belongs to another row: leave rowid out, the key is (collection_id, id)')
+   WHERE new.rowid <> old.rowid
+      AND EXISTS (SELECT 1 FROM "embeddings" WHERE rowid = new.rowid);
 END;

@@ -50,19 +50,20 @@ def _replace_connection(db: Database) -> None:
     old: Any = db.conn
     path = _main_file(old)
     _refuse_what_cannot_move(db, path)
-    timeout = old.execute("pragma busy_timeout").fetchone()[0] / 1000
-    foreign_keys = old.execute("pragma foreign_keys").fetchone()[0]
-    recursive_triggers = old.execute("pragma recursive_triggers").fetchone()[0]
-    read_only = _is_read_only(old)
+    settings = {
+        name: old.execute(f"pragma {name}").fetchone()[0]
+        for name in ("busy_timeout", "foreign_keys", "query_only", "recursive_triggers")
+    }
+    read_only = bool(path) and guard.is_read_only(path)
     if path:
         old.close()
-        new = connection.connect(path, driver="apsw", read_only=read_only, timeout=timeout).conn
+        new = connection.connect(path, driver="apsw", read_only=read_only).conn
     else:
         new = dbapi.Connection(_copy_of_memory(old))
         connection.configure(new, new_file=False)
         old.close()
-    new.execute(f"pragma foreign_keys = {foreign_keys:d}")
-    new.execute(f"pragma recursive_triggers = {recursive_triggers:d}")
+    for name, value in settings.items():
+        new.execute(f"pragma {name} = {value:d}")
     new.row_factory = old.row_factory
     new.text_factory = old.text_factory
     db.conn = new  # type: ignore[assignment]
@@ -108,15 +109,6 @@ def _refuse_what_cannot_move(db: Database, path: str) -> None:
 def _main_file(conn: Any) -> str:
     """Return the file of a connection's main database, empty for one in memory."""
     return str(conn.execute("pragma database_list").fetchone()[2])
-
-
-def _is_read_only(conn: Any) -> bool:
-    try:
-        conn.execute("begin immediate")
-    except conn.OperationalError as error:
-        return "readonly" in str(error)
-    conn.execute("rollback")
-    return False
 
 
 def _copy_of_memory(conn: Any) -> apsw.Connection:

@@ -249,10 +249,14 @@ class Collection:
         """Delete the entries with these ids, in one transaction; return how many there were."""
         deleted = 0
         with connection.transaction(self.db):
-            for id in ids:
+            for portion in upsert.portions([id_text(id) for id in ids]):
                 deleted += self.db.conn.execute(
-                    "delete from embeddings where collection_id = ? and id = ?",
-                    [self.id, id_text(id)],
+                    f"""
+                    delete from embeddings
+                    where collection_id = ?
+                      and id in ({upsert.marks(portion)})
+                    """,
+                    [self.id, *portion],
                 ).rowcount
         return deleted
 

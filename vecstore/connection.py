@@ -153,9 +153,12 @@ def prepare_new_file(conn: Any) -> None:
         try:
             conn.execute(f"pragma page_size = {_PAGE_BYTES}")
             conn.execute("pragma journal_mode = wal").fetchall()
+            return
         except conn.OperationalError as error:
+            if "readonly" in str(error):
+                return
             # Another process is creating the same file, and for this lock SQLite never waits.
-            if not is_unwritable(error) or time.monotonic() > deadline:
+            if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
 

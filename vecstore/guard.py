@@ -9,6 +9,7 @@ not. So the files that vecstore opens with those two are watched: sqlite3 may no
 Other processes are no problem, and neither are connections to memory.
 """
 
+import fcntl
 import gc
 import os
 import sqlite3
@@ -37,7 +38,7 @@ def check(path: str | Path, library: str) -> None:
     if identity is None or library == "sqlite3":  # sqlite3 is checked by the audit hook
         return
     if library == "apsw":
-        foreign = _descriptors(identity) > 0 and not _open_in_apsw(identity)
+        foreign = bool(_descriptors(identity)) and not _open_in_apsw(identity)
     else:
         foreign = _open_in_apsw(identity) or _open_in_sqlite3(identity)
     if foreign:
@@ -68,7 +69,15 @@ def is_open_in_apsw(path: str | Path) -> bool:
 def other_descriptors(path: str | Path) -> int:
     """Return how many descriptors of this process, beyond one, refer to the file."""
     identity = _identity(path)
-    return 0 if identity is None else max(_descriptors(identity) - 1, 0)
+    return 0 if identity is None else max(len(_descriptors(identity)) - 1, 0)
+
+
+def is_read_only(path: str | Path) -> bool:
+    """Return whether this process has the file open, for reading alone."""
+    identity = _identity(path)
+    descriptors = [] if identity is None else _descriptors(identity)
+    modes = [fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE for descriptor in descriptors]
+    return bool(modes) and set(modes) == {os.O_RDONLY}
 
 
 def _audit(event: str, args: tuple[Any, ...]) -> None:
@@ -93,14 +102,15 @@ def _identity(path: Any) -> _FileIdentity | None:
     return None
 
 
-def _descriptors(identity: _FileIdentity) -> int:
-    """Return how many open descriptors of this process refer to the file."""
-    count = 0
+def _descriptors(identity: _FileIdentity) -> list[int]:
+    """Return the open descriptors of this process that refer to the file."""
+    found = []
     for name in os.listdir("/dev/fd"):  # noqa: PTH208 - names, of which one is gone at once
         with suppress(OSError):
             status = os.fstat(int(name))
-            count += (status.st_dev, status.st_ino) == identity
-    return count
+            if (status.st_dev, status.st_ino) == identity:
+                found.append(int(name))
+    return found
 
 
 def _open_in_apsw(identity: _FileIdentity) -> bool:

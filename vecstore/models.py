@@ -195,7 +195,7 @@ class EmbeddingModel(ABC):
         # tolist() makes Python numbers of a NumPy or PyTorch row many times faster than float().
         values = row.tolist() if hasattr(row, "tolist") else row
         try:
-            return [float(value) for value in values]
+            return list(map(float, values))
         except (TypeError, ValueError):
             raise ModelError(
                 f"The model {self.model_id!r} returned a {type(row).__name__} that is not a"

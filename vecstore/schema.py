@@ -59,7 +59,7 @@ def _missing_guards(db: Database) -> bool:
         "select count(*) from sqlite_master where type = 'trigger' and name glob ?",
         ["embeddings_guard_*"],
     )
-    return bool(found.fetchone()[0] != 4)
+    return bool(found.fetchone()[0] != 2)
 
 
 def _apply(db: Database) -> None:

@@ -4,7 +4,7 @@ Two plans, with the same answer:
 
     exact   KNN in the vec0 table of the vector's dimension, joined to `embeddings`
     scan    vec_distance_cosine over the rows of `embeddings`: where there is no index and none
-            can be built, for more rows than vec0 returns, and to order equals at the last place
+            can be built, and for more rows than vec0 returns
 
 Both order equal scores by id, and leave out rows whose vector cannot be compared.
 """
@@ -18,6 +18,7 @@ from . import index
 from .errors import DimensionError
 
 _MAX_K = 4096  # of vec0
+_SLACK = 1e-6  # more than rounding does to a distance, which is a float32 from 0 to 2
 _LAST_CODE_POINT = 0x10FFFF
 
 Row = tuple[str, float, str | None, str | None]  # id, score, content, metadata
@@ -54,9 +55,12 @@ def search(db: Database, query: Query) -> list[Row]:
     k = query.number + 1 + (query.skip_id is not None)
     if k > _MAX_K or not index.ensure(db, query.dimensions):
         return _scan(db, query)
-    rows = [row for row in _exact(db, query, k) if row[0] != query.skip_id]
+    rows = _exact(db, query, k)
     if len(rows) > query.number and rows[query.number - 1][1] == rows[query.number][1]:
-        return _scan(db, query)  # vec0 chooses freely among equals, ids decide
+        # vec0 chooses freely among equals, but ids decide: take all that share the last place.
+        rows = _exact(db, query, _MAX_K, farthest=1 - rows[query.number][1] + _SLACK)
+        if len(rows) + 1 >= _MAX_K:
+            return _scan(db, query)
     return rows[: query.number]
 
 
@@ -114,41 +118,42 @@ def _in_index(db: Database, collection_id: int, dimensions: int) -> bool:
     return row is not None
 
 
-def _exact(db: Database, query: Query, k: int) -> list[Row]:
+def _exact(db: Database, query: Query, k: int, farthest: float | None = None) -> list[Row]:
+    """Return the k nearest rows, or those of them within a distance, without skip_id."""
     d = query.dimensions
-    among, args = "", _arguments(query)
+    among = "" if farthest is None else "and distance <= :farthest"
     if query.prefix:
-        among = f"""
+        among += f"""
             and rowid in (
               select rowid
               from vec_embeddings_{d}_ids
               where collection_id = :collection_id
-                and {_prefix_condition(args)}
+                and {_prefix_condition(query)}
             )"""
     return db.execute(
         f"""
         with nearest as materialized (
-          select rowid, distance
+          select rowid, 1 - distance as score
           from vec_embeddings_{d}
           where embedding match :vector
             and collection_id = :collection_id
-            and k = :k{among}
+            and k = :k
+            {among}
         )
-        select embeddings.id, 1 - nearest.distance, embeddings.content, embeddings.metadata
+        select embeddings.id, nearest.score, embeddings.content, embeddings.metadata
         from nearest
         join vec_embeddings_{d}_ids as ids on ids.rowid = nearest.rowid
         join embeddings
           on embeddings.collection_id = ids.collection_id
           and embeddings.id = ids.id
-        order by nearest.distance, embeddings.id
+        where embeddings.id is not :skip_id
+        order by nearest.score desc, embeddings.id
         """,
-        {**args, "k": k},
+        {**_arguments(query), "k": k, "farthest": farthest},
     ).fetchall()
 
 
 def _scan(db: Database, query: Query) -> list[Row]:
-    args = _arguments(query)
-    among = f"and {_prefix_condition(args)}" if query.prefix else ""
     return db.execute(
         f"""
         with compared as (
@@ -157,26 +162,26 @@ def _scan(db: Database, query: Query) -> list[Row]:
             id,
             case
               when {index.comparable("embeddings", query.dimensions)}
-              then vec_distance_cosine(embedding, :vector)
-            end as distance
+              then 1 - vec_distance_cosine(embedding, :vector)
+            end as score
           from embeddings
           where collection_id = :collection_id
             and id is not :skip_id
-            {among}
+            {f"and {_prefix_condition(query)}" if query.prefix else ""}
         ),
         nearest as materialized (
-          select row, distance
+          select row, score
           from compared
-          where distance is not null
-          order by distance, id
+          where score is not null
+          order by score desc, id
           limit :number
         )
-        select embeddings.id, 1 - nearest.distance, embeddings.content, embeddings.metadata
+        select embeddings.id, nearest.score, embeddings.content, embeddings.metadata
         from nearest
         join embeddings on embeddings.rowid = nearest.row
-        order by nearest.distance, embeddings.id
+        order by nearest.score desc, embeddings.id
         """,
-        args,
+        _arguments(query),
     ).fetchall()
 
 
@@ -191,9 +196,9 @@ def _arguments(query: Query) -> dict[str, Any]:
     }
 
 
-def _prefix_condition(args: dict[str, Any]) -> str:
+def _prefix_condition(query: Query) -> str:
     """Return the SQL for ids that start with :prefix, as a range that an index can answer."""
-    if args["after_prefix"] is None:
+    if _after_prefix(query.prefix) is None:
         return "id >= :prefix"
     return "id >= :prefix and id < :after_prefix"
 
