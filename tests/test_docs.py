@@ -1,0 +1,121 @@
+"""Every snippet of the README and the docs runs, and gives what it says."""
+
+import doctest
+import inspect
+import re
+import shlex
+from pathlib import Path
+
+import click.testing
+import pytest
+
+import vecstore
+import vecstore.cli
+from tests.models import WordLengths
+from vecstore import Collection
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(document, language):
+    """Return the fenced blocks of one language."""
+    text = (ROOT / document).read_text("utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch):
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+
+
+@pytest.fixture
+def readme_namespace():
+    """What the session of the README leaves behind, after its output was compared."""
+    namespace = {}
+    [session] = blocks("README.md", "pycon")
+    test = doctest.DocTestParser().get_doctest(session, namespace, "README.md", "README.md", 0)
+    runner = doctest.DocTestRunner(verbose=False)
+    output = []
+    runner.run(test, out=output.append, clear_globs=False)
+    assert "".join(output) == ""
+    yield test.globs
+    test.globs["notes"].db.close()
+
+
+def test_the_session_of_the_readme(readme_namespace):
+    assert readme_namespace["notes"].ids() == ["bike", "garden", "trip"]
+
+
+def test_the_sql_of_the_readme_gives_what_python_gives(readme_namespace):
+    notes = readme_namespace["notes"]
+    [sql] = blocks("README.md", "sql")
+    expected = [(entry.id, pytest.approx(entry.score)) for entry in notes.similar_by_id("trip")]
+    assert notes.db.execute(sql).fetchall() == expected
+
+
+def test_the_commands_of_the_readme(readme_namespace):
+    commands = [line for block in blocks("README.md", "bash") for line in block.splitlines()]
+    for command, *arguments in map(shlex.split, commands):
+        if command == "vecstore":
+            result = click.testing.CliRunner().invoke(vecstore.cli.cli, arguments)
+            assert (result.exit_code, "notes" in result.output) == (0, True)
+        elif command != "pip":
+            assert (ROOT / command).stat().st_mode & 0o111
+
+
+def test_the_python_of_the_api_page(capsys):
+    namespace = {"__name__": "documentation"}
+    for block in blocks("docs/python-api.md", "python"):
+        exec(compile(block, "docs/python-api.md", "exec"), namespace)
+    output = capsys.readouterr().out.splitlines()
+    assert output[0].startswith("v0.1.")
+    assert len(output) == 4
+    namespace["db"].close()
+    namespace["counts"].db.close()
+
+
+def test_the_api_page_names_every_member_with_its_signature():
+    text = (ROOT / "docs/python-api.md").read_text("utf-8")
+    for name, member in inspect.getmembers(Collection, inspect.isfunction):
+        if not name.startswith("_"):
+            parameters = [
+                str(p.replace(annotation=p.empty))
+                for p in inspect.signature(member).parameters.values()
+                if p.name != "self" and p.kind is not p.KEYWORD_ONLY
+            ]
+            signature = f"{name}({', '.join(parameters)})".replace("input", "value")
+            assert f"`{signature}`" in text or f"`Collection.{signature}`" in text, signature
+
+
+def test_the_documented_schema_is_the_real_one(closing):
+    collection = Collection("test", model=WordLengths())
+    closing(collection.db)
+    documented = blocks("docs/schema.md", "sql")[0]
+    real = "\n".join(collection.db[name].schema for name in ("collections", "embeddings"))
+    assert documented.strip() == real
+
+
+def test_the_queries_of_the_schema_page_give_what_python_gives(closing):
+    collection = Collection("test", model_id="local")
+    closing(collection.db)
+    animals = ["hound", "cat", "fish", "bird", "horse", "dog", "wolf", "puppy"]
+    collection.embed_multi((animal, f"my happy {animal}") for animal in animals)
+    expected = [(e.id, pytest.approx(e.score)) for e in collection.similar_by_id("hound")]
+    for sql in blocks("docs/schema.md", "sql")[1:]:
+        found = collection.db.execute(sql).fetchall()
+        assert found[0] == ("hound", pytest.approx(1.0))
+        assert found[1:] == expected
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document):
+    for target in re.findall(r"\]\(([^)#]+)\)", document.read_text("utf-8")):
+        assert target.startswith("https://") or (document.parent / target).exists()
+
+
+def test_every_public_name_has_a_docstring():
+    for name in vecstore.__all__:
+        assert getattr(vecstore, name).__doc__, name
