@@ -4,13 +4,13 @@ import doctest
 import inspect
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
-import click.testing
 import pytest
 
 import vecstore
-import vecstore.cli
 from tests.models import WordLengths
 from vecstore import Collection
 
@@ -60,8 +60,10 @@ def test_the_commands_of_the_readme(readme_namespace):
     commands = [line for block in blocks("README.md", "bash") for line in block.splitlines()]
     for command, *arguments in map(shlex.split, commands):
         if command == "vecstore":
-            result = click.testing.CliRunner().invoke(vecstore.cli.cli, arguments)
-            assert (result.exit_code, "notes" in result.output) == (0, True)
+            run = [sys.executable, "-m", "vecstore", *arguments]
+            result = subprocess.run(run, capture_output=True, text=True)
+            assert (result.returncode, result.stderr) == (0, "")
+            assert result.stdout == "notes: wordllama\n  3 embeddings\n"
         elif command != "pip":
             assert (ROOT / command).stat().st_mode & 0o111
 
