@@ -9,11 +9,12 @@ import textwrap
 import apsw
 import pytest
 import sqlite_utils
+from sqlite_utils.utils import sqlite3 as driver_module
 
 import vecstore
 from tests.conftest import LOADS_EXTENSIONS, NoExtensions, rows
 from tests.models import Vectors
-from vecstore import Collection, dbapi
+from vecstore import Collection, dbapi, guard
 
 
 @pytest.fixture
@@ -47,8 +48,9 @@ def test_sqlite3_does_not_open_what_apsw_has_open(path, tmp_path):
             sqlite3.connect(name)
     with pytest.raises(vecstore.TwoLibrariesError):
         sqlite3.connect(uri, uri=True)
-    with pytest.raises(vecstore.TwoLibrariesError):
-        sqlite_utils.Database(path)
+    if driver_module is sqlite3:
+        with pytest.raises(vecstore.TwoLibrariesError):
+            sqlite_utils.Database(path)
     db.close()
     conn = sqlite3.connect(path)
     assert conn.execute("select a from t").fetchall() == [(1,)]
@@ -222,4 +224,17 @@ def test_no_row_is_lost_between_a_web_application_and_vecstore(path):
     vecstore_db.close()
     raw = apsw.Connection(path)
     assert raw.execute("select a from t").fetchall() == [(1,), (2,)]
+    raw.close()
+
+
+def test_pysqlite3_opens_nothing_that_sqlite3_or_apsw_has_open(path):
+    conn = sqlite3.connect(path)
+    conn.execute("create table t (a)")
+    with pytest.raises(vecstore.TwoLibrariesError, match="pysqlite3 would not see its locks"):
+        guard.check(path, "pysqlite3")
+    conn.close()
+    guard.check(path, "pysqlite3")
+    raw = apsw.Connection(path)
+    with pytest.raises(vecstore.TwoLibrariesError):
+        guard.check(path, "pysqlite3")
     raw.close()
