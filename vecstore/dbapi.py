@@ -1,0 +1,347 @@
+"""A sqlite3-shaped (PEP 249) Connection and Cursor over an apsw.Connection.
+
+sqlite_utils.Database(Connection(apsw.Connection(path))) is a Database on apsw's SQLite, which
+is current and loads extensions wherever Python's own does not. The tests hold it to what the
+standard library's sqlite3 does, and run sqlite-utils' own suite on it.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import islice
+from sqlite3.dump import _iterdump  # type: ignore[attr-defined]
+from typing import Any, NoReturn
+
+import apsw
+from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
+
+from .dbapi_translation import TRANSLATED, ConnectionBase, adapted, bindings, made, reraise
+
+Parameters = Sequence[Any] | Mapping[str, Any]
+Values = tuple[Any, ...]
+
+_LEVELS = ("", "DEFERRED", "IMMEDIATE", "EXCLUSIVE")
+# No two of the alternatives can match the same text: there is nothing to backtrack into.
+_SKIPPED = r"(?:[ \t\f\n\r]|--[^\n]*(?:\n|\Z)|/\*(?:[^*]|\*(?!/))*(?:\*/|\Z))*"
+_BLANK = re.compile(_SKIPPED)
+_DML = re.compile(_SKIPPED + "(?:INSERT|UPDATE|DELETE|REPLACE)", re.IGNORECASE)
+
+
+class Connection(ConnectionBase):
+    """What sqlite3.Connection is, in its legacy transaction control, over an apsw.Connection.
+
+    `apsw` is the wrapped connection, for what sqlite3 has no name for.
+
+    Differences from sqlite3.Connection:
+
+    - isinstance(connection, sqlite3.Connection) is false.
+    - There is no thread check. Any thread may use the connection, but one at a time: what a
+      second one does meanwhile can fail with a ProgrammingError.
+    - detect_types and converters, the autocommit attribute and blobopen() are missing, and
+      backup() copies only to another Connection of this class.
+    - An adapter that was registered for int, float, str or bytes is not asked.
+    - Text that is not valid UTF-8 cannot be read, whatever text_factory is: select it with
+      CAST(... AS BLOB).
+    - set_trace_callback() gets the SQL with its placeholders, not with the values.
+    - What a collation raises is raised, where sqlite3 ignores it. So is what is no Exception,
+      such as KeyboardInterrupt, in any function of the user.
+    - A cache that connections share (cache=shared) depends on how apsw was built: its wheels
+      leave it out, and give every connection to such a memory database one of its own.
+    """
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        super().__init__(connection)
+        self.row_factory: Callable[[Any, Values], Any] | None = None
+        self.text_factory: Callable[[bytes], Any] = str
+        self._isolation_level: str | None = ""
+
+    def cursor(self, factory: "Callable[[Connection], Cursor] | None" = None) -> "Cursor":
+        self._check_open()
+        return (factory or Cursor)(self)
+
+    def execute(self, sql: str, parameters: Parameters = ()) -> "Cursor":
+        return self.cursor().execute(sql, parameters)
+
+    def executemany(self, sql: str, parameters: Iterable[Parameters]) -> "Cursor":
+        return self.cursor().executemany(sql, parameters)
+
+    def executescript(self, sql: str) -> "Cursor":
+        return self.cursor().executescript(sql)
+
+    @property
+    def isolation_level(self) -> str | None:
+        self._check_open()
+        return self._isolation_level
+
+    @isolation_level.setter
+    def isolation_level(self, level: str | None) -> None:
+        if level is None:
+            self.commit()
+        elif not isinstance(level, str):
+            raise TypeError("isolation_level must be str or None")
+        elif level.upper() not in _LEVELS:
+            raise ValueError(
+                "isolation_level string must be '', 'DEFERRED', 'IMMEDIATE', or 'EXCLUSIVE'"
+            )
+        self._isolation_level = level and level.upper()
+
+    def commit(self) -> None:
+        self._end_transaction("COMMIT")
+
+    def rollback(self) -> None:
+        self._end_transaction("ROLLBACK")
+
+    def close(self) -> None:
+        with TRANSLATED:
+            self.apsw.close(True)  # forced: statements that still have rows are no error
+
+    def __enter__(self) -> "Connection":
+        self._check_open()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self.rollback()
+            return
+        try:
+            self.commit()
+        except BaseException:
+            self.rollback()
+            raise
+
+    def iterdump(self, **options: Any) -> Iterator[str]:
+        self._check_open()
+        lines: Iterator[str] = _iterdump(self, **options)
+        return lines
+
+    def backup(
+        self,
+        target: "Connection",
+        *,
+        pages: int = -1,
+        progress: Callable[[int, int, int], object] | None = None,
+        name: str = "main",
+        sleep: float = 0.250,
+    ) -> None:
+        if target is self:
+            raise ValueError("target cannot be the same connection instance")
+        if not isinstance(target, Connection):
+            raise TypeError(f"backup() copies to a {Connection.__module__}.Connection only")
+        self._check_open()
+        target._check_open()
+        with TRANSLATED, target.apsw.backup("main", self.apsw, name) as copy:
+            while not copy.done:
+                try:
+                    copy.step(pages or -1)
+                except (apsw.BusyError, apsw.LockedError):
+                    time.sleep(sleep)
+                if progress is not None:
+                    status = apsw.SQLITE_DONE if copy.done else apsw.SQLITE_OK
+                    progress(status, copy.remaining, copy.page_count)
+
+    def _begin(self) -> None:
+        if self._isolation_level is not None and not self.apsw.in_transaction:
+            self.apsw.execute(f"BEGIN {self._isolation_level}")
+
+    def _end_transaction(self, sql: str) -> None:
+        self._check_open()
+        with TRANSLATED:
+            if self.apsw.in_transaction:
+                self.apsw.execute(sql)
+
+
+class Cursor:
+    """What sqlite3.Cursor is; every statement gets an apsw.Cursor of its own."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.row_factory = connection.row_factory
+        self.arraysize = 1
+        self.rowcount = -1
+        self.lastrowid: int | None = None
+        self._sql = ""
+        self._is_dml = False
+        self._columns: tuple[tuple[Any, ...], ...] = ()
+        self._steps: apsw.Cursor | None = None
+        # One row is read ahead, as sqlite3 does: a statement whose last row was fetched is
+        # finished, and locks nothing.
+        self._row: Values | None = None
+        self._closed = False
+
+    @property
+    def description(self) -> tuple[tuple[str, None, None, None, None, None, None], ...] | None:
+        names = tuple((column[0], None, None, None, None, None, None) for column in self._columns)
+        return names or None
+
+    def execute(self, sql: str, parameters: Parameters = ()) -> "Cursor":
+        self._check_open()
+        try:
+            steps = self._started(sql)
+            self._run(steps, parameters)
+            self._advance(steps)
+            if self._columns:
+                self._describe_again(steps, parameters)
+            self.lastrowid = self.connection.apsw.last_insert_rowid()
+        except BaseException as error:
+            self._fail(error)
+        return self
+
+    def executemany(self, sql: str, parameters: Iterable[Parameters]) -> "Cursor":
+        self._check_open()
+        with TRANSLATED:
+            steps = self._started(sql)
+        steps.exec_trace = self._inspect_many
+        total = 0
+        for row in parameters:
+            total += self._changes_by(steps, row)
+        if self._is_dml:
+            self.rowcount = total
+        return self
+
+    def executescript(self, sql: str) -> "Cursor":
+        self._check_open()
+        self.connection.commit()
+        with TRANSLATED:
+            for _ in self.connection.apsw.execute(sql):
+                pass
+        return self
+
+    def fetchone(self) -> Any:
+        return next(self, None)
+
+    def fetchmany(self, size: int | None = None) -> list[Any]:
+        return list(islice(self, self.arraysize if size is None else size))
+
+    def fetchall(self) -> list[Any]:
+        self._check_open()
+        if self._row is None or self._steps is None:
+            return []
+        try:
+            rows = [self._row, *self._steps.fetchall()]
+            self._finish()
+        except BaseException as error:
+            self._fail(error)
+        if self.row_factory is None and self.connection.text_factory is str:
+            return rows
+        return [self._made(row) for row in rows]
+
+    def __iter__(self) -> "Cursor":
+        return self
+
+    def __next__(self) -> Any:
+        self._check_open()
+        row = self._row
+        if row is None or self._steps is None:
+            raise StopIteration
+        try:
+            self._advance(self._steps)
+        except BaseException as error:
+            self._fail(error)
+        return self._made(row)
+
+    def close(self) -> None:
+        self._forget()
+        self._closed = True
+
+    # PEP 249 has these two; SQLite has no use for them.
+    def setinputsizes(self, sizes: object, /) -> None: ...
+
+    def setoutputsize(self, size: object, column: object = None, /) -> None: ...
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise sqlite3.ProgrammingError("Cannot operate on a closed cursor.")
+        self.connection._check_open()
+
+    def _started(self, sql: str) -> apsw.Cursor:
+        self._forget()
+        self._sql = sql
+        self._is_dml = _DML.match(sql) is not None
+        self._columns = ()
+        self.rowcount = 0 if self._is_dml else -1
+        self._steps = steps = self.connection.apsw.cursor()
+        steps.convert_binding = adapted
+        steps.exec_trace = self._inspect
+        return steps
+
+    def _run(self, steps: apsw.Cursor, parameters: Parameters) -> None:
+        steps.execute(self._sql, bindings(parameters))
+        # The method refers to this cursor: with the cycle, a statement that is dropped half-way
+        # would hold its locks until the garbage collector comes by.
+        steps.exec_trace = None
+
+    def _changes_by(self, steps: apsw.Cursor, parameters: Parameters) -> int:
+        try:
+            self._run(steps, parameters)
+            if self._columns:
+                steps.fetchall()
+            return self.connection.apsw.changes()
+        except BaseException as error:
+            self._fail(error)
+
+    def _inspect(self, steps: apsw.Cursor, statement: str, _: object) -> bool:
+        """Called between the compilation of a statement and its first step."""
+        if len(statement) < len(self._sql):
+            if _BLANK.fullmatch(statement):
+                return True
+            if not _BLANK.fullmatch(self._sql, len(statement)):
+                raise sqlite3.ProgrammingError("You can only execute one statement at a time.")
+        self._columns = steps.get_description()
+        if self._is_dml:
+            self.connection._begin()
+        return True
+
+    def _inspect_many(self, steps: apsw.Cursor, statement: str, bindings: object) -> bool:
+        if steps.is_readonly:
+            raise sqlite3.ProgrammingError("executemany() can only execute DML statements.")
+        return self._inspect(steps, statement, bindings)
+
+    def _describe_again(self, steps: apsw.Cursor, parameters: Parameters) -> None:
+        """Read the columns of the statement as SQLite compiled it again when it ran.
+
+        It does so when the schema has changed since the statement came into apsw's cache.
+        """
+        if self._row is not None:
+            self._columns = steps.description
+            return
+
+        def describe(*_: object) -> bool:
+            self._columns = steps.get_description()
+            return False
+
+        steps.exec_trace = describe
+        with suppress(apsw.Error):
+            steps.execute(self._sql, bindings(parameters))
+        steps.exec_trace = None
+
+    def _advance(self, steps: apsw.Cursor) -> None:
+        self._row = steps.fetchone()
+        if self._row is None:
+            self._finish()
+
+    def _finish(self) -> None:
+        self._forget()
+        if self._is_dml:
+            self.rowcount = self.connection.apsw.changes()
+
+    def _fail(self, error: BaseException) -> NoReturn:
+        try:
+            if self._steps is not None:
+                # Tracebacks still refer to it, and text that is not UTF-8 leaves it unfinished.
+                with suppress(apsw.Error):
+                    self._steps.close(True)
+            self._forget()
+            self.rowcount = -1
+            reraise(error)
+        finally:
+            del error
+
+    def _forget(self) -> None:
+        self._steps = self._row = None
+
+    def _made(self, row: Values) -> Any:
+        text_factory = self.connection.text_factory
+        if text_factory is not str:
+            row = tuple(text_factory(v.encode()) if isinstance(v, str) else v for v in row)
+        return row if self.row_factory is None else made(self.row_factory, self, row)
