@@ -1,0 +1,112 @@
+"""Speed beside a bare vec0 table, in the same run: machines differ, ratios last.
+
+    scripts/bench.py [--rows 100000] [--dimensions 384] [--folder DIR]
+
+Loads the same random vectors, in the same batches of 100, into one vec0 table and through
+Collection.embed_multi() with a model that costs nothing; then asks both for the nearest ten.
+"""
+
+import argparse
+import array
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+
+from sqlite_utils import Database
+
+import vecstore
+
+BATCH = 100
+
+
+class Prepared(vecstore.EmbeddingModel):
+    """Returns vectors made beforehand: the text is their number."""
+
+    model_id = "prepared"
+
+    def __init__(self, blobs: list[bytes]) -> None:
+        self.blobs = blobs
+
+    def embed_batch(
+        self,
+        items: Iterable[str | bytes],
+        *,
+        key: str | None = None,  # noqa: ARG002 - this model needs none
+    ) -> Iterator[tuple[float, ...]]:
+        return (vecstore.decode(self.blobs[int(item)]) for item in items)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--dimensions", type=int, default=384)
+    parser.add_argument("--folder", type=Path)
+    arguments = parser.parse_args()
+    generator = random.Random(0)
+
+    def blobs(count: int) -> list[bytes]:
+        return [
+            array.array("f", (generator.gauss(0, 1) for _ in range(arguments.dimensions))).tobytes()
+            for _ in range(count)
+        ]
+
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+        compare(Path(folder), blobs(arguments.rows), blobs(20))
+
+
+def compare(folder: Path, blobs: list[bytes], queries: list[bytes]) -> None:
+    bare = vecstore.connect(folder / "bare.db")
+    bare_rate = len(blobs) / seconds(lambda: load_bare(bare, blobs))
+    collection = vecstore.Collection("bench", folder / "store.db", model=Prepared(blobs))
+    entries = ((f"id-{n}", str(n), {"n": n}) for n in range(len(blobs)))
+    rate = len(blobs) / seconds(
+        lambda: collection.embed_multi_with_metadata(entries, store=True, batch_size=BATCH)
+    )
+    print(f"driver: {type(collection.db.conn).__module__}")
+    print(f"load, rows/s: bare {bare_rate:,.0f}, vecstore {rate:,.0f}: 1/{bare_rate / rate:.2f}")
+    times: dict[str, list[float]] = {"bare": [], "vecstore": []}
+    for query in queries:  # in turn: noise hits both
+        vector = vecstore.decode(query)
+        times["bare"].append(seconds(partial(search_bare, bare, query)))
+        times["vecstore"].append(seconds(partial(collection.similar_by_vector, vector)))
+    bare_ms, ms = (statistics.median(times[name]) * 1000 for name in ("bare", "vecstore"))
+    print(f"search, ms: bare {bare_ms:.1f}, vecstore {ms:.1f}: {ms / bare_ms:.2f}")
+    bare.close()
+    collection.db.close()
+    for name in ("bare.db", "store.db"):
+        print(f"{name}: {(folder / name).stat().st_size / 1e6:.1f} MB")
+
+
+def load_bare(db: Database, blobs: list[bytes]) -> None:
+    dimensions = len(blobs[0]) // 4
+    db.execute(
+        f"create virtual table vectors using vec0(embedding float[{dimensions}] "
+        "distance_metric=cosine)"
+    )
+    for start in range(0, len(blobs), BATCH):
+        db.conn.execute("begin immediate")
+        db.conn.executemany(
+            "insert into vectors (rowid, embedding) values (?, ?)",
+            list(enumerate(blobs[start : start + BATCH], start=start + 1)),
+        )
+        db.conn.execute("commit")
+
+
+def search_bare(db: Database, blob: bytes) -> None:
+    db.execute(
+        "select rowid, distance from vectors where embedding match ? and k = 10", [blob]
+    ).fetchall()
+
+
+def seconds(run: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()

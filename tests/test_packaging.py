@@ -1,0 +1,104 @@
+"""The wheel and the sdist: what they hold, and that an installed wheel works on its own."""
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import vecstore
+
+ROOT = Path(__file__).parent.parent
+MIGRATIONS = {path.name for path in (ROOT / "migrations").glob("*.sql")}
+OUTSIDE = dict(os.environ)  # before a fixture moves HOME, where pip keeps its cache
+OUTSIDE.pop("PYTHONPATH", None)
+
+SEARCH = """
+import json
+import sys
+import vecstore
+
+class Letters(vecstore.EmbeddingModel):
+    model_id = "letters"
+
+    def embed_batch(self, items):
+        return [[item.count(letter) for letter in "abcdefgh"] for item in items]
+
+db = vecstore.connect(sys.argv[1])
+collection = vecstore.Collection("words", db, model=Letters())
+collection.embed_multi([("1", "cabbage"), ("2", "head"), ("3", "baggage")], store=True)
+found = [[entry.id, entry.content] for entry in collection.similar("cabbages", number=2)]
+db.close()
+json.dump({"file": vecstore.__file__, "found": found}, sys.stdout)
+"""
+
+
+def run(*command: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    arguments = [str(argument) for argument in command]
+    return subprocess.run(arguments, cwd=cwd, env=OUTSIDE, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sdist, and the wheel that is built from it."""
+    folder = tmp_path_factory.mktemp("dist")
+    build = run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, cwd=ROOT)
+    assert build.returncode == 0, build.stdout + build.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(dist: Path) -> Path:
+    [wheel] = dist.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment that holds the wheel, what it depends on, and no more."""
+    folder = tmp_path_factory.mktemp("installed")
+    venv.create(folder, with_pip=True, symlinks=True)
+    python = folder / "bin" / "python"
+    pip = [python, "-m", "pip", "--disable-pip-version-check", "--retries", "1"]
+    install = run(*pip, "install", "--quiet", wheel, cwd=folder)
+    if "connection broken" in install.stderr:
+        pytest.skip("pip cannot reach its index")
+    assert install.returncode == 0, install.stderr
+    return python
+
+
+def test_the_wheel_holds_the_package_with_its_migrations_and_nothing_else(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    info = f"sqlite_vecstore-{vecstore.__version__}.dist-info"
+    assert {name.split("/")[0] for name in names} == {"vecstore", info}
+    migrations = {name for name in names if name.startswith("vecstore/migrations/")}
+    assert migrations == {f"vecstore/migrations/{name}" for name in MIGRATIONS}
+    assert {"vecstore/py.typed", f"{info}/licenses/LICENSE"} <= set(names)
+
+
+def test_the_sdist_holds_what_it_takes_to_build_and_test(dist):
+    [path] = dist.glob("*.tar.gz")
+    with tarfile.open(path) as sdist:
+        names = {name.partition("/")[2] for name in sdist.getnames()}
+    needed = {"pyproject.toml", "README.md", "LICENSE", "tests/test_packaging.py", "scripts/test"}
+    assert needed | {f"migrations/{name}" for name in MIGRATIONS} <= names
+    assert not [name for name in names if name.startswith((".ci", ".venv", ".git/"))]
+
+
+def test_an_installed_wheel_searches_without_the_source(python, tmp_path):
+    (tmp_path / "search.py").write_text(SEARCH)
+    result = run(python, "-I", "search.py", "words.db", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    output = json.loads(result.stdout)
+    assert Path(output["file"]).is_relative_to(python.parent.parent)
+    assert output["found"] == [["1", "cabbage"], ["3", "baggage"]]
+
+
+def test_an_installed_wheel_has_the_command(python, tmp_path):
+    result = run(python.parent / "vecstore", "--version", cwd=tmp_path)
+    assert (result.stdout, result.stderr) == (f"vecstore, version {vecstore.__version__}\n", "")
