@@ -246,5 +246,3 @@ def test_the_database_of_a_collection_is_the_one_that_was_given(path, closing, m
     collection.embed("a", "one")
     assert collection.db is db
     assert db["embeddings"].count == 1
-
-

@@ -3,10 +3,8 @@
 import sqlite3
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-import sqlite_utils
 from sqlite_utils.utils import sqlite3 as driver_module
 
 import vecstore
@@ -134,10 +132,9 @@ def test_a_transaction_waits_at_its_start(path, driver, closing):
     one = closing(vecstore.connect(path, driver=driver))
     two = closing(vecstore.connect(path, driver=driver, timeout=0.05))
     one["t"].insert({"a": 1})
-    with connection.transaction(one):
-        with pytest.raises(two.conn.OperationalError, match="locked"):
-            with connection.transaction(two):
-                pytest.fail("two writers held the lock")
+    locked = pytest.raises(two.conn.OperationalError, match="locked")
+    with connection.transaction(one), locked, connection.transaction(two):
+        pytest.fail("two writers held the lock")
     with connection.transaction(two):
         two["t"].insert({"a": 2})
     assert one["t"].count == 2
@@ -179,4 +176,4 @@ def test_vectors_made_through_one_driver_are_found_through_another(path, closing
         collection.embed(name, "1 0")
         assert sorted(e.id for e in collection.similar("1 0")) == collection.ids()
         db.close()
-    assert sqlite_utils.Database(path)["embeddings"].count == len(KINDS)
+    assert Collection("test", closing(vecstore.connect(path))).count() == len(KINDS)

@@ -27,9 +27,10 @@ def expected_entries(db, dimensions):
             continue
         numbers = struct.unpack(f"<{dimensions}f", blob)
         norm = struct.unpack("<f", struct.pack("<f", min(sum(n * n for n in numbers), 3e38)))[0]
-        if all(map(math.isfinite, numbers)) and norm > 0 and id is not None:
-            if isinstance(collection_id, int):
-                entries[collection_id, id] = blob
+        if not all(map(math.isfinite, numbers)) or norm == 0:
+            continue
+        if id is not None and isinstance(collection_id, int):
+            entries[collection_id, id] = blob
     return entries
 
 

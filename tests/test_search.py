@@ -1,7 +1,6 @@
 """Searches, checked against brute force; and the cases at the edges."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -251,4 +250,4 @@ def test_one_long_row_takes_less_than_a_megabyte(open_db, path):
     collection.embed("a", "1 " * 1536, store=True)
     assert [e.id for e in collection.similar("2 " * 1536)] == ["a"]
     collection.db.close()
-    assert os.path.getsize(path) < 1_000_000
+    assert Path(path).stat().st_size < 1_000_000

@@ -1,7 +1,8 @@
 """An embeddings store in one SQLite file."""
 
-from .collection import Collection, Entry
+from .collection import Collection
 from .connection import connect
+from .entries import Entry
 from .errors import (
     AdoptionError,
     DatabaseError,

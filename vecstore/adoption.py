@@ -7,8 +7,10 @@ that connection. Whoever holds `db` goes on using it.
 
 import functools
 import inspect
+import tempfile
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import apsw
@@ -55,6 +57,7 @@ def _replace_connection(db: Database) -> None:
         for name in ("busy_timeout", "foreign_keys", "query_only", "recursive_triggers")
     }
     read_only = bool(path) and guard.is_read_only(path)
+    new: Any
     if path:
         old.close()
         new = connection.connect(path, driver="apsw", read_only=read_only).conn
@@ -66,7 +69,7 @@ def _replace_connection(db: Database) -> None:
         new.execute(f"pragma {name} = {value:d}")
     new.row_factory = old.row_factory
     new.text_factory = old.text_factory
-    db.conn = new  # type: ignore[assignment]
+    db.conn = new
     db._registered_functions.clear()
     sqlite_utils_plugins.hook.prepare_connection(conn=new)
     for (name, _), (function, deterministic) in _functions.get(db, {}).copy().items():
@@ -120,13 +123,21 @@ def _copy_of_memory(conn: Any) -> apsw.Connection:
         # deserialize() makes a database that cannot grow beyond 1 GB: take a copy of it.
         image = apsw.Connection(":memory:")
         image.deserialize("main", conn.serialize())
-        with new.backup("main", image, "main") as backup:
-            backup.step()
-        image.close()
+        _copy(image, new)
     else:  # Python 3.10
-        for statement in conn.iterdump():
-            new.execute(statement)
+        with tempfile.TemporaryDirectory() as folder:
+            path = str(Path(folder) / "memory.db")
+            file = sqlite3.connect(path)
+            conn.backup(file)
+            file.close()
+            _copy(apsw.Connection(path), new)
     return new
+
+
+def _copy(source: apsw.Connection, target: apsw.Connection) -> None:
+    with target.backup("main", source, "main") as backup:
+        backup.step()
+    source.close()
 
 
 def _remember_functions() -> None:

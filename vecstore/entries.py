@@ -13,6 +13,8 @@ from .vectors import encode
 
 Metadata = dict[str, Any]
 
+_to_json = json.JSONEncoder(allow_nan=False).encode  # NaN is not JSON: SQLite could not read it
+
 
 @dataclass
 class Entry:
@@ -62,9 +64,11 @@ def make_item(
             f"The value of {id!r} is {'text' if isinstance(value, str) else 'binary'}, which the "
             f"model {model.model_id!r} cannot embed"
         )
-    if isinstance(value, str):
-        _refuse_surrogates(value, f"The value of {id!r}")
-    return Item(id, value, content_hash(value), _metadata_json(id, metadata))
+    try:
+        hashed = content_hash(value)
+    except UnicodeEncodeError as error:
+        raise _surrogate_error(f"The value of {id!r}", error) from None
+    return Item(id, value, hashed, _metadata_json(id, metadata))
 
 
 def id_text(id: Any) -> str:
@@ -72,7 +76,10 @@ def id_text(id: Any) -> str:
     if id is None or isinstance(id, bytes):
         raise InvalidInputError(f"An id is {id!r}: it must be text, or a number that becomes text")
     text = str(id)
-    _refuse_surrogates(text, f"The id {text!r}")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise _surrogate_error(f"The id {text!r}", error) from None
     return text
 
 
@@ -107,16 +114,13 @@ def _metadata_json(id: str, metadata: Any) -> str | None:
             f"The metadata of {id!r} is of type {type(metadata).__name__}: it must be a dict"
         )
     try:
-        return json.dumps(metadata, allow_nan=False) if metadata else ""
+        return _to_json(metadata) if metadata else ""
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInputError(f"The metadata of {id!r} cannot be JSON: {error}") from error
 
 
-def _refuse_surrogates(text: str, name: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidInputError(
-            f"{name} has a lone surrogate at position {error.start}, which is not text: "
-            "decode its bytes with the right encoding, or with errors='replace'"
-        ) from None
+def _surrogate_error(name: str, error: UnicodeEncodeError) -> InvalidInputError:
+    return InvalidInputError(
+        f"{name} has a lone surrogate at position {error.start}, which is not text: "
+        "decode its bytes with the right encoding, or with errors='replace'"
+    )

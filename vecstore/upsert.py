@@ -19,9 +19,9 @@ from .entries import Item, encode_vector
 from .errors import DoesNotExist, ModelError, RejectedInputError
 
 _MAX_VARIABLES = 500  # in one statement; SQLite's limit is 32,766, or less in some builds
-# SQLite keeps a journal for each statement whose triggers write to vec0, larger than it keeps in
-# memory: with one row a statement, half of the time of an insert goes there.
-_ROWS_A_STATEMENT = 25
+# SQLite keeps a journal for each statement whose triggers write to vec0, and spills it to a file:
+# with one row a statement, half of the time of an insert goes there.
+_ROWS_A_STATEMENT = 100
 
 _T = TypeVar("_T")
 
