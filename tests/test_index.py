@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import sqlite3
 import struct
 import tempfile
 from pathlib import Path
@@ -331,3 +332,24 @@ def test_a_small_collection_is_small(db):
         ]
         assert sizes[0] <= 262_144
         assert sizes[1] <= 65_536
+
+
+def test_without_the_extension_a_file_can_be_read_and_what_would_break_it_is_refused(filled, path):
+    filled.db.close()
+    plain = sqlite3.connect(path)
+    plain.execute("update embeddings set content = 'new text', metadata = '{}' where id = 'a'")
+    for sql in (
+        "insert into embeddings (collection_id, id, embedding) values (1, 'c', x'0000803f')",
+        "update embeddings set embedding = null",
+        "update embeddings set id = 'z' where id = 'a'",
+        "delete from embeddings",
+    ):
+        with pytest.raises(sqlite3.OperationalError, match="no such module: vec0|no such function"):
+            plain.execute(sql)
+    plain.commit()
+    found = plain.execute("select id, content, length(embedding) from embeddings order by id")
+    assert found.fetchall() == [("a", "new text", 32), ("b", None, 32)]
+    plain.close()
+    db = vecstore.connect(path)
+    assert_in_step(db)
+    db.close()
