@@ -22,6 +22,7 @@ Driver = Literal["auto", "sqlite3", "apsw"]
 OLDEST_SQLITE = (3, 38, 0)
 _PAGE_BYTES = 16384
 _MMAP_BYTES = 2**31 - 65536  # SQLite's own upper limit
+_CACHE_KIBIBYTES = 16 * 1024
 
 
 def connect(
@@ -75,6 +76,7 @@ def configure(conn: Any, *, new_file: bool) -> None:
     load_vec(conn)
     trust_schema(conn)
     map_file(conn)
+    enlarge_cache(conn)
     if new_file:
         prepare_new_file(conn)
 
@@ -140,6 +142,14 @@ def map_file(conn: Any) -> None:
     https://www.sqlite.org/mmap.html
     """
     conn.execute(f"pragma mmap_size = {_MMAP_BYTES}").fetchall()
+
+
+def enlarge_cache(conn: Any) -> None:
+    """Cache 16 MB instead of 2: the content hashes of a load are spread over their whole index.
+
+    https://www.sqlite.org/pragma.html#pragma_cache_size
+    """
+    conn.execute(f"pragma cache_size = {-_CACHE_KIBIBYTES}")
 
 
 def prepare_new_file(conn: Any) -> None:
