@@ -1,5 +1,5 @@
--- llm's m004_store_content_hash. vecstore_md5() exists only while migrations run. A row without
--- its content gets a random hash, which no content will ever match: it is embedded once more.
+-- llm's m004_store_content_hash. vecstore_md5() is a function of the connection that runs this. A
+-- row without its content gets a random hash, which no content matches: it is embedded once more.
 
 ALTER TABLE "embeddings" ADD COLUMN "content_hash" BLOB;
 

@@ -3,7 +3,8 @@
 --
 -- A blob that is no array of float32 could never be compared with anything. And with OR REPLACE, a
 -- rowid that another row has would remove that row without firing any delete trigger: the index
--- would keep it. In an insert, new.rowid is -1 unless the statement itself names a rowid.
+-- would keep it. Before an insert, new.rowid is -1 unless the statement names a rowid: so that -1
+-- means nothing else, no row may have it.
 
 CREATE TRIGGER IF NOT EXISTS "embeddings_guard_insert"
 BEFORE INSERT ON "embeddings"
@@ -20,6 +21,13 @@ BEGIN
       );
 END;
 
+CREATE TRIGGER IF NOT EXISTS "embeddings_guard_rowid"
+AFTER INSERT ON "embeddings"
+WHEN new.rowid = -1
+BEGIN
+   SELECT RAISE(ABORT, 'the rowid -1 of embeddings cannot be used: leave rowid out, the key is (collection_id, id)');
+END;
+
 CREATE TRIGGER IF NOT EXISTS "embeddings_guard_update"
 BEFORE UPDATE ON "embeddings"
 BEGIN
@@ -29,5 +37,5 @@ BEGIN
       AND (typeof(new.embedding) <> 'blob' OR length(new.embedding) % 4 <> 0);
    SELECT RAISE(ABORT, 'this rowid of embeddings belongs to another row: leave rowid out, the key is (collection_id, id)')
    WHERE new.rowid <> old.rowid
-      AND EXISTS (SELECT 1 FROM "embeddings" WHERE rowid = new.rowid);
+      AND (new.rowid = -1 OR EXISTS (SELECT 1 FROM "embeddings" WHERE rowid = new.rowid));
 END;

@@ -8,7 +8,7 @@ import pytest
 import sqlite_utils
 
 import vecstore
-from tests.models import Vectors
+from tests.models import Vectors, WordLengths
 from vecstore import Collection, Entry
 
 
@@ -42,6 +42,30 @@ def test_a_path_opens_and_creates_a_file(tmp_path, model, closing, kind):
 def test_a_model_is_given_by_id_or_alias(registered, db):
     assert Collection("a", db, model_id="word-lengths").model() is registered
     assert Collection("b", db, model_id="words").model_id == "word-lengths"
+
+
+def test_a_model_that_is_a_name_or_a_class_is_refused(db):
+    for model in ("local", WordLengths):
+        with pytest.raises(ValueError, match="a name goes into model_id="):
+            Collection("new", db, model=model)
+
+
+@pytest.mark.parametrize("name", [None, "", 5, b"x", "a\ud800"])
+def test_a_name_that_is_no_text_is_refused(db, model, name):
+    with pytest.raises(ValueError, match="must be text|not text"):
+        Collection(name, db, model=model)
+    assert db.table_names() == []
+
+
+def test_a_connection_or_a_number_is_no_database(model):
+    for db in (5, object()):
+        with pytest.raises(ValueError, match="pass a path or a sqlite_utils.Database"):
+            Collection("test", db, model=model)
+
+
+def test_a_collection_that_does_not_exist_is_not_found_among_those_that_do(collection):
+    with pytest.raises(Collection.DoesNotExist, match=r"'other' does not exist: .*\.db has 'test'"):
+        Collection("other", collection.db, create=False)
 
 
 def test_an_existing_collection_remembers_its_model(registered, db):
@@ -195,6 +219,39 @@ def test_delete_ids_returns_how_many_there_were(collection):
     assert collection.delete_ids(["a", 3, "never"]) == 2
     assert collection.ids() == ["b"]
     assert [entry.id for entry in collection.similar("x")] == ["b"]
+
+
+def test_one_id_is_no_list_of_ids(collection):
+    collection.embed_multi([("a", "one"), ("b", "two"), ("ab", "three")])
+    for ids in ("ab", b"ab"):
+        with pytest.raises(ValueError, match="pass a list of ids"):
+            collection.delete_ids(ids)
+    assert collection.count() == 3
+
+
+def test_a_stale_collection_does_not_write_to_the_one_that_has_its_id(open_db, path, model):
+    stale = Collection("stale", open_db(path), model=model)
+    stale.db.execute("delete from collections")
+    other = Collection("other", stale.db, model=model)
+    other.embed("theirs", "hello")
+    assert other.id == stale.id
+    for change in (
+        lambda: stale.embed("mine", "hello"),
+        lambda: stale.delete_ids(["theirs"]),
+        stale.delete,
+    ):
+        with pytest.raises(Collection.DoesNotExist, match="'stale' was deleted"):
+            change()
+    assert other.ids() == ["theirs"]
+
+
+def test_a_new_collection_does_not_inherit_rows_without_one(collection, model):
+    collection.embed("orphan", "hello")
+    collection.db.execute("pragma foreign_keys = off")
+    collection.db.execute("delete from collections")
+    new = Collection("new", collection.db, model=model)
+    assert new.count() == 0
+    assert new.similar("hello") == []
 
 
 def test_delete_removes_the_collection_and_nothing_else(collection, model):

@@ -1,10 +1,14 @@
 """No two SQLite libraries of one process on one file; and moving a Database to apsw."""
 
+import contextlib
 import os
 import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
+import warnings
+from pathlib import Path
 
 import apsw
 import pytest
@@ -162,6 +166,10 @@ def with_a_temporary_table(db, path):
     db.execute("create temp table scratch (a)")
 
 
+def with_a_collation(db, path):
+    db.conn.create_collation("backwards", lambda a, b: (a < b) - (a > b))
+
+
 def with_a_second_connection(db, path):
     return sqlite3.connect(path)
 
@@ -172,6 +180,7 @@ def with_a_second_connection(db, path):
         (in_a_transaction, "a transaction is open"),
         (with_an_attached_database, "more is attached"),
         (with_a_temporary_table, "scratch is temporary"),
+        (with_a_collation, "collation backwards would be lost"),
         (with_a_second_connection, "open once more"),
     ],
 )
@@ -238,3 +247,107 @@ def test_pysqlite3_opens_nothing_that_sqlite3_or_apsw_has_open(path):
     with pytest.raises(vecstore.TwoLibrariesError):
         guard.check(path, "pysqlite3")
     raw.close()
+
+
+def test_a_query_with_rows_left_cannot_move_and_the_database_stays_usable(path, no_extensions):
+    db = no_extensions(path)
+    db["t"].insert_all({"a": n} for n in range(3))
+    query = db.query("select a from t order by a")
+    assert next(query) == {"a": 0}
+    with pytest.raises(vecstore.AdoptionError, match="still has rows to give"):
+        Collection("test", db, model=Vectors())
+    assert db["t"].count == 3
+    del query
+    Collection("test", db, model=Vectors()).embed("a", "1 0")
+    assert type(db.conn) is dbapi.Connection
+
+
+def test_a_file_that_was_moved_since_it_was_opened_cannot_move(path, no_extensions):
+    db = no_extensions(path)
+    db["t"].insert({"a": 1})
+    Path(path).rename(path + ".moved")
+    with pytest.raises(vecstore.AdoptionError, match="was moved or deleted"):
+        Collection("test", db, model=Vectors())
+    assert not Path(path).exists()
+    assert db["t"].count == 1
+
+
+def test_a_moved_database_commits_as_it_did(path, closing):
+    conn = sqlite3.connect(path, isolation_level=None, factory=NoExtensions)
+    conn.execute("pragma synchronous = off")
+    db = closing(sqlite_utils.Database(conn))
+    Collection("test", db, model=Vectors())
+    assert rows(db, "pragma synchronous") == [(0,)]
+    db.conn.execute("create table t (a)")
+    db.conn.execute("insert into t values (1)")
+    db.close()
+    db = closing(vecstore.connect(path))
+    assert rows(db, "select a from t") == [(1,)]
+
+
+def test_a_file_that_apsw_had_open_is_free_again(path):
+    vecstore.connect(path, driver="apsw").close()
+    one, two = sqlite3.connect(path), sqlite3.connect(path)
+    one.close()
+    two.close()
+
+
+def test_a_new_file_of_an_old_name_is_another_file(path):
+    db = vecstore.connect(path, driver="apsw")
+    Path(path).unlink()
+    conn = sqlite3.connect(path)
+    conn.execute("create table t (a)")
+    with pytest.raises(vecstore.TwoLibrariesError):
+        vecstore.connect(path, driver="apsw")
+    conn.close()
+    db.close()
+
+
+def test_a_file_that_apsw_attached_may_be_opened_with_apsw_alone(path, closing):
+    db = closing(vecstore.connect(path, driver="apsw"))
+    other = path + ".other"
+    db.attach("other", other)
+    db.execute("create table other.t (a)")
+    assert closing(vecstore.connect(other, driver="apsw"))["t"].count == 0
+    with pytest.raises(vecstore.TwoLibrariesError):
+        sqlite3.connect(other)
+
+
+def test_no_thread_comes_between_the_check_and_the_opening(tmp_path):
+    for n in range(50):
+        path = str(tmp_path / f"{n}.db")
+        barrier = threading.Barrier(2)
+        opened = []
+
+        def run(connect, path=path, barrier=barrier, opened=opened):
+            barrier.wait()
+            with contextlib.suppress(vecstore.TwoLibrariesError):
+                opened.append(connect(path))
+
+        def with_apsw(path):
+            return vecstore.connect(path, driver="apsw")
+
+        def with_sqlite3(path):
+            return sqlite3.connect(path, check_same_thread=False)
+
+        threads = [threading.Thread(target=run, args=[c]) for c in (with_apsw, with_sqlite3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(opened) <= 1
+        for connection in opened:
+            connection.close()
+
+
+def test_a_database_that_nobody_refers_to_is_no_obstacle(path):
+    class Holder:
+        def __init__(self):
+            self.conn = sqlite3.connect(path)
+            self.conn.execute("create table t (a)")
+            self.itself = self  # only the garbage collector ends this
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        Holder()
+        vecstore.connect(path, driver="apsw").close()

@@ -82,6 +82,7 @@ vectors = st.one_of(
         for d in (*DIMENSIONS, 5, *DIMENSIONS, *DIMENSIONS)
     ),
 )
+rowids = st.sampled_from([-1, 1, 2, 3, 4])
 conflicts = st.sampled_from(["", "or replace", "or ignore", "or fail", "or rollback"])
 
 
@@ -97,7 +98,7 @@ def statements(draw):
                 (f"insert {conflict} into embeddings (collection_id, id, embedding) "
                  "values (?, ?, ?)", (c, i, v)),
                 (f"insert {conflict} into embeddings (rowid, collection_id, id, embedding) "
-                 "values (?, ?, ?, ?)", (draw(st.integers(1, 4)), c, i, v)),
+                 "values (?, ?, ?, ?)", (draw(rowids), c, i, v)),
                 (f"insert into embeddings (collection_id, id, embedding) values (?, ?, ?) {upsert}",
                  (c, i, v)),
                 (f"insert {conflict} into embeddings (collection_id, id, embedding) "
@@ -108,7 +109,7 @@ def statements(draw):
                 (f"update {conflict} embeddings set collection_id = ?, id = ?, embedding = ? "
                  "where id = ?", (c, draw(ids), v, i)),
                 (f"update {conflict} embeddings set rowid = ? where id = ?",
-                 (draw(st.integers(1, 4)), i)),
+                 (draw(rowids), i)),
                 ("update embeddings set content = 'x', metadata = '{}' where id = ?", (i,)),
                 ("update embeddings set id = null where id = ?", (i,)),
                 ("delete from embeddings where collection_id = ? and id = ?", (c, i)),

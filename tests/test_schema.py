@@ -125,6 +125,32 @@ def test_a_database_of_llm_of_any_age_opens_with_its_data(path, open_db, age):
     assert collection.count() == 3
 
 
+@pytest.mark.parametrize("age", AGES)
+def test_an_embedding_whose_collection_is_gone_is_kept(path, open_db, age):
+    make_llm_database(path, stop_before=age)
+    db = sqlite_utils.Database(path)
+    db.execute("delete from collections")
+    db.close()
+    db = open_db(path)
+    before = rows(db, "pragma foreign_keys")
+    collection = Collection("new", db, model=Vectors())
+    assert collection.id == 8
+    assert rows(collection.db, "select collection_id, id from embeddings") == [(7, "a"), (7, "b")]
+    assert rows(collection.db, "pragma foreign_keys") == before
+
+
+def test_a_query_with_rows_left_is_no_obstacle_to_a_database_that_keeps_its_connection(path):
+    db = vecstore.connect(path)
+    db["items"].insert_all({"id": n} for n in range(10))
+    query = db.query("select id from items")
+    assert next(query) == {"id": 0}
+    collection = Collection("test", db, model=Vectors())
+    collection.embed("a", "1 0")
+    assert [row["id"] for row in query] == list(range(1, 10))
+    assert collection.ids() == ["a"]
+    db.close()
+
+
 def test_a_database_of_ours_opens_in_llm(path, open_db, monkeypatch):
     llm = pytest.importorskip("llm")
     collection = Collection("ours", open_db(path), model=Vectors())

@@ -134,8 +134,11 @@ def test_number_zero_is_empty_and_negative_is_refused(numbers):
     assert collection.similar_by_vector(vectors["a000"], 0) == []
     with pytest.raises(ValueError, match="number is -1"):
         collection.similar_by_vector(vectors["a000"], -1)
-    with pytest.raises(TypeError):
+    with pytest.raises(ValueError, match="number is '10'"):
         collection.similar_by_vector(vectors["a000"], "10")
+    with pytest.raises(ValueError, match="prefix is 5"):
+        collection.similar_by_vector(vectors["a000"], prefix=5)
+    assert len(collection.similar_by_vector(vectors["a000"], 10**20)) == 300
 
 
 @pytest.mark.parametrize("number", [10, 5000])

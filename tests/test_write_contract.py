@@ -79,6 +79,14 @@ def test_metadata_of_another_key_order_is_unchanged(collection):
     assert report == EmbedReport(unchanged=1)
 
 
+def test_metadata_that_only_python_finds_equal_is_changed(collection):
+    collection.embed("a", "one", metadata={"f": 1})
+    for metadata, stored_as in [({"f": True}, '{"f": true}'), ({"f": 1.0}, '{"f": 1.0}')]:
+        report = collection.embed_multi_with_metadata([("a", "one", metadata)])
+        assert report == EmbedReport(updated=1)
+        assert stored(collection) == {"a": (None, stored_as)}
+
+
 def test_metadata_of_none_stays_and_empty_metadata_removes_it(collection):
     collection.embed("a", "one", metadata={"n": 1})
     assert collection.embed_multi([("a", "one")]) == EmbedReport(unchanged=1)
@@ -118,6 +126,40 @@ def test_a_row_that_lost_its_vector_is_embedded_again(collection, model):
     assert collection.embed_multi([("a", "one")]) == EmbedReport(embedded=1)
     assert stored(collection) == {"a": ("one", None)}
     assert [entry.id for entry in collection.similar("one")] == ["a"]
+
+
+def test_a_vector_that_cannot_be_compared_is_not_reused(collection, model):
+    broken = vecstore.encode([float("nan")] + [1.0] * 15)
+    collection.db["embeddings"].insert(
+        {
+            "collection_id": collection.id,
+            "id": "old",
+            "embedding": broken,
+            "content_hash": vecstore.content_hash("one"),
+        }
+    )
+    assert collection.embed_multi([("new", "one"), ("old", "one")]) == EmbedReport(1, 1)
+    assert sorted(entry.id for entry in collection.similar("one")) == ["new", "old"]
+
+
+def test_content_with_a_zero_vector_is_embedded_once(collection, model):
+    assert collection.embed_multi([("a", "")]) == EmbedReport(embedded=1)
+    assert collection.embed_multi([("a", ""), ("b", "")]) == EmbedReport(reused=1, unchanged=1)
+    assert model.embedded == [""]
+
+
+def test_rows_that_are_no_tuples_are_refused(collection, model):
+    for entries in ([{"id": "a", "content": "x"}], {"ab": "x"}, ["ab"], [("a", "x", None)], [5]):
+        with pytest.raises(
+            vecstore.InvalidInputError, match=r"not a \(id, value\) tuple: make tuples"
+        ):
+            collection.embed_multi(entries)
+        with pytest.raises(vecstore.InvalidInputError, match="An entry is|must be a dict"):
+            collection.embed_multi_with_metadata([*entries, ("a", "x")])
+    assert collection.count() == 0
+    assert model.embedded == []
+    collection.embed_multi([["a", "lists will do"]])
+    assert collection.count() == 1
 
 
 def test_each_batch_is_committed_as_it_completes(collection, model):
@@ -289,8 +331,9 @@ def test_entries_before_a_rejected_one_are_kept_and_it_is_named(collection, mode
 
 
 def test_batch_size_must_be_positive(collection):
-    with pytest.raises(ValueError, match="batch_size is 0"):
-        collection.embed_multi([("a", "x")], batch_size=0)
+    for batch_size in (0, -1, None, "10"):
+        with pytest.raises(ValueError, match=f"batch_size is {batch_size!r}"):
+            collection.embed_multi([("a", "x")], batch_size=batch_size)
 
 
 def test_hostile_ids_and_texts_come_back_as_they_were(collection):

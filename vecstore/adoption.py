@@ -8,6 +8,7 @@ that connection. Whoever holds `db` goes on using it.
 import functools
 import inspect
 import tempfile
+import urllib.parse
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -18,11 +19,28 @@ from sqlite_utils import Database
 from sqlite_utils.plugins import pm as sqlite_utils_plugins
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
-from . import connection, dbapi, guard
+from . import connection, dbapi, extension, guard
 from .errors import AdoptionError
 
 _Function = Callable[..., Any]
 _Functions = dict[tuple[str, int], tuple[_Function, bool]]  # by name and number of arguments
+
+# What a connection can be told and asked: a new one takes it on.
+_SETTINGS = (
+    "automatic_index",
+    "busy_timeout",
+    "cell_size_check",
+    "foreign_keys",
+    "ignore_check_constraints",
+    "journal_size_limit",
+    "max_page_count",
+    "query_only",
+    "recursive_triggers",
+    "secure_delete",
+    "synchronous",
+    "temp_store",
+    "wal_autocheckpoint",
+)
 
 # What each Database has registered: a sqlite3 connection cannot be asked for its functions.
 _functions: weakref.WeakKeyDictionary[Database, _Functions] = weakref.WeakKeyDictionary()
@@ -33,16 +51,21 @@ def adopt(db: Database) -> None:
 
     The Database of `vecstore.connect()` is left as it is, and so is one adopted before. Settings
     that are the user's own (foreign keys, timeout) are not changed; a new connection takes them on.
+    What SQLite does not tell stays behind: an authorizer, a trace or progress callback, and
+    functions that were registered with `conn.create_function()`.
 
     :raises AdoptionError: the connection must be replaced and something in it cannot be carried
-      over: an open transaction, an attached database, a temporary table, a shared memory
-      database, a function registered before vecstore was imported. Nothing was changed.
-    :raises TwoLibrariesError: it must be replaced, and this process has the file open once more
+      over: an open transaction, a query with rows left, an attached database, a temporary table, a
+      collation, a shared memory database, a function registered before vecstore was imported; or
+      this process has the file open once more. Nothing was changed.
+    :raises TwoLibrariesError: it need not be replaced, and another library has the file open
     """
     conn: Any = db.conn
     if isinstance(conn, dbapi.Connection) or hasattr(conn, "enable_load_extension"):
-        path = _main_file(conn)
-        guard.watch(path, connection.library(conn))
+        path, library = _main_file(conn), extension.library(conn)
+        if library != "apsw":
+            guard.check(path, library)
+        guard.watch(path, library)
         connection.configure(conn, new_file=bool(path) and not conn.in_transaction)
     else:
         _replace_connection(db)
@@ -52,28 +75,57 @@ def _replace_connection(db: Database) -> None:
     old: Any = db.conn
     path = _main_file(old)
     _refuse_what_cannot_move(db, path)
-    settings = {
-        name: old.execute(f"pragma {name}").fetchone()[0]
-        for name in ("busy_timeout", "foreign_keys", "query_only", "recursive_triggers")
-    }
-    read_only = bool(path) and guard.is_read_only(path)
-    new: Any
+    state = _State(old)
     if path:
-        old.close()
-        new = connection.connect(path, driver="apsw", read_only=read_only).conn
+        new = _reopened(db, path, state)
     else:
         new = dbapi.Connection(_copy_of_memory(old))
         connection.configure(new, new_file=False)
         old.close()
-    for name, value in settings.items():
-        new.execute(f"pragma {name} = {value:d}")
-    new.row_factory = old.row_factory
-    new.text_factory = old.text_factory
+    state.give_to(new)
     db.conn = new
     db._registered_functions.clear()
     sqlite_utils_plugins.hook.prepare_connection(conn=new)
     for (name, _), (function, deterministic) in _functions.get(db, {}).copy().items():
         db.register_function(function, name=name, deterministic=deterministic, replace=True)
+
+
+def _reopened(db: Database, path: str, state: "_State") -> Any:
+    """Close the connection of a Database and return one of apsw to the same file.
+
+    If that fails, the Database gets another connection of its own kind.
+    """
+    old: Any = db.conn
+    read_only = guard.is_read_only(path)
+    old.close()
+    try:
+        # A cursor with rows left keeps its connection, and so the file, open.
+        return connection.connect(path, driver="apsw", read_only=read_only).conn
+    except Exception as error:
+        uri = f"file:{urllib.parse.quote(path)}?mode={'ro' if read_only else 'rw'}"
+        again = sqlite3.connect(uri, uri=True, factory=type(old))
+        state.give_to(again)
+        db.conn = again
+        raise AdoptionError(
+            f"{path} could not be reopened to load sqlite-vec: {error}. If a query of this "
+            "Database still has rows to give, fetch them all first"
+        ) from error
+
+
+class _State:
+    """The settings of one connection, for another that takes its place."""
+
+    def __init__(self, conn: Any) -> None:
+        self._pragmas = {name: conn.execute(f"pragma {name}").fetchone()[0] for name in _SETTINGS}
+        attributes = ("isolation_level", "row_factory", "text_factory")
+        self._attributes = {name: getattr(conn, name) for name in attributes}
+
+    def give_to(self, conn: Any) -> None:
+        for name, value in self._pragmas.items():
+            if conn.execute(f"pragma {name}").fetchone()[0] != value:
+                conn.execute(f"pragma {name} = {value:d}")
+        for name, value in self._attributes.items():
+            setattr(conn, name, value)
 
 
 def _refuse_what_cannot_move(db: Database, path: str) -> None:
@@ -102,7 +154,15 @@ def _refuse_what_cannot_move(db: Database, path: str) -> None:
             f"{reason}, but {', '.join(lost)} was registered before vecstore was imported: "
             f"import vecstore first, {remedy}"
         )
-    if path and guard.other_descriptors(path):
+    collations = {name for _, name in conn.execute("pragma collation_list")}
+    if collations - {"BINARY", "NOCASE", "RTRIM"}:
+        names = ", ".join(collations - {"BINARY", "NOCASE", "RTRIM"})
+        raise AdoptionError(
+            f"{reason}, but the collation {names} would be lost: {remedy.removeprefix('or ')}"
+        )
+    if path and not guard.descriptors(path):
+        raise AdoptionError(f"{reason}, but {path} was moved or deleted since it was opened")
+    if path and guard.descriptors(path) > 1:
         raise AdoptionError(
             f"{reason}, but this process has {path} open once more, and two SQLite libraries "
             f"would not see each other's locks: close the other connection first, {remedy}"

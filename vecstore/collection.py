@@ -1,14 +1,22 @@
 """What users hold: a named group of vectors in a SQLite file, and the entries found in it."""
 
-import operator
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
 from sqlite_utils import Database
 
-from . import adoption, connection, errors, models, schema, search, upsert, vectors
-from .entries import Entry, Metadata, encode_vector, id_text, make_item, read_entry
+from . import adoption, catalog, connection, errors, models, schema, search, upsert, vectors
+from .entries import (
+    Entry,
+    Metadata,
+    as_tuple,
+    encode_vector,
+    id_text,
+    id_texts,
+    make_item,
+    read_entry,
+)
 from .models import EmbeddingModel
 from .upsert import EmbedReport
 
@@ -46,35 +54,33 @@ class Collection:
         model_id: str | None = None,
         create: bool = True,
     ) -> None:
-        self.name = name
-        self.db = _database(db)
+        if isinstance(model, str | type):
+            raise errors.InvalidInputError(
+                f"model= takes an EmbeddingModel, not {model!r}: a name goes into model_id="
+            )
+        self.name = catalog.check_name(name)
         self._model = model
+        self.db = _database(db)
         schema.ensure(self.db)
-        row = _find(self.db, name)
+        row = catalog.find(self.db, name)
         if row is None:
             row = self._create(model_id) if create else None
         if row is None:
-            raise self.DoesNotExist(f"Collection {name!r} does not exist")
+            raise self.DoesNotExist(
+                f"Collection {name!r} does not exist: {catalog.describe(self.db)}"
+            )
         self.id, self.model_id = row
         self._check_model(model_id)
 
-    def _create(self, model_id: str | None) -> tuple[int, str]:
+    def _create(self, model_id: str | None) -> catalog.Row:
         if self._model is None:
             if not model_id:
                 raise errors.InvalidInputError(
-                    f"Collection {self.name!r} does not exist yet: to create it, pass model= or "
-                    "model_id="
+                    f"Collection {self.name!r} does not exist yet ({catalog.describe(self.db)}): "
+                    "to create it, pass model= or model_id="
                 )
             self._model = models.get_embedding_model(model_id)
-        with connection.transaction(self.db):
-            row = _find(self.db, self.name)  # another process may have created it meanwhile
-            if row is None:
-                cursor = self.db.conn.execute(
-                    "insert into collections (name, model) values (?, ?)",
-                    [self.name, self._model.model_id],
-                )
-                row = int(cursor.lastrowid or 0), self._model.model_id
-        return row
+        return catalog.create(self.db, self.name, self._model.model_id)
 
     def _check_model(self, model_id: str | None) -> None:
         asked = model_id if self._model is None else self._model.model_id
@@ -101,12 +107,12 @@ class Collection:
     def exists(cls, db: Database | str | Path, name: str) -> bool:
         """Return whether a database has a collection of that name; nothing is written."""
         if isinstance(db, Database):
-            return _find(db, name) is not None
+            return catalog.find(db, name) is not None
         if not Path(db).exists():
             return False
         opened = connection.connect(db, read_only=True)
         try:
-            return _find(opened, name) is not None
+            return catalog.find(opened, name) is not None
         finally:
             opened.close()
 
@@ -203,7 +209,7 @@ class Collection:
         key: str | None = None,
     ) -> EmbedReport:
         """Embed (id, value) pairs and store them; see embed_multi_with_metadata()."""
-        triples = ((id, value, None) for id, value in entries)
+        triples = ((*as_tuple(entry, 2), None) for entry in entries)
         return self.embed_multi_with_metadata(triples, store, batch_size, key=key)
 
     def embed_multi_with_metadata(
@@ -233,14 +239,14 @@ class Collection:
           entries of the batch that were embedded before it are written
         :raises ModelError: the model failed; nothing of the batch is written
         """
-        if batch_size < 1:
-            raise errors.InvalidInputError(f"batch_size is {batch_size}: it must be 1 or more")
+        if not isinstance(batch_size, int) or batch_size < 1:
+            raise errors.InvalidInputError(f"batch_size is {batch_size!r}: it must be 1 or more")
         size = min(batch_size, self.model().batch_size or batch_size)
         report = EmbedReport()
         iterator = iter(entries)
         while batch := list(islice(iterator, size)):
             items = [make_item(entry, self.model(), self.content_hash) for entry in batch]
-            report += upsert.Batch(self.db, self.id, items, store).write(
+            report += upsert.Batch(self.db, self.id, items, store, self._check_exists).write(
                 lambda values: self.model().embed_multi(values, key=key)
             )
         return report
@@ -249,7 +255,8 @@ class Collection:
         """Delete the entries with these ids, in one transaction; return how many there were."""
         deleted = 0
         with connection.transaction(self.db):
-            for portion in upsert.portions([id_text(id) for id in ids]):
+            self._check_exists()
+            for portion in upsert.portions(id_texts(ids)):
                 deleted += self.db.conn.execute(
                     f"""
                     delete from embeddings
@@ -263,6 +270,7 @@ class Collection:
     def delete(self) -> None:
         """Delete the collection and all its entries."""
         with connection.transaction(self.db):
+            self._check_exists()
             self.db.execute("delete from embeddings where collection_id = ?", [self.id])
             self.db.execute("delete from collections where id = ?", [self.id])
 
@@ -313,15 +321,15 @@ class Collection:
         return self._similar(blob, number, skip_id=skip_id, prefix=prefix)
 
     def _similar(
-        self, vector: bytes | None, number: int, *, skip_id: str | None, prefix: str | None
+        self, vector: object, number: int, *, skip_id: str | None, prefix: str | None
     ) -> list[Entry]:
-        number = operator.index(number)
-        if number < 0:
-            raise errors.InvalidInputError(f"number is {number}: it must be 0 or more")
-        if not vector or len(vector) % 4:
-            return []
+        if not isinstance(vector, bytes) or not vector or len(vector) % 4:
+            return []  # what another program stored, and cannot be compared
         query = search.Query(self.id, vector, number, prefix or "", skip_id)
         return [read_entry(row) for row in search.search(self.db, query)]
+
+    def _check_exists(self) -> None:
+        catalog.check(self.db, self.name, (self.id, self.model_id))
 
     def _no_such_id(self, id: str) -> errors.DoesNotExist:
         return self.DoesNotExist(f"Collection {self.name!r} has no entry with the id {id!r}")
@@ -333,15 +341,12 @@ class Collection:
 
 
 def _database(db: Database | str | Path | None) -> Database:
-    if not isinstance(db, Database):
+    if isinstance(db, Database):
+        adoption.adopt(db)
+        return db
+    if db is None or isinstance(db, str | Path):
         return connection.connect(db)
-    adoption.adopt(db)
-    return db
-
-
-def _find(db: Database, name: str) -> tuple[int, str] | None:
-    """Return the id and the model of a collection."""
-    if not db["collections"].exists():
-        return None
-    row = db.execute("select id, model from collections where name = ?", [name]).fetchone()
-    return None if row is None else (row[0], row[1])
+    raise errors.InvalidInputError(
+        f"db is a {type(db).__name__}: pass a path or a sqlite_utils.Database, which takes a "
+        "connection: Database(conn)"
+    )

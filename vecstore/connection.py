@@ -1,20 +1,21 @@
 """Opens databases: a sqlite_utils.Database with sqlite-vec loaded and sensible settings."""
 
 import os
+import threading
 import time
 import urllib.parse
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import apsw
-import sqlite_vec
 from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
-from . import dbapi, guard
-from .errors import DatabaseError, ExtensionError
+from . import dbapi, extension, guard
+from .errors import DatabaseError
 
 Driver = Literal["auto", "sqlite3", "apsw"]
 
@@ -23,6 +24,8 @@ OLDEST_SQLITE = (3, 38, 0)
 _PAGE_BYTES = 16384
 _MMAP_BYTES = 2**31 - 65536  # SQLite's own upper limit
 _CACHE_KIBIBYTES = 16 * 1024
+
+_thread_locks: weakref.WeakKeyDictionary[Database, threading.RLock] = weakref.WeakKeyDictionary()
 
 
 def connect(
@@ -73,7 +76,7 @@ def configure(conn: Any, *, new_file: bool) -> None:
 
     With `new_file`, a database that has no page yet gets WAL mode and larger pages.
     """
-    load_vec(conn)
+    extension.load(conn)
     trust_schema(conn)
     map_file(conn)
     enlarge_cache(conn)
@@ -81,38 +84,10 @@ def configure(conn: Any, *, new_file: bool) -> None:
         prepare_new_file(conn)
 
 
-def load_vec(conn: Any) -> None:
-    """Load sqlite-vec, unless it is there, and switch extension loading off again."""
-    try:
-        conn.execute("select vec_version()").fetchone()
-        return
-    except conn.OperationalError:  # no such function
-        pass
-    if not hasattr(conn, "enable_load_extension"):
-        raise ExtensionError(
-            f"{type(conn).__module__} of this Python cannot load extensions, so not sqlite-vec: "
-            "use driver='auto' or driver='apsw'"
-        )
-    conn.enable_load_extension(True)
-    try:
-        sqlite_vec.load(conn)
-    except conn.OperationalError as error:
-        raise ExtensionError(f"sqlite-vec could not be loaded: {error}") from error
-    finally:
-        conn.enable_load_extension(False)
-
-
 def can_load_extensions(module: Any) -> bool:
     """Return whether connections of a module like sqlite3 can load sqlite-vec and run it."""
     recent = tuple(module.sqlite_version_info) >= OLDEST_SQLITE
     return recent and hasattr(module.Connection, "enable_load_extension")
-
-
-def library(conn: Any) -> str:
-    """Return the name of the SQLite library behind a connection: sqlite3, pysqlite3 or apsw."""
-    if isinstance(conn, dbapi.Connection):
-        return "apsw"
-    return type(conn).__module__.partition(".")[0]
 
 
 def set_busy_timeout(conn: Any, seconds: float) -> None:
@@ -174,57 +149,83 @@ def prepare_new_file(conn: Any) -> None:
 
 
 @contextmanager
+def foreign_keys_off(db: Database) -> Iterator[None]:
+    """Enforce no foreign keys in a block; in a transaction, SQLite ignores that."""
+    before = db.conn.execute("pragma foreign_keys").fetchone()[0]
+    db.conn.execute("pragma foreign_keys = off")
+    try:
+        yield
+    finally:
+        db.conn.execute(f"pragma foreign_keys = {before:d}")
+
+
+@contextmanager
 def transaction(db: Database) -> Iterator[None]:
     """Hold the write lock for a block, then commit; any exception rolls the block back.
 
     Waits for another writer at the start, where it can be waited for, not at the first write. In
-    a transaction that the caller has open, the block is a savepoint of it.
+    a transaction that the caller has open, the block is a savepoint of it. Another thread that
+    shares the connection waits for the block to end.
     """
-    if db.conn.in_transaction:
-        with db.atomic():
+    with _thread_locks.setdefault(db, threading.RLock()):
+        if db.conn.in_transaction:
+            with db.atomic():
+                yield
+            return
+        try:
+            db.conn.execute("begin immediate")
             yield
-        return
-    db.conn.execute("begin immediate")
-    try:
-        yield
-        db.conn.execute("commit")
-    except BaseException:
-        db.rollback()
-        raise
+            db.conn.execute("commit")
+        except BaseException:
+            db.rollback()
+            raise
 
 
 def is_unwritable(error: Exception) -> bool:
-    """Return whether an error says that the database is read-only, or locked by another writer."""
+    """Return whether an error says that the database is read-only, locked, or its disk full."""
     message = str(error)
-    return "readonly" in message or "locked" in message
+    return "readonly" in message or "locked" in message or "full" in message
 
 
 def _open(name: str, driver: str, read_only: bool) -> Any:
     library = "apsw" if driver == "apsw" else sqlite3.__name__.partition(".")[0]
-    guard.check(name, library)
-    conn = _open_apsw(name, read_only) if driver == "apsw" else _open_sqlite3(name, read_only)
-    guard.watch(name, library)
+    opener = _open_apsw if driver == "apsw" else _open_sqlite3
+    with guard.opening(name, library):
+        try:
+            conn = opener(name, read_only)
+        except (apsw.Error, sqlite3.Error) as error:
+            raise DatabaseError(f"{name} cannot be opened: {error}") from error
     return conn
 
 
 def _open_apsw(name: str, read_only: bool) -> dbapi.Connection:
-    flags = apsw.SQLITE_OPEN_READONLY
-    if not read_only:
-        flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
-    try:
-        return dbapi.Connection(apsw.Connection(name, flags=flags))
-    except apsw.Error as error:
-        raise DatabaseError(f"{name} cannot be opened: {error}") from error
+    if read_only and name != ":memory:":
+        flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+        return dbapi.Connection(apsw.Connection(_read_only_uri(name), flags=flags))
+    return dbapi.Connection(apsw.Connection(_plain(name)))
 
 
 def _open_sqlite3(name: str, read_only: bool) -> Any:
-    try:
-        if read_only and name != ":memory:":
-            uri = f"file:{urllib.parse.quote(os.path.abspath(name))}?mode=ro"  # noqa: PTH100
-            return sqlite3.connect(uri, uri=True)
-        return sqlite3.connect(name)
-    except sqlite3.Error as error:
-        raise DatabaseError(f"{name} cannot be opened: {error}") from error
+    if read_only and name != ":memory:":
+        return sqlite3.connect(_read_only_uri(name), uri=True)
+    return sqlite3.connect(_plain(name))
+
+
+def _plain(name: str) -> str:
+    """Return a file's name as one that no SQLite takes for a URI, as some do by default."""
+    return f"./{name}" if name.startswith("file:") else name
+
+
+def _read_only_uri(name: str) -> str:
+    """Return the URI that opens a file for reading.
+
+    In WAL mode a reader must make the file -shm. Where it cannot, and there is no -wal with
+    commits of its own, the file is read as one that does not change.
+    """
+    path = os.path.abspath(name)  # noqa: PTH100 - without following links
+    folder = os.path.dirname(path)  # noqa: PTH120
+    frozen = not os.access(folder, os.W_OK) and not os.path.exists(f"{path}-wal")  # noqa: PTH110
+    return f"file:{urllib.parse.quote(path)}?mode=ro{'&immutable=1' if frozen else ''}"
 
 
 def _check_path(path: Path, read_only: bool) -> None:

@@ -20,9 +20,9 @@ _to_json = json.JSONEncoder(allow_nan=False).encode  # NaN is not JSON: SQLite c
 class Entry:
     """One item of a collection: its id, and what was stored with it.
 
-    `score` is the cosine similarity to what was searched for, at most 1.0, computed in float32;
-    None where nothing was searched for. `content` is None unless text was stored, `metadata`
-    unless there is some.
+    `score` is the cosine similarity to what was searched for, from -1.0 to 1.0 but for the rounding
+    of float32; None where nothing was searched for. `content` is None unless text was stored,
+    `metadata` unless there is some.
     """
 
     id: str
@@ -53,7 +53,7 @@ def make_item(
 
     :raises InvalidInputError: says what of the entry is wrong, or that the model cannot embed it
     """
-    id, value, metadata = entry
+    id, value, metadata = as_tuple(entry, 3)
     id = id_text(id)
     if not isinstance(value, str | bytes):
         raise InputTypeError(
@@ -69,6 +69,27 @@ def make_item(
     except UnicodeEncodeError as error:
         raise _surrogate_error(f"The value of {id!r}", error) from None
     return Item(id, value, hashed, _metadata_json(id, metadata))
+
+
+def as_tuple(entry: Any, length: int) -> tuple[Any, ...]:
+    """Return an entry as a tuple of that length; a dict, which would be taken by its keys, is none.
+
+    :raises InvalidInputError: it is something else
+    """
+    if not isinstance(entry, tuple | list) or len(entry) != length:
+        form = "(id, value)" if length == 2 else "(id, value, metadata)"
+        raise InvalidInputError(
+            f"An entry is {entry!r:.80}, not a {form} tuple: make tuples of rows, such as "
+            "((row['id'], row['text']) for row in rows)"
+        )
+    return tuple(entry)
+
+
+def id_texts(ids: Any) -> list[str]:
+    """Return ids as text; one id alone is refused, as its characters would be taken for ids."""
+    if isinstance(ids, str | bytes):
+        raise InvalidInputError(f"ids is {ids!r:.80}: pass a list of ids, such as [{ids!r:.80}]")
+    return [id_text(id) for id in ids]
 
 
 def id_text(id: Any) -> str:
@@ -96,6 +117,11 @@ def read_entry(row: tuple[Any, ...]) -> Entry:
 
 def encode_vector(vector: Sequence[float], name: str) -> bytes:
     """Return a vector as float32 bytes; InvalidInputError, with its name, if it is not finite."""
+    if isinstance(vector, str | bytes | bytearray):
+        raise InvalidInputError(
+            f"{name} is {type(vector).__name__}, not a list of numbers: vecstore.decode() makes "
+            "one of stored bytes"
+        )
     try:
         total = sum(vector)  # not finite if any of the numbers is not
         if len(vector) and math.isfinite(total):

@@ -5,8 +5,9 @@ of one can be lost, and closing one connection deletes the WAL under the other. 
 https://www.sqlite.org/howtocorrupt.html#multiple_copies_of_sqlite_linked_into_the_same_application
 
 The standard library's sqlite3 raises an audit event when it opens a file; apsw and pysqlite3 do
-not. So the files that vecstore opens with those two are watched: sqlite3 may not open them.
-Other processes are no problem, and neither are connections to memory.
+not. So what vecstore opens with those two is checked before, and watched from then on: sqlite3 may
+not open it meanwhile. What no library tells is ATTACH in a connection of sqlite3, and what
+pysqlite3 opens by itself. Other processes are no problem, nor are connections to memory.
 """
 
 import fcntl
@@ -14,8 +15,11 @@ import gc
 import os
 import sqlite3
 import sys
+import threading
 import urllib.parse
-from contextlib import suppress
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,39 +29,64 @@ from .errors import TwoLibrariesError
 
 _FileIdentity = tuple[int, int]  # device and inode: a file may have many names
 
-_watched: set[_FileIdentity] = set()
+# What apsw connections had as their file when they were opened: the name may be another's by now.
+_of_apsw: weakref.WeakKeyDictionary[apsw.Connection, _FileIdentity] = weakref.WeakKeyDictionary()
+_of_pysqlite3: set[_FileIdentity] = set()
+_lock = threading.RLock()  # from the check of a file until it is open
+_connecting = threading.local()  # what this thread opens with sqlite3
 _hook_installed = False
 
 
-def check(path: str | Path, library: str) -> None:
-    """Raise TwoLibrariesError if another library of this process has the file open already.
+@contextmanager
+def opening(path: str | Path, library: str) -> Iterator[None]:
+    """Check a file before the block that opens it, and let no other thread come between.
 
-    `library` is the name of the module that is about to open it: sqlite3, pysqlite3 or apsw.
+    `library` is the name of the module that opens it: sqlite3, pysqlite3 or apsw.
+
+    :raises TwoLibrariesError: another library of this process has the file open already
     """
+    with _lock:
+        if library != "sqlite3":
+            _install_hook()
+        check(path, library)
+        before = descriptors(path)
+        yield
+        watch(path, library)
+        if library != "sqlite3" and descriptors(path) > before + 1:
+            raise _second_library(path, library)  # sqlite3 opened it in the same moment
+
+
+def check(path: str | Path, library: str) -> None:
+    """Raise TwoLibrariesError if another library of this process has the file open already."""
     identity = _identity(path)
-    if identity is None or library == "sqlite3":  # sqlite3 is checked by the audit hook
+    if identity is None:
         return
     if library == "apsw":
         foreign = bool(_descriptors(identity)) and not _open_in_apsw(identity)
+        if foreign:  # perhaps by what nobody refers to any more
+            gc.collect()
+            foreign = bool(_descriptors(identity))
+    elif library == "sqlite3":
+        foreign = _open_in_apsw(identity)
     else:
         foreign = _open_in_apsw(identity) or _open_in_sqlite3(identity)
     if foreign:
-        raise TwoLibrariesError(
-            f"{path} is open in another SQLite library of this process, and {library} would not "
-            "see its locks: close that connection first, or use it: Collection(name, database)"
-        )
+        raise _second_library(path, library)
 
 
 def watch(path: str | Path, library: str) -> None:
     """From now on, refuse the standard library's sqlite3 this file while it is open."""
-    global _hook_installed
     identity = _identity(path)
     if identity is None or library == "sqlite3":
         return
-    _watched.add(identity)
-    if not _hook_installed:
-        sys.addaudithook(_audit)  # cannot be removed again, so it does next to nothing
-        _hook_installed = True
+    _install_hook()
+    if library == "apsw":
+        for connection in apsw.connections():
+            with suppress(apsw.ConnectionClosedError, apsw.ThreadingViolationError):
+                if _identity(connection.db_filename("main")) == identity:
+                    _of_apsw.setdefault(connection, identity)
+    else:
+        _of_pysqlite3.add(identity)
 
 
 def is_open_in_apsw(path: str | Path) -> bool:
@@ -66,29 +95,54 @@ def is_open_in_apsw(path: str | Path) -> bool:
     return identity is not None and _open_in_apsw(identity)
 
 
-def other_descriptors(path: str | Path) -> int:
-    """Return how many descriptors of this process, beyond one, refer to the file."""
+def descriptors(path: str | Path) -> int:
+    """Return how many descriptors of this process refer to the file."""
     identity = _identity(path)
-    return 0 if identity is None else max(len(_descriptors(identity)) - 1, 0)
+    return 0 if identity is None else len(_descriptors(identity))
 
 
 def is_read_only(path: str | Path) -> bool:
     """Return whether this process has the file open, for reading alone."""
     identity = _identity(path)
-    descriptors = [] if identity is None else _descriptors(identity)
-    modes = [fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE for descriptor in descriptors]
+    found = [] if identity is None else _descriptors(identity)
+    modes = [fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE for descriptor in found]
     return bool(modes) and set(modes) == {os.O_RDONLY}
 
 
+def _install_hook() -> None:
+    global _hook_installed
+    if not _hook_installed:
+        sys.addaudithook(_audit)  # cannot be removed again, so it does next to nothing
+        _hook_installed = True
+
+
+def _second_library(path: str | Path, library: str) -> TwoLibrariesError:
+    return TwoLibrariesError(
+        f"{path} is open in another SQLite library of this process (or as a plain file), and "
+        f"{library} would not see its locks: close it there first, or hand over that database: "
+        "Collection(name, database)"
+    )
+
+
 def _audit(event: str, args: tuple[Any, ...]) -> None:
-    if event != "sqlite3.connect":
-        return
-    identity = _identity(args[0])
-    if identity in _watched and identity is not None and _descriptors(identity):
-        raise TwoLibrariesError(
-            f"{args[0]} is open in vecstore through another SQLite library, and sqlite3 would not "
-            "see its locks: use the Database that vecstore returned (collection.db), or close it"
-        )
+    if event == "sqlite3.connect":
+        _connecting.path = args[0]
+        _refuse_sqlite3(args[0])
+    elif event == "sqlite3.connect/handle":
+        # The file is open now, which another thread may have opened with apsw meanwhile. What the
+        # connection has open it does not tell yet.
+        _refuse_sqlite3(getattr(_connecting, "path", ""))
+
+
+def _refuse_sqlite3(path: Any) -> None:
+    with _lock:
+        identity = _identity(path)
+        if identity is not None and (_open_in_apsw(identity) or _open_in_pysqlite3(identity)):
+            raise TwoLibrariesError(
+                f"{path} is open in vecstore through another SQLite library, and sqlite3 would not "
+                "see its locks: use the Database that vecstore returned (collection.db), or close "
+                "it first"
+            )
 
 
 def _identity(path: Any) -> _FileIdentity | None:
@@ -114,11 +168,18 @@ def _descriptors(identity: _FileIdentity) -> list[int]:
 
 
 def _open_in_apsw(identity: _FileIdentity) -> bool:
-    for connection in apsw.connections():
-        with suppress(apsw.ConnectionClosedError):
-            if connection.filename and _identity(connection.filename) == identity:
-                return True
-    return False
+    return any(identity in _files_of(connection) for connection in apsw.connections())
+
+
+def _files_of(connection: apsw.Connection) -> Iterator[_FileIdentity | None]:
+    """Yield the files that an apsw connection has open, attached ones too."""
+    if connection in _of_apsw:
+        yield _of_apsw[connection]
+    # A connection that another thread is using answers nothing.
+    with suppress(apsw.ConnectionClosedError, apsw.ThreadingViolationError):
+        for schema in connection.db_names():
+            if schema != "main" or connection not in _of_apsw:
+                yield _identity(connection.db_filename(schema))
 
 
 def _open_in_sqlite3(identity: _FileIdentity) -> bool:
@@ -129,3 +190,10 @@ def _open_in_sqlite3(identity: _FileIdentity) -> bool:
                     if filename and _identity(filename) == identity:
                         return True
     return False
+
+
+def _open_in_pysqlite3(identity: _FileIdentity) -> bool:
+    """Return whether vecstore opened a file with pysqlite3, which nobody has closed since."""
+    if identity in _of_pysqlite3 and not _descriptors(identity):
+        _of_pysqlite3.discard(identity)
+    return identity in _of_pysqlite3

@@ -17,7 +17,7 @@ from . import connection
 
 MAX_DIMENSIONS = 8192  # of a vec0 column
 _CHUNK_BYTES = 192 * 1024
-_MAX_CHUNK_ROWS = 4096  # vec0 refuses more
+_MAX_CHUNK_ROWS = 1024  # each takes 8 bytes more, for its rowid
 
 
 def ensure(db: Database, dimensions: int) -> bool:

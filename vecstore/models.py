@@ -265,7 +265,7 @@ def get_embedding_model(name: str) -> EmbeddingModel:
 
 
 def _unknown_model_message(name: str, known: Iterable[str]) -> str:
-    sentences = [f"Unknown embedding model: {name!r}{did_you_mean(name, known)}."]
+    sentences = [f"Unknown embedding model: {name!r}{did_you_mean(name, known) or '.'}"]
     if importlib.util.find_spec("llm") is None:
         sentences.append(
             "For the models of llm's plugins: pip install 'sqlite-vecstore[llm]', then"

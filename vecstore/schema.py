@@ -1,8 +1,9 @@
 """Brings a database to the documented schema: migrations/*.sql, through sqlite_utils.Migrations.
 
-The first five files repeat llm's own migrations and are recorded under llm's names in llm's set,
-so that a database made here opens in llm and one made there, of whatever age, opens here. Those
-after them are recorded in the set "vecstore".
+The first file creates the tables as they are now, and the next four bring forward what an older
+llm has made. They are recorded as llm's own five migrations, under llm's names in llm's set, so
+that a database made here opens in llm and one made there, of whatever age, opens here. Those after
+them are recorded in the set "vecstore".
 """
 
 from collections.abc import Callable
@@ -34,7 +35,8 @@ def ensure(db: Database) -> None:
     if _is_current(db):
         return
     try:
-        with connection.transaction(db):
+        # Older files may hold embeddings whose collection is gone: they are copied as they are.
+        with connection.foreign_keys_off(db), connection.transaction(db):
             if not _is_current(db):  # another process may have migrated it while we waited
                 _apply(db)
     except db.conn.OperationalError as error:
@@ -59,7 +61,7 @@ def _missing_guards(db: Database) -> bool:
         "select count(*) from sqlite_master where type = 'trigger' and name glob ?",
         ["embeddings_guard_*"],
     )
-    return bool(found.fetchone()[0] != 2)
+    return bool(found.fetchone()[0] != 3)
 
 
 def _apply(db: Database) -> None:
@@ -70,14 +72,10 @@ def _apply(db: Database) -> None:
                 f"The database has a table named {' and '.join(sorted(foreign))} already, without "
                 "a record of the migrations that llm and vecstore keep: use another file"
             )
-    db.conn.create_function("vecstore_md5", 1, content_hash)
-    try:
-        llm_migrations.apply(db)
-        vecstore_migrations.apply(db)
-        if _missing_guards(db):
-            db.executescript(_migration_files()[_GUARDS])
-    finally:
-        db.conn.create_function("vecstore_md5", 1, None)
+    llm_migrations.apply(db)
+    vecstore_migrations.apply(db)
+    if _missing_guards(db):
+        db.executescript(_migration_files()[_GUARDS])
 
 
 def _migration_files() -> dict[str, str]:
@@ -89,8 +87,21 @@ def _migration_files() -> dict[str, str]:
     return {path.stem: path.read_text("utf-8") for path in sorted(folder.glob("*.sql"))}
 
 
-def _runner(sql: str) -> Callable[[Database], None]:
+def _creator(sql: str) -> Callable[[Database], None]:
     def run(db: Database) -> None:
+        db.executescript(sql)
+
+    return run
+
+
+def _upgrader(sql: str) -> Callable[[Database], None]:
+    """Return a migration that brings an older file forward, and has nothing to do in a new one."""
+
+    def run(db: Database) -> None:
+        if "content_blob" in db["embeddings"].columns_dict:
+            return
+        if "vecstore_md5" in sql:
+            db.conn.create_function("vecstore_md5", 1, content_hash)
         db.executescript(sql)
 
     return run
@@ -98,11 +109,11 @@ def _runner(sql: str) -> Callable[[Database], None]:
 
 def _register() -> None:
     for number, (name, sql) in enumerate(_migration_files().items(), start=1):
-        if number <= _LLM_MIGRATIONS:
-            llm_name = "m" + name[1:]  # 0001_create_tables is llm's m001_create_tables
-            llm_migrations(name=llm_name)(_runner(sql))
-        else:
-            vecstore_migrations(name=name)(_runner(sql))
+        if number > _LLM_MIGRATIONS:
+            vecstore_migrations(name=name)(_creator(sql))
+            continue
+        llm_name = "m" + name[1:]  # 0001_create_tables is llm's m001_create_tables
+        llm_migrations(name=llm_name)((_creator if number == 1 else _upgrader)(sql))
 
 
 _register()

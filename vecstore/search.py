@@ -9,13 +9,14 @@ Two plans, with the same answer:
 Both order equal scores by id, and leave out rows whose vector cannot be compared.
 """
 
+import sys
 from dataclasses import dataclass
 from typing import Any
 
 from sqlite_utils import Database
 
 from . import index
-from .errors import DimensionError
+from .errors import DimensionError, InvalidInputError
 
 _MAX_K = 4096  # of vec0
 _SLACK = 1e-6  # more than rounding does to a distance, which is a float32 from 0 to 2
@@ -37,6 +38,12 @@ class Query:
     number: int
     prefix: str = ""
     skip_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if not hasattr(self.number, "__index__") or self.number < 0:
+            raise InvalidInputError(f"number is {self.number!r}: it must be an integer from 0 on")
+        if not isinstance(self.prefix, str):
+            raise InvalidInputError(f"prefix is {self.prefix!r}: it must be text")
 
     @property
     def dimensions(self) -> int:
@@ -189,7 +196,7 @@ def _arguments(query: Query) -> dict[str, Any]:
     return {
         "collection_id": query.collection_id,
         "vector": query.vector,
-        "number": query.number,
+        "number": min(query.number, sys.maxsize),
         "skip_id": query.skip_id,
         "prefix": query.prefix,
         "after_prefix": _after_prefix(query.prefix),

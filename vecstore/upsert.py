@@ -16,12 +16,20 @@ from sqlite_utils import Database
 
 from . import connection, index, search
 from .entries import Item, encode_vector
-from .errors import DoesNotExist, ModelError, RejectedInputError
+from .errors import ModelError, RejectedInputError
 
 _MAX_VARIABLES = 500  # in one statement; SQLite's limit is 32,766, or less in some builds
 # SQLite keeps a journal for each statement whose triggers write to vec0, and spills it to a file:
 # with one row a statement, half of the time of an insert goes there.
 _ROWS_A_STATEMENT = 100
+
+# The distance of a vector to itself: NULL with a NaN or an infinity, which llm may have stored.
+_IS_FINITE = """
+    case
+      when typeof(embedding) = 'blob' and length(embedding) % 4 = 0 and length(embedding) > 0
+      then vec_distance_l2(embedding, embedding) is not null
+      else 0
+    end"""
 
 _T = TypeVar("_T")
 
@@ -75,8 +83,16 @@ class Batch:
     vector, the model is asked again.
     """
 
-    def __init__(self, db: Database, collection_id: int, items: list[Item], store: bool) -> None:
+    def __init__(
+        self,
+        db: Database,
+        collection_id: int,
+        items: list[Item],
+        store: bool,
+        check: Callable[[], None],
+    ) -> None:
         self._db = db
+        self._check = check  # raises, in the transaction that writes, if nothing may be written
         self._collection_id = collection_id
         self._items = _last_of_each_id(items)
         self._store = store
@@ -137,7 +153,7 @@ class Batch:
                 select
                   id,
                   content_hash,
-                  length(embedding) > 0,
+                  {_IS_FINITE},
                   content is not null or content_blob is not null,
                   metadata
                 from embeddings
@@ -152,16 +168,25 @@ class Batch:
     def _load_vectors(self, hashes: set[bytes]) -> None:
         """Take the vectors that the collection holds for these hashes."""
         for portion in portions(list(hashes)):
-            # The unary plus keeps SQLite from walking the whole collection by its primary key.
+            # One row of each hash, however many there are. The unary plus keeps SQLite from
+            # walking the whole collection by its primary key.
             found = self._db.execute(
                 f"""
-                select content_hash, embedding
-                from embeddings
-                where +collection_id = ?
-                  and content_hash in ({marks(portion)})
-                  and length(embedding) > 0
+                with wanted (content_hash) as (
+                  values {", ".join(["(?)"] * len(portion))}
+                )
+                select content_hash, (
+                  select embedding
+                  from embeddings
+                  where embeddings.content_hash = wanted.content_hash
+                    and +collection_id = ?
+                    and {_IS_FINITE}
+                  limit 1
+                ) as vector
+                from wanted
+                where vector is not null
                 """,
-                [self._collection_id, *portion],
+                [*portion, self._collection_id],
             )
             self._vectors.update(found)
 
@@ -190,17 +215,10 @@ class Batch:
         with connection.transaction(self._db):
             plan = self._plan()
             if not plan.missing:
-                self._check_collection()
+                self._check()
                 self._write_new(plan.new)
                 self._write_changed(plan.changed)
         return plan
-
-    def _check_collection(self) -> None:
-        found = self._db.execute(
-            "select 1 from collections where id = ?", [self._collection_id]
-        ).fetchone()
-        if not found:
-            raise DoesNotExist("The collection was deleted: create it again with Collection(...)")
 
     def _write_new(self, new: list[tuple[Item, _Row | None]]) -> None:
         self._check_dimensions([item for item, _ in new if item.id in self._embedded])
@@ -281,9 +299,14 @@ def _differs(item: Item, row: _Row, store: bool) -> bool:
     if item.metadata is None or item.metadata == (row.metadata or ""):
         return False
     try:
-        return bool(json.loads(item.metadata or "null") != json.loads(row.metadata or "null"))
+        return _canonical(item.metadata) != _canonical(row.metadata)
     except ValueError:  # another program wrote what is no JSON
         return True
+
+
+def _canonical(metadata: str | None) -> str:
+    """Return JSON in the one form that equal metadata has: in Python, 1 equals true and 1.0."""
+    return json.dumps(json.loads(metadata or "null"), sort_keys=True)
 
 
 def portions(values: list[_T], size: int = _MAX_VARIABLES) -> Iterator[list[_T]]:

@@ -28,7 +28,7 @@ def resolve_embedding_model(name: str) -> EmbeddingModel | None:
     models = {PREFIX + known: model for known, model in llm.get_embedding_model_aliases().items()}
     if name not in models:
         raise UnknownModelError(
-            f"Unknown embedding model: {name!r}{did_you_mean(name, models)}."
+            f"Unknown embedding model: {name!r}{did_you_mean(name, models) or '.'}"
             " 'llm embed-models' lists those of llm, 'llm install' adds more."
         )
     return LlmModel(models[name])
