@@ -159,7 +159,8 @@ def main(path: str) -> None:
     except vecstore.VecstoreError as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
-        click.echo(f"\nStopped. {path} keeps what is done: run the same again to go on from there.")
+        kept = f" {path} keeps what is done: run the same again." if Path(path).exists() else ""
+        click.echo(f"\nStopped.{kept}")
         sys.exit(130)
 
 

@@ -58,7 +58,8 @@ def test_list_as_json(run, database):
 def test_list_of_a_database_without_collections_is_empty(run, tmp_path):
     path = tmp_path / "empty.db"
     vecstore.connect(path, driver="apsw").close()
-    assert run("collections", "list", "-d", str(path)) == (0, "", "")
+    message = f"No collections in {path}\n"
+    assert run("collections", "list", "-d", str(path)) == (0, "", message)
     assert run("collections", "list", "-d", str(path), "--json") == (0, "[]\n", "")
 
 

@@ -303,3 +303,10 @@ def test_the_database_of_a_collection_is_the_one_that_was_given(path, closing, m
     collection.embed("a", "one")
     assert collection.db is db
     assert db["embeddings"].count == 1
+
+
+@pytest.mark.parametrize("arguments", [{"create": False}, {}])
+def test_a_misspelt_path_makes_no_file(tmp_path, arguments):
+    with pytest.raises(Collection.DoesNotExist, match="mispelt.db does not exist"):
+        Collection("test", tmp_path / "mispelt.db", **arguments)
+    assert list(tmp_path.glob("*.db")) == []

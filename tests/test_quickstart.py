@@ -194,9 +194,7 @@ def test_an_interrupted_run_says_that_the_next_goes_on(run, monkeypatch):
         patch.setattr(quickstart, "with_progress", interrupted)
         result = run()
     assert result.exit_code == 130
-    assert result.output.endswith(
-        "Stopped. stdlib.db keeps what is done: run the same again to go on from there.\n"
-    )
+    assert result.output.endswith("Stopped. stdlib.db keeps what is done: run the same again.\n")
     assert "13 embedded" in run().output
 
 

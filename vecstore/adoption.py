@@ -20,7 +20,7 @@ from sqlite_utils.plugins import pm as sqlite_utils_plugins
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
 from . import connection, dbapi, extension, guard
-from .errors import AdoptionError
+from .errors import AdoptionError, DoesNotExist, InvalidInputError
 
 _Function = Callable[..., Any]
 _Functions = dict[tuple[str, int], tuple[_Function, bool]]  # by name and number of arguments
@@ -44,6 +44,27 @@ _SETTINGS = (
 
 # What each Database has registered: a sqlite3 connection cannot be asked for its functions.
 _functions: weakref.WeakKeyDictionary[Database, _Functions] = weakref.WeakKeyDictionary()
+
+
+def database(db: Database | str | Path | None, may_create: bool) -> Database:
+    """Return a Database as `adopt()` makes it, or one for a path, or one in memory for None.
+
+    :raises DoesNotExist: there is no such file, and it is not to be created
+    :raises InvalidInputError: `db` is something else
+    """
+    if isinstance(db, Database):
+        adopt(db)
+        return db
+    if db is None or db == ":memory:":
+        return connection.connect()
+    if not isinstance(db, str | Path):
+        raise InvalidInputError(
+            f"db is a {type(db).__name__}: pass a path or a sqlite_utils.Database, which takes a "
+            "connection: Database(conn)"
+        )
+    if not may_create and not Path(db).exists():
+        raise DoesNotExist(f"The file {db} does not exist, nor does a collection in it")
+    return connection.connect(db)
 
 
 def adopt(db: Database) -> None:

@@ -1,6 +1,7 @@
 """What users hold: a named group of vectors in a SQLite file, and the entries found in it."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
@@ -60,7 +61,7 @@ class Collection:
             )
         self.name = catalog.check_name(name)
         self._model = model
-        self.db = _database(db)
+        self.db = adoption.database(db, create and bool(model or model_id))
         schema.ensure(self.db)
         row = catalog.find(self.db, name)
         if row is None:
@@ -110,11 +111,8 @@ class Collection:
             return catalog.find(db, name) is not None
         if not Path(db).exists():
             return False
-        opened = connection.connect(db, read_only=True)
-        try:
+        with closing(connection.connect(db, read_only=True)) as opened:
             return catalog.find(opened, name) is not None
-        finally:
-            opened.close()
 
     def count(self) -> int:
         """Return the number of entries."""
@@ -338,15 +336,3 @@ class Collection:
     def content_hash(input: str | bytes) -> bytes:
         """Return the hash by which embedded content is recognised: MD5. Meant to be overridden."""
         return vectors.content_hash(input)
-
-
-def _database(db: Database | str | Path | None) -> Database:
-    if isinstance(db, Database):
-        adoption.adopt(db)
-        return db
-    if db is None or isinstance(db, str | Path):
-        return connection.connect(db)
-    raise errors.InvalidInputError(
-        f"db is a {type(db).__name__}: pass a path or a sqlite_utils.Database, which takes a "
-        "connection: Database(conn)"
-    )

@@ -15,7 +15,7 @@ from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
 from . import dbapi, extension, guard
-from .errors import DatabaseError
+from .errors import DatabaseError, InvalidInputError
 
 Driver = Literal["auto", "sqlite3", "apsw"]
 
@@ -50,7 +50,7 @@ def connect(
     :raises TwoLibrariesError: another SQLite library of this process has the file open
     """
     if driver not in ("auto", "sqlite3", "apsw"):
-        raise ValueError(f"driver is {driver!r}, and must be 'auto', 'sqlite3' or 'apsw'")
+        raise InvalidInputError(f"driver is {driver!r}: it must be 'auto', 'sqlite3' or 'apsw'")
     name = ":memory:" if path is None else os.fspath(path)
     if driver == "auto":
         usable = can_load_extensions(sqlite3) and not guard.is_open_in_apsw(name)

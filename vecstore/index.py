@@ -50,15 +50,6 @@ def exists(db: Database, dimensions: int) -> bool:
     return {sql for (sql,) in found}.issuperset(_schema(dimensions))
 
 
-def indexed_dimensions(db: Database) -> list[int]:
-    """Return the dimensions that have an index, in step or not, in ascending order."""
-    names = db.execute(
-        "select name from sqlite_master where name glob 'vec_embeddings_*_ids' and type = 'table'"
-    )
-    parts = (name.split("_")[2] for (name,) in names)
-    return sorted(int(part) for part in parts if part.isdigit())
-
-
 def build(db: Database, dimensions: int) -> None:
     """Create the index of one dimension from the stored vectors, in place of any older one.
 

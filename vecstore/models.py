@@ -89,7 +89,7 @@ class EmbeddingModel(ABC):
         """
         size = self.batch_size if batch_size is None else batch_size
         if size is not None and size < 1:
-            raise ValueError(f"batch_size must be 1 or more, not {size}")
+            raise InvalidInputError(f"batch_size must be 1 or more, not {size}")
         return self._embed_batches(iter(items), size, key)
 
     def get_key(self, explicit_key: str | None = None) -> str | None:

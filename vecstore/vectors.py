@@ -4,6 +4,8 @@ import hashlib
 import struct
 from collections.abc import Sequence
 
+from .errors import InvalidInputError
+
 
 def encode(values: Sequence[float]) -> bytes:
     """Return a vector as the bytes that the `embedding` column holds.
@@ -23,10 +25,12 @@ def cosine_similarity(a: Sequence[float], b: Sequence[float]) -> float:
     """Return the cosine of the angle between two vectors, from -1.0 to 1.0.
 
     For a caller who holds two vectors. Searches never come here: they run in SQL. A zero vector
-    has no direction, so its similarity to anything is 0.0. ValueError if the lengths differ.
+    has no direction, so its similarity to anything is 0.0. InvalidInputError if the lengths differ.
     """
     if len(a) != len(b):
-        raise ValueError(f"Cannot compare a vector of {len(a)} dimensions with one of {len(b)}")
+        raise InvalidInputError(
+            f"Cannot compare a vector of {len(a)} dimensions with one of {len(b)}"
+        )
     magnitudes = sum(x * x for x in a) ** 0.5 * sum(y * y for y in b) ** 0.5
     if magnitudes == 0.0:
         return 0.0

@@ -23,6 +23,8 @@ def list_(database: str, as_json: bool) -> None:
         found = _collections(db)
     finally:
         db.close()
+    if not found and not as_json:
+        click.echo(f"No collections in {database}", err=True)
     if as_json:
         click.echo(json.dumps(found, indent=4))
         return
