@@ -3,6 +3,7 @@
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from sqlite_utils.utils import sqlite3 as driver_module
@@ -177,3 +178,24 @@ def test_vectors_made_through_one_driver_are_found_through_another(path, closing
         assert sorted(e.id for e in collection.similar("1 0")) == collection.ids()
         db.close()
     assert Collection("test", closing(vecstore.connect(path))).count() == len(KINDS)
+
+
+def test_a_file_in_a_folder_that_cannot_be_written_is_read(path, driver, closing, monkeypatch):
+    collection = Collection("test", path, model=Vectors())
+    collection.embed("a", "1 0")
+    collection.db.close()
+    before = sorted(Path(path).parent.iterdir())
+    monkeypatch.setattr(connection.os, "access", lambda *_: False)
+    db = closing(vecstore.connect(path, driver=driver, read_only=True))
+    read_only = Collection("test", db, model=Vectors())
+    assert [entry.id for entry in read_only.similar("1 0")] == ["a"]
+    assert sorted(Path(path).parent.iterdir()) == before  # no -shm, which could not be made
+
+
+def test_a_file_with_commits_in_its_wal_is_not_taken_for_one_that_does_not_change(
+    path, monkeypatch
+):
+    monkeypatch.setattr(connection.os, "access", lambda *_: False)
+    assert connection._read_only_uri(path).endswith("?mode=ro&immutable=1")
+    Path(path + "-wal").touch()
+    assert connection._read_only_uri(path).endswith("?mode=ro")

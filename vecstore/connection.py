@@ -241,4 +241,8 @@ def _check_is_database(conn: Any, name: str) -> None:
     try:
         conn.execute("pragma schema_version").fetchone()
     except conn.DatabaseError as error:
-        raise DatabaseError(f"{name} cannot be read as a SQLite database: {error}") from error
+        remedy = " (open it with vecstore.connect(path, read_only=True))"
+        raise DatabaseError(
+            f"{name} cannot be read as a SQLite database: {error}"
+            f"{remedy if 'readonly' in str(error) else ''}"
+        ) from error
