@@ -180,7 +180,7 @@ def with_a_second_connection(db, path):
         (in_a_transaction, "a transaction is open"),
         (with_an_attached_database, "more is attached"),
         (with_a_temporary_table, "scratch is temporary"),
-        (with_a_collation, "collation backwards would be lost"),
+        (with_a_collation, "(?i)collation backwards would be lost"),
         (with_a_second_connection, "open once more"),
     ],
 )
@@ -249,6 +249,7 @@ def test_pysqlite3_opens_nothing_that_sqlite3_or_apsw_has_open(path):
     raw.close()
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="close() ends all queries in Python 3.10")
 def test_a_query_with_rows_left_cannot_move_and_the_database_stays_usable(path, no_extensions):
     db = no_extensions(path)
     db["t"].insert_all({"a": n} for n in range(3))
@@ -260,6 +261,18 @@ def test_a_query_with_rows_left_cannot_move_and_the_database_stays_usable(path, 
     del query
     Collection("test", db, model=Vectors()).embed("a", "1 0")
     assert type(db.conn) is dbapi.Connection
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 11), reason="refused from Python 3.11 on")
+def test_a_query_with_rows_left_ends_with_an_error_when_the_database_moves(path, no_extensions):
+    db = no_extensions(path)
+    db["t"].insert_all({"a": n} for n in range(3))
+    query = db.query("select a from t order by a")
+    assert next(query) == {"a": 0}
+    Collection("test", db, model=Vectors()).embed("a", "1 0")
+    with pytest.raises(sqlite3.ProgrammingError):
+        next(query)
+    assert db["t"].count == 3
 
 
 def test_a_file_that_was_moved_since_it_was_opened_cannot_move(path, no_extensions):
