@@ -307,6 +307,8 @@ def test_the_database_of_a_collection_is_the_one_that_was_given(path, closing, m
 
 @pytest.mark.parametrize("arguments", [{"create": False}, {}])
 def test_a_misspelt_path_makes_no_file(tmp_path, arguments):
-    with pytest.raises(Collection.DoesNotExist, match="mispelt.db does not exist"):
+    with pytest.raises(vecstore.MissingFileError, match="mispelt.db does not exist") as caught:
         Collection("test", tmp_path / "mispelt.db", **arguments)
+    assert isinstance(caught.value, Collection.DoesNotExist)
+    assert isinstance(caught.value, ValueError)
     assert list(tmp_path.glob("*.db")) == []

@@ -20,7 +20,7 @@ from sqlite_utils.plugins import pm as sqlite_utils_plugins
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
 from . import connection, dbapi, extension, guard
-from .errors import AdoptionError, DoesNotExist, InvalidInputError
+from .errors import AdoptionError, InvalidInputError, MissingFileError
 
 _Function = Callable[..., Any]
 _Functions = dict[tuple[str, int], tuple[_Function, bool]]  # by name and number of arguments
@@ -49,7 +49,7 @@ _functions: weakref.WeakKeyDictionary[Database, _Functions] = weakref.WeakKeyDic
 def database(db: Database | str | Path | None, may_create: bool) -> Database:
     """Return a Database as `adopt()` makes it, or one for a path, or one in memory for None.
 
-    :raises DoesNotExist: there is no such file, and it is not to be created
+    :raises MissingFileError: there is no such file, and it is not to be created
     :raises InvalidInputError: `db` is something else
     """
     if isinstance(db, Database):
@@ -63,7 +63,10 @@ def database(db: Database | str | Path | None, may_create: bool) -> Database:
             "connection: Database(conn)"
         )
     if not may_create and not Path(db).exists():
-        raise DoesNotExist(f"The file {db} does not exist, nor does a collection in it")
+        raise MissingFileError(
+            f"The file {db} does not exist, nor does a collection in it: to create both, pass "
+            "model= or model_id="
+        )
     return connection.connect(db)
 
 

@@ -55,9 +55,11 @@ def create(db: Database, name: str, model_id: str) -> Row:
 
 
 def check(db: Database, name: str, row: Row) -> None:
-    """Raise DoesNotExist if a collection was deleted: another may have its id by now."""
+    """Raise DoesNotExist if a collection is gone: another may have its id by now."""
     if find(db, name) != row:
-        raise DoesNotExist(f"Collection {name!r} was deleted: create it again with Collection(...)")
+        raise DoesNotExist(
+            f"Collection {name!r} was deleted or renamed: open it with Collection(...)"
+        )
 
 
 def describe(db: Database) -> str:

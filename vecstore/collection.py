@@ -35,6 +35,7 @@ class Collection:
     :param create: False raises DoesNotExist where there is no such collection
 
     :raises DoesNotExist: as said; the file then has the tables, and no new collection
+    :raises MissingFileError: the path is of no file, and `create` is False or no model is given
     :raises ModelMismatchError: the collection exists, with another model
     :raises UnknownModelError: a new collection is to use a model that is not installed
     """

@@ -7,6 +7,7 @@
         AdoptionError           a Database cannot be moved to a connection that loads extensions
         NewerSchemaError        the file was written by a later vecstore
       DoesNotExist              no such collection, or no such id in it
+        MissingFileError        nor the file it would be in (also a ValueError)
       ModelError                an embedding model failed, or answered nonsense
         UnknownModelError       (also a KeyError)
         MissingKeyError         the environment holds no API key
@@ -56,6 +57,10 @@ class NewerSchemaError(DatabaseError):
 
 class DoesNotExist(VecstoreError):
     """There is no such collection, or no such id in it."""
+
+
+class MissingFileError(DoesNotExist, ValueError):
+    """There is no file to find a collection in, and nothing says that one is to be created."""
 
 
 class ModelError(VecstoreError):
