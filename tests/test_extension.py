@@ -69,3 +69,25 @@ def test_where_it_cannot_have_a_copy_the_second_library_is_refused(monkeypatch, 
     with pytest.raises(vecstore.ExtensionError, match="loaded into other in this process"):
         vecstore.connect(path, driver="apsw")
     assert apsw.connections() == []
+
+
+NOTHING_FROM_MEMORY = """
+import vecstore
+from vecstore import extension
+
+def refuse(*_, **__):
+    raise OSError("not permitted")
+
+extension.ctypes.CDLL = refuse
+assert extension._private_copy() is None
+extension._others_load_extensions = lambda: True
+db = vecstore.connect(driver="apsw")
+print(db.execute("select vec_version() like 'v%'").fetchone()[0], extension._loaded_into)
+db.close()
+"""
+
+
+def test_where_no_code_runs_from_memory_one_library_still_loads_it():
+    command = [sys.executable, "-c", NOTHING_FROM_MEMORY]  # not beside what this process loaded
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "1 {'apsw'}\n", "")

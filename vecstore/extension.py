@@ -60,9 +60,10 @@ def library(conn: Any) -> str:
 
 def _load(conn: Any) -> None:
     name = library(conn)
-    if name == "apsw" and _others_load_extensions() and hasattr(os, "RTLD_DEEPBIND"):
+    copy = _private_copy() if name == "apsw" and _others_load_extensions() else None
+    if copy is not None:
         # The init function is named: SQLite would guess it from the name of the file.
-        conn.load_extension(_private_copy(), entrypoint="sqlite3_vec_init")
+        conn.load_extension(copy, entrypoint="sqlite3_vec_init")
         return
     if _loaded_into - {name}:
         raise ExtensionError(
@@ -80,18 +81,25 @@ def _others_load_extensions() -> bool:
 
 
 @lru_cache(maxsize=1)
-def _private_copy() -> str:
+def _private_copy() -> str | None:
     """Return the path of a copy of sqlite-vec, in memory, that shares nothing with the original.
+
+    None where the system has no such thing.
 
     A symbol of a library is looked up in the whole process first. With RTLD_DEEPBIND it is the
     library's own, for both files, as they are bound here before any SQLite opens them:
     https://man7.org/linux/man-pages/man3/dlopen.3.html
     """
+    if not (hasattr(os, "RTLD_DEEPBIND") and hasattr(os, "memfd_create")):
+        return None
     original = Path(sqlite_vec.loadable_path()).with_suffix(".so")
-    descriptor = os.memfd_create("vec0.so")  # stays open as long as the process
-    with open(descriptor, "wb", closefd=False) as copy:
-        copy.write(original.read_bytes())
-    path = f"/proc/self/fd/{descriptor}"
-    for file in (str(original), path):
-        ctypes.CDLL(file, mode=os.RTLD_NOW | os.RTLD_LOCAL | os.RTLD_DEEPBIND)
+    try:
+        descriptor = os.memfd_create("vec0.so")  # stays open as long as the process
+        with open(descriptor, "wb", closefd=False) as copy:
+            copy.write(original.read_bytes())
+        path = f"/proc/self/fd/{descriptor}"
+        for file in (str(original), path):
+            ctypes.CDLL(file, mode=os.RTLD_NOW | os.RTLD_LOCAL | os.RTLD_DEEPBIND)
+    except OSError:  # a hardened system may run no code from memory
+        return None
     return path
