@@ -43,14 +43,15 @@ if LOADS_EXTENSIONS:
 
 @pytest.fixture(autouse=True)
 def outside_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Keep a test out of the user's home and away from real services."""
+    """Keep a test out of the user's home, away from real services, and from long waits."""
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("VECSTORE_USER_PATH", str(home / "vecstore"))
     monkeypatch.setenv("LLM_USER_PATH", str(home / "llm"))
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "VECSTORE_DB", "VECSTORE_EMBEDDING_MODEL"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(vecstore.retries, "FIRST_WAIT", 0.001)
 
 
 @pytest.fixture

@@ -71,9 +71,14 @@ def answer_vectors(request: Request) -> Answer:
 
 
 def error(status: int, message: str, *, retry: bool = False) -> Answer:
-    """An error as OpenAI words it; with `retry`, one that the client tries again in 1 ms."""
-    body = {"error": {"message": message, "type": "some_error", "param": None, "code": None}}
-    headers = {"x-should-retry": "true" if retry else "false", "retry-after-ms": "1"}
+    """An error as OpenAI words it; with `retry`, one that is tried again in 1 ms."""
+    say = "true" if retry else "false"
+    return bare_error(status, message, **{"x-should-retry": say, "retry-after-ms": "1"})
+
+
+def bare_error(status: int, message: str, *, code: str | None = None, **headers: str) -> Answer:
+    """An error as OpenAI words it, with no other headers than these."""
+    body = {"error": {"message": message, "type": "some_error", "param": None, "code": code}}
     return Answer(status, json.dumps(body).encode(), headers)
 
 

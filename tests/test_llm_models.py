@@ -170,3 +170,9 @@ def test_failure_of_a_model_of_llm_is_a_model_error_after_the_vectors_before():
 def test_wrong_number_of_vectors_is_an_error():
     with pytest.raises(ModelError, match="'llm/short' returned 1 vectors for 2 inputs"):
         list(get_embedding_model("llm/short").embed_multi(["a", "b"]))
+
+
+def test_concurrency_is_that_of_the_model_of_llm_or_one(models):
+    models["short"].concurrency = 4
+    names = ("llm/short", "llm/length")
+    assert [get_embedding_model(name).concurrency for name in names] == [4, 1]

@@ -14,15 +14,19 @@ from vecstore.errors import UnknownModelError
 from vecstore.models import (
     EmbeddingModel,
     EmbeddingModelWithAliases,
-    get_default_embedding_model,
     get_embedding_model,
     get_embedding_model_aliases,
     get_embedding_models,
     get_embedding_models_with_aliases,
+)
+from vecstore.plugins import hookimpl, load_plugins, pm
+from vecstore.settings import (
+    default_database,
+    default_model,
+    get_default_embedding_model,
     set_default_embedding_model,
     user_dir,
 )
-from vecstore.plugins import hookimpl, load_plugins, pm
 
 
 @pytest.fixture
@@ -167,6 +171,30 @@ def test_user_dir_is_otherwise_in_the_home_folder(monkeypatch, tmp_path):
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     assert user_dir().is_relative_to(tmp_path)
     assert user_dir().name.lower() == "vecstore"
+
+
+@pytest.mark.parametrize("named", [None, ""])
+def test_default_database_is_in_the_users_folder_which_is_not_made(user_path, monkeypatch, named):
+    if named is not None:
+        monkeypatch.setenv("VECSTORE_DB", named)
+    assert default_database() == user_path / "embeddings.db"
+    assert not user_path.exists()
+
+
+def test_default_database_is_otherwise_the_one_that_the_environment_names(user_path, monkeypatch):
+    monkeypatch.setenv("VECSTORE_DB", "here.db")
+    assert default_database() == Path("here.db")
+    assert not user_path.exists()
+
+
+def test_model_to_use_is_the_environments_or_else_the_saved_one(user_path, monkeypatch):
+    assert default_model() is None
+    set_default_embedding_model("saved")
+    assert default_model() == "saved"
+    monkeypatch.setenv("VECSTORE_EMBEDDING_MODEL", "")
+    assert default_model() == "saved"
+    monkeypatch.setenv("VECSTORE_EMBEDDING_MODEL", "named")
+    assert (default_model(), get_default_embedding_model()) == ("named", "saved")
 
 
 def test_importing_and_listing_models_loads_nothing_heavy():

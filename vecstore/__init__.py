@@ -18,6 +18,7 @@ from .errors import (
     ModelMismatchError,
     NewerSchemaError,
     RejectedInputError,
+    TemporaryError,
     TwoLibrariesError,
     UnknownModelError,
     VecstoreError,
@@ -25,15 +26,13 @@ from .errors import (
 from .models import (
     EmbeddingModel,
     EmbeddingModelWithAliases,
-    get_default_embedding_model,
     get_embedding_model,
     get_embedding_model_aliases,
     get_embedding_models,
     get_embedding_models_with_aliases,
-    set_default_embedding_model,
-    user_dir,
 )
 from .plugins import hookimpl
+from .settings import get_default_embedding_model, set_default_embedding_model, user_dir
 from .upsert import EmbedReport
 from .vectors import content_hash, cosine_similarity, decode, encode
 
@@ -59,6 +58,7 @@ __all__ = [
     "ModelMismatchError",
     "NewerSchemaError",
     "RejectedInputError",
+    "TemporaryError",
     "TwoLibrariesError",
     "UnknownModelError",
     "VecstoreError",

@@ -13,6 +13,7 @@
         MissingKeyError         the environment holds no API key
         MissingPackageError     an extra is not installed (also an ImportError)
         RejectedInputError      the provider refuses one input (also a ValueError)
+        TemporaryError          the provider cannot answer now, and may later
       InvalidInputError         a value, id, vector or metadata is refused (also a ValueError)
         InputTypeError          text for a binary model, or the other way round
         DimensionError          a vector whose length is not the collection's
@@ -81,6 +82,21 @@ class MissingPackageError(ModelError, ImportError):
 
 class RejectedInputError(ModelError, ValueError):
     """The provider refuses one input: the first one that the model has not yielded a vector for."""
+
+
+class TemporaryError(ModelError):
+    """The provider cannot answer now, and may later.
+
+    Attributes:
+        retry_after: the seconds that the provider asks to wait; None if it does not.
+        tries: how often in all the request is made before the error is final. In one that is
+            final, 1.
+    """
+
+    def __init__(self, *args: object, retry_after: float | None = None, tries: int = 8) -> None:
+        super().__init__(*args)
+        self.retry_after = retry_after
+        self.tries = tries
 
 
 class InvalidInputError(VecstoreError, ValueError):

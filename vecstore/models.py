@@ -1,24 +1,22 @@
-"""Embedding models: what one is, how one is found by name, and which one is the default."""
+"""Embedding models: what one is, and how one is found by name."""
 
 import copy
 import difflib
 import importlib.util
 import inspect
 import os
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
-import click
-
+from . import retries
 from .errors import (
     InputTypeError,
     InvalidInputError,
     MissingKeyError,
     ModelError,
+    TemporaryError,
     UnknownModelError,
 )
 from .plugins import load_plugins, pm
@@ -34,6 +32,8 @@ class EmbeddingModel(ABC):
         model_id: the name that a collection records.
         supports_text, supports_binary: whether str, and whether bytes, can be embedded.
         batch_size: the most inputs for one call of `embed_batch()`; None for no limit.
+        concurrency: how many calls of `embed_batch()` may run at once, in threads, when many
+            entries are loaded; 1 unless the model is safe and faster so.
         needs_key: the name of the service whose API key is required; None for no key.
         key_env_var: the environment variable that holds the key.
         key: a key that is used instead of the environment's.
@@ -43,6 +43,7 @@ class EmbeddingModel(ABC):
     supports_text: bool = True
     supports_binary: bool = False
     batch_size: int | None = None
+    concurrency: int = 1
     needs_key: str | None = None
     key_env_var: str | None = None
     key: str | None = None
@@ -56,7 +57,9 @@ class EmbeddingModel(ABC):
         `items` is a list of inputs of the kinds that this model supports, at most `batch_size`
         of them; `key` is what `get_key()` found. An implementation may leave `key` out and call
         `self.get_key()`. It raises RejectedInputError, after it has yielded the vectors of the
-        inputs before it, for an input that the provider refuses.
+        inputs before it, for an input that the provider refuses. It raises TemporaryError, after
+        it has yielded the vectors at hand, where the provider cannot answer now: after a wait it
+        is called again, with the inputs that have no vector.
         """
 
     def embed(self, item: str | bytes, *, key: str | None = None) -> list[float]:
@@ -64,7 +67,8 @@ class EmbeddingModel(ABC):
 
         Raises InputTypeError (a ValueError) for bytes that a text model cannot embed, or the
         other way round; InvalidInputError for text that is not Unicode; MissingKeyError;
-        ModelError where the model fails.
+        ModelError where the model fails; a TemporaryError among them was waited out and tried
+        again before.
         """
         self._check_type(item)
         [vector] = self._embed_checked([item], key)
@@ -125,10 +129,29 @@ class EmbeddingModel(ABC):
     def _embed_checked(self, batch: list[str | bytes], key: str | None) -> Iterator[list[float]]:
         """Yield the vectors of one batch once their number is known to be right.
 
-        Where the model fails midway, the vectors that it gave before come first.
+        Where the model fails midway, the vectors that it gave before come first. What may pass
+        is waited out, and the model asked again for the others.
         """
+        waiting = retries.of(self)
+        tries = 0
+        while batch:
+            waiting.wait()
+            vectors, failure = self._ask(batch, key)
+            yield from vectors
+            batch = batch[len(vectors) :]
+            # After progress it is another request, with tries of its own.
+            tries = 1 if vectors else tries + 1
+            if isinstance(failure, TemporaryError):
+                if batch:
+                    waiting.failed(failure, tries)
+            elif failure is not None:
+                raise failure
+
+    def _ask(
+        self, batch: list[str | bytes], key: str | None
+    ) -> tuple[list[list[float]], Exception | None]:
+        """Return the vectors of one call, and the error that came after them."""
         vectors: list[list[float]] = []
-        failure = None
         try:
             rows = self._call_embed_batch(batch, key)
             # One more than is due: enough to know, and an endless generator ends.
@@ -136,12 +159,9 @@ class EmbeddingModel(ABC):
                 # Not extend(): what came before a failure is kept.
                 vectors.append(self._to_floats(row))  # noqa: PERF401
         except Exception as ex:
-            failure = ex
-        else:
-            self._check_count(len(batch), len(vectors), rows)
-        yield from vectors
-        if failure is not None:
-            raise failure
+            return vectors, ex
+        self._check_count(len(batch), len(vectors), rows)
+        return vectors, None
 
     def _call_embed_batch(
         self, batch: list[str | bytes], key: str | None
@@ -284,41 +304,3 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     # Lower than difflib's 0.6, so that "small-3" finds "3-small".
     matches = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     return f" - did you mean {' or '.join(map(repr, matches))}?" if matches else ""
-
-
-def user_dir() -> Path:
-    """Return the folder of this user's settings, which is made if there is none.
-
-    The environment variable VECSTORE_USER_PATH, or else where the system keeps such folders.
-    """
-    path = _user_path()
-    path.mkdir(parents=True, exist_ok=True)
-    return path
-
-
-def get_default_embedding_model() -> str | None:
-    """Return the id or alias that `set_default_embedding_model()` saved, or None."""
-    try:
-        return _default_model_path().read_text("utf-8").strip() or None
-    except FileNotFoundError:
-        return None
-
-
-def set_default_embedding_model(name: str | None) -> None:
-    """Save the id or alias of the model for new collections; None for no default."""
-    if name is None:
-        _default_model_path().unlink(missing_ok=True)
-        return
-    # Written elsewhere and moved: another process reads the old name or the new, never half.
-    with tempfile.TemporaryDirectory(dir=user_dir()) as folder:
-        file = Path(folder) / "name"
-        file.write_text(name, "utf-8")
-        file.replace(_default_model_path())
-
-
-def _user_path() -> Path:
-    return Path(os.environ.get("VECSTORE_USER_PATH") or click.get_app_dir("vecstore"))
-
-
-def _default_model_path() -> Path:
-    return _user_path() / "default_embedding_model.txt"

@@ -42,6 +42,8 @@ class LlmModel(EmbeddingModel):
         self.supports_text = model.supports_text
         self.supports_binary = model.supports_binary
         self.batch_size = model.batch_size
+        # llm's own class has no such attribute; a subclass may.
+        self.concurrency = getattr(model, "concurrency", 1)
         self.key = model.key
         self._model = model
 

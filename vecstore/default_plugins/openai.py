@@ -4,15 +4,18 @@ OPENAI_API_KEY holds the key, OPENAI_BASE_URL the address of another server.
 """
 
 import base64
+import email.utils
+import math
 import os
 import re
 import struct
 import threading
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from .. import vectors
-from ..errors import MissingKeyError, ModelError, RejectedInputError
+from .. import retries, vectors
+from ..errors import MissingKeyError, ModelError, RejectedInputError, TemporaryError
 from ..models import EmbeddingModel
 from ..plugins import hookimpl
 
@@ -30,6 +33,14 @@ MAX_TOKENS = 300_000
 
 # The answers that can be about one input: malformed, too large, unprocessable.
 REJECTIONS = (400, 413, 422)
+
+# Those that may pass, as the official client has it, with every status from 500 on.
+TEMPORARY = (408, 409, 429)
+# The codes of those answers of 429 that money changes, and not time.
+UNPAID = ("insufficient_quota", "billing_not_active")
+# Without an answer there is less hope: the address may be wrong.
+TRIES = 8
+TRIES_WITHOUT_AN_ANSWER = 5
 
 # Characters of a server's message that are repeated; some answer with a page of HTML.
 MAX_MESSAGE = 500
@@ -62,13 +73,15 @@ def resolve_embedding_model(name: str) -> EmbeddingModel | None:
 class OpenAIModel(EmbeddingModel):
     """A model behind the OpenAI API, asked for in as few requests as its limits allow.
 
-    Raises RejectedInputError for an input that the server refuses, ModelError where a request
-    fails otherwise. The client retries twice what may pass: 429, 5xx and lost connections.
+    Raises RejectedInputError for an input that the server refuses, TemporaryError for what may
+    pass (a rate limit, a busy server, a lost connection), ModelError where a request fails
+    otherwise.
     """
 
     needs_key = "openai"
     key_env_var = "OPENAI_API_KEY"
     batch_size = MAX_INPUTS
+    concurrency = 8
 
     def __init__(self, model_id: str, name: str, dimensions: int | None = None) -> None:
         self.model_id = model_id
@@ -117,6 +130,8 @@ class OpenAIModel(EmbeddingModel):
         """Return the vectors, or None where the server refuses these inputs together."""
         import openai
 
+        # embed_batch() may make several requests.
+        retries.of(self).wait()
         try:
             response = client.embeddings.create(
                 input=texts,
@@ -128,21 +143,21 @@ class OpenAIModel(EmbeddingModel):
             )
             return self._vectors(response, len(texts))
         except openai.APIStatusError as ex:
-            if ex.status_code not in REJECTIONS:
-                raise self._error(client, f"answered {ex.status_code}: {_message(ex)}") from None
-            if len(texts) > 1:
+            error = self._status_error(client, ex)
+            if isinstance(error, RejectedInputError) and len(texts) > 1:
                 return None
-            message = _one_line(_message(ex), client)
-            raise RejectedInputError(
-                f"The model {self.model_id!r} refused an input ({ex.status_code}): {message}"
-            ) from None
+            raise error from None
         except openai.APIConnectionError as ex:
             # The client's own message is "Connection error."; the cause says which.
             reason = str(ex.__cause__ or "") or str(ex)
-            raise self._error(client, f"cannot be reached: {reason}") from None
+            raise TemporaryError(
+                self._describe(client, f"cannot be reached: {reason}"),
+                tries=TRIES_WITHOUT_AN_ANSWER,
+            ) from None
         except (AttributeError, TypeError, ValueError, struct.error) as ex:
             # The client does not check what it received: a page of HTML becomes a str.
-            raise self._error(client, f"gave an answer that cannot be read: {ex}") from None
+            reason = f"gave an answer that cannot be read: {ex}"
+            raise ModelError(self._describe(client, reason)) from None
 
     def _vectors(self, response: "CreateEmbeddingResponse", count: int) -> list[list[float]]:
         self._check_count(count, len(response.data), response.data)
@@ -151,11 +166,24 @@ class OpenAIModel(EmbeddingModel):
             raise ValueError("its vectors are not numbered like the inputs")
         return [_decode(row.embedding) for row in rows]
 
-    def _error(self, client: "openai.OpenAI", reason: str) -> ModelError:
+    def _status_error(self, client: "openai.OpenAI", error: "openai.APIStatusError") -> ModelError:
+        """Return what an answer that is not 200 comes to."""
+        if not _is_temporary(error) and error.status_code in REJECTIONS:
+            message = _one_line(_message(error), client)
+            return RejectedInputError(
+                f"The model {self.model_id!r} refused an input ({error.status_code}): {message}"
+            )
+        message = self._describe(client, f"answered {error.status_code}: {_message(error)}")
+        if _is_temporary(error):
+            asked = _retry_after(error.response.headers)
+            return TemporaryError(message, retry_after=asked, tries=TRIES)
+        return ModelError(message)
+
+    def _describe(self, client: "openai.OpenAI", reason: str) -> str:
         # Without what may be a password: http://user:password@host/
         url = client.base_url
         address = f"{url.scheme}://{url.netloc.decode()}{url.path.rstrip('/')}"
-        return ModelError(f"The model {self.model_id!r} at {address} {_one_line(reason, client)}")
+        return f"The model {self.model_id!r} at {address} {_one_line(reason, client)}"
 
 
 def _requests(texts: list[str]) -> Iterator[list[str]]:
@@ -184,7 +212,10 @@ def _client(key: str) -> "openai.OpenAI":
     with _lock:
         if (key, base_url) not in _clients:
             try:
-                _clients[key, base_url] = openai.OpenAI(api_key=key, base_url=base_url)
+                # Without retries of its own: ours hold up the other threads too.
+                _clients[key, base_url] = openai.OpenAI(
+                    api_key=key, base_url=base_url, max_retries=0
+                )
             except Exception as ex:
                 raise ModelError(f"{BASE_URL_VARIABLE} holds no usable address: {ex}") from None
         return _clients[key, base_url]
@@ -195,6 +226,40 @@ def _decode(embedding: str | list[float]) -> list[float]:
     if isinstance(embedding, str):
         return list(vectors.decode(base64.b64decode(embedding, validate=True)))
     return embedding
+
+
+def _is_temporary(error: "openai.APIStatusError") -> bool:
+    """Return whether the same request may succeed later."""
+    if error.code in UNPAID:
+        return False
+    # OpenAI's servers say it, and their client obeys.
+    said = error.response.headers.get("x-should-retry")
+    if said in ("true", "false"):
+        return bool(said == "true")
+    return error.status_code in TEMPORARY or error.status_code >= 500
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that a server asks to wait; None for nonsense, and for no time at all."""
+    text = headers.get("retry-after", "")
+    delays = [_number(headers.get("retry-after-ms", "")) / 1000, _number(text), _until_date(text)]
+    return next((delay for delay in delays if 0 < delay < math.inf), None)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _until_date(text: str) -> float:
+    """Return the seconds until a date as HTTP has it."""
+    try:
+        date = email.utils.parsedate_tz(text)
+        return email.utils.mktime_tz(date) - time.time() if date else math.nan
+    except (ValueError, OverflowError):
+        return math.nan
 
 
 def _message(error: "openai.APIStatusError") -> str:

@@ -1,0 +1,62 @@
+"""What a user has set: the folder of settings, the default model and the default database."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import click
+
+
+def user_dir() -> Path:
+    """Return the folder of this user's settings, which is made if there is none.
+
+    The environment variable VECSTORE_USER_PATH, or else where the system keeps such folders.
+    """
+    path = _user_path()
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def default_database() -> Path:
+    """Return the file to use where none is named: VECSTORE_DB, or else `embeddings.db`.
+
+    The latter is in `user_dir()`, which is not made: to create the file, make the folder first.
+    """
+    named = os.environ.get("VECSTORE_DB")
+    return Path(named) if named else _user_path() / "embeddings.db"
+
+
+def default_model() -> str | None:
+    """Return the id or alias to use where none is named, or None.
+
+    The environment variable VECSTORE_EMBEDDING_MODEL, or else what was saved as the default.
+    """
+    return os.environ.get("VECSTORE_EMBEDDING_MODEL") or get_default_embedding_model()
+
+
+def get_default_embedding_model() -> str | None:
+    """Return the id or alias that `set_default_embedding_model()` saved, or None."""
+    try:
+        return _default_model_path().read_text("utf-8").strip() or None
+    except FileNotFoundError:
+        return None
+
+
+def set_default_embedding_model(name: str | None) -> None:
+    """Save the id or alias of the model for new collections; None for no default."""
+    if name is None:
+        _default_model_path().unlink(missing_ok=True)
+        return
+    # Written elsewhere and moved: another process reads the old name or the new, never half.
+    with tempfile.TemporaryDirectory(dir=user_dir()) as folder:
+        file = Path(folder) / "name"
+        file.write_text(name, "utf-8")
+        file.replace(_default_model_path())
+
+
+def _user_path() -> Path:
+    return Path(os.environ.get("VECSTORE_USER_PATH") or click.get_app_dir("vecstore"))
+
+
+def _default_model_path() -> Path:
+    return _user_path() / "default_embedding_model.txt"
