@@ -64,7 +64,7 @@ def test_a_connection_or_a_number_is_no_database(model):
 
 
 def test_a_collection_that_does_not_exist_is_not_found_among_those_that_do(collection):
-    with pytest.raises(Collection.DoesNotExist, match=r"'other' does not exist: .*\.db has 'test'"):
+    with pytest.raises(Collection.DoesNotExist, match=r"does not exist: 'other' .*\.db has 'test'"):
         Collection("other", collection.db, create=False)
 
 
@@ -86,7 +86,7 @@ def test_a_new_collection_with_an_unknown_model_is_refused(db):
 
 
 def test_create_false_requires_the_collection(db):
-    with pytest.raises(Collection.DoesNotExist, match="'new' does not exist"):
+    with pytest.raises(Collection.DoesNotExist, match="does not exist: 'new'"):
         Collection("new", db, create=False)
     assert db["collections"].count == 0
 
@@ -184,7 +184,7 @@ def test_similar_by_vector_can_skip_an_id(collection):
 
 
 def test_similar_by_an_unknown_id_is_an_error(collection):
-    with pytest.raises(Collection.DoesNotExist, match="'test' has no entry with the id 'x'"):
+    with pytest.raises(Collection.DoesNotExist, match="ID not found in collection 'test': 'x'"):
         collection.similar_by_id("x")
 
 
@@ -200,7 +200,7 @@ def test_reading_the_entries(collection):
     assert collection.ids() == ["3", "a", "b"]
     assert collection.get("a") == Entry("a", None, "one", None)
     assert [entry.id for entry in collection] == ["3", "a", "b"]
-    with pytest.raises(Collection.DoesNotExist, match="no entry with the id 'z'"):
+    with pytest.raises(Collection.DoesNotExist, match="ID not found in collection 'test': 'z'"):
         collection.get("z")
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from itertools import islice
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -11,13 +10,15 @@ from . import adoption, catalog, connection, errors, models, schema, search, ups
 from .entries import (
     Entry,
     Metadata,
-    as_tuple,
     encode_vector,
     id_text,
     id_texts,
-    make_item,
+    read_all,
     read_entry,
+    read_ids,
+    with_no_metadata,
 )
+from .loading import Load, OnError, Progress
 from .models import EmbeddingModel
 from .upsert import EmbedReport
 
@@ -69,7 +70,7 @@ class Collection:
             row = self._create(model_id) if create else None
         if row is None:
             raise self.DoesNotExist(
-                f"Collection {name!r} does not exist: {catalog.describe(self.db)}"
+                f"Collection does not exist: {name!r} ({catalog.describe(self.db)})"
             )
         self.id, self.model_id = row
         self._check_model(model_id)
@@ -88,9 +89,12 @@ class Collection:
         asked = model_id if self._model is None else self._model.model_id
         if asked is None or asked == self.model_id:
             return
+        known = models.get_embedding_model_aliases()
         if self._model is None:
             asked = models.get_embedding_model(asked).model_id
-        if asked != self.model_id:
+        # llm recorded what are aliases here.
+        recorded = known[self.model_id].model_id if self.model_id in known else self.model_id
+        if asked != recorded:
             raise errors.ModelMismatchError(
                 f"Collection {self.name!r} was made with the model {self.model_id!r}, not "
                 f"{asked!r}: vectors of two models cannot be compared, so use another collection"
@@ -140,37 +144,11 @@ class Collection:
 
         They are read a thousand at a time, so the collection may be written meanwhile.
         """
-        after, comparison = "", ">="
-        while True:
-            rows = self.db.execute(
-                f"""
-                select id, null, content, metadata
-                from embeddings
-                where collection_id = ?
-                  and id {comparison} ?
-                order by id
-                limit 1000
-                """,
-                [self.id, after],
-            ).fetchall()
-            if not rows:
-                return
-            yield from map(read_entry, rows)
-            after, comparison = rows[-1][0], ">"
+        return read_all(self.db, self.id)
 
     def ids(self) -> list[str]:
         """Return all ids, in order."""
-        found = self.db.execute(
-            """
-            select id
-            from embeddings
-            where collection_id = ?
-              and id is not null
-            order by id
-            """,
-            [self.id],
-        )
-        return [id for (id,) in found]
+        return read_ids(self.db, self.id)
 
     def get(self, id: str) -> Entry:
         """Return the entry with that id, without a score; DoesNotExist if there is none."""
@@ -197,7 +175,7 @@ class Collection:
         key: str | None = None,
     ) -> None:
         """Embed one value and store its vector under an id; see embed_multi_with_metadata()."""
-        self.embed_multi_with_metadata([(id, value, metadata)], store=store, key=key)
+        self.embed_multi_with_metadata([(id, value, metadata)], store=store, key=key, concurrency=1)
 
     def embed_multi(
         self,
@@ -206,10 +184,20 @@ class Collection:
         batch_size: int = 100,
         *,
         key: str | None = None,
+        concurrency: int | None = None,
+        on_error: OnError = "stop",
+        progress: Progress | None = None,
     ) -> EmbedReport:
         """Embed (id, value) pairs and store them; see embed_multi_with_metadata()."""
-        triples = ((*as_tuple(entry, 2), None) for entry in entries)
-        return self.embed_multi_with_metadata(triples, store, batch_size, key=key)
+        return self.embed_multi_with_metadata(
+            map(with_no_metadata, entries),
+            store,
+            batch_size,
+            key=key,
+            concurrency=concurrency,
+            on_error=on_error,
+            progress=progress,
+        )
 
     def embed_multi_with_metadata(
         self,
@@ -218,6 +206,9 @@ class Collection:
         batch_size: int = 100,
         *,
         key: str | None = None,
+        concurrency: int | None = None,
+        on_error: OnError = "stop",
+        progress: Progress | None = None,
     ) -> EmbedReport:
         """Embed (id, value, metadata) triples and store them; return what was done.
 
@@ -225,30 +216,42 @@ class Collection:
         before, under whatever id, is not embedded again. A row that is the same already is not
         written. Metadata of None leaves stored metadata as it is; {} removes it.
 
-        `entries` is consumed lazily, a batch at a time. A batch is one transaction, committed as
-        it completes, and no lock is held while the model works. So an interrupted call keeps the
-        batches before, and the same call again goes on from there.
+        `entries` is consumed lazily, a batch at a time. A batch is one transaction, committed in
+        the order of the input, and no lock is held while the model works. So an interrupted call
+        keeps the batches before, and the same call again goes on from there. Whatever ends the
+        call, requests that are under way are waited for, and their batches are written too.
 
         :param store: also store text in the column `content`, and bytes in `content_blob`
         :param batch_size: entries in a batch, or the model's own batch size if that is lower
         :param key: an API key, in place of the one in the environment
+        :param concurrency: batches that are embedded at once, each in a thread; by default what the
+          model says: 8 for OpenAI's, 1 for a model that says nothing, which is then called in this
+          thread. So many batches are in memory
+        :param on_error: "stop" at an entry that cannot be embedded; "skip" it and count it as
+          failed; or a function that is called with its id and the error, and it is skipped, unless
+          the function raises. What is wrong with the model, and not with an entry, always stops
+        :param progress: a function that is called after each batch, with the report so far
         :raises InvalidInputError: an id, a value, metadata or a vector is refused, which is named;
           nothing of its batch is written
         :raises RejectedInputError: the provider refuses the value of the id that is named; the
           entries of the batch that were embedded before it are written
+        :raises TemporaryError: the provider did not answer, however often it was asked; the entries
+          of the batch that were embedded before are written
         :raises ModelError: the model failed; nothing of the batch is written
         """
-        if not isinstance(batch_size, int) or batch_size < 1:
-            raise errors.InvalidInputError(f"batch_size is {batch_size!r}: it must be 1 or more")
-        size = min(batch_size, self.model().batch_size or batch_size)
-        report = EmbedReport()
-        iterator = iter(entries)
-        while batch := list(islice(iterator, size)):
-            items = [make_item(entry, self.model(), self.content_hash) for entry in batch]
-            report += upsert.Batch(self.db, self.id, items, store, self._check_exists).write(
-                lambda values: self.model().embed_multi(values, key=key)
-            )
-        return report
+        load = Load(
+            self.db,
+            self.id,
+            self.model(),
+            content_hash=self.content_hash,
+            check=self._check_exists,
+            store=store,
+            key=key,
+            concurrency=concurrency,
+            on_error=on_error,
+            progress=progress,
+        )
+        return load.run(entries, batch_size)
 
     def delete_ids(self, ids: Iterable[str]) -> int:
         """Delete the entries with these ids, in one transaction; return how many there were."""
@@ -331,7 +334,7 @@ class Collection:
         catalog.check(self.db, self.name, (self.id, self.model_id))
 
     def _no_such_id(self, id: str) -> errors.DoesNotExist:
-        return self.DoesNotExist(f"Collection {self.name!r} has no entry with the id {id!r}")
+        return self.DoesNotExist(f"ID not found in collection {self.name!r}: {id!r}")
 
     @staticmethod
     def content_hash(input: str | bytes) -> bytes:

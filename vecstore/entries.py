@@ -3,9 +3,11 @@
 import json
 import math
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from sqlite_utils import Database
 
 from .errors import InputTypeError, InvalidInputError
 from .models import EmbeddingModel
@@ -45,7 +47,7 @@ class Item:
 
 
 def make_item(
-    entry: tuple[Any, Any, Any],
+    entry: tuple[Any, ...],
     model: EmbeddingModel,
     content_hash: Callable[[str | bytes], bytes],
 ) -> Item:
@@ -53,7 +55,7 @@ def make_item(
 
     :raises InvalidInputError: says what of the entry is wrong, or that the model cannot embed it
     """
-    id, value, metadata = as_tuple(entry, 3)
+    id, value, metadata = entry
     id = id_text(id)
     if not isinstance(value, str | bytes):
         raise InputTypeError(
@@ -85,6 +87,11 @@ def as_tuple(entry: Any, length: int) -> tuple[Any, ...]:
     return tuple(entry)
 
 
+def with_no_metadata(entry: Any) -> tuple[Any, ...]:
+    """Return an (id, value) pair as a triple that leaves stored metadata as it is."""
+    return *as_tuple(entry, 2), None
+
+
 def id_texts(ids: Any) -> list[str]:
     """Return ids as text; one id alone is refused, as its characters would be taken for ids."""
     if isinstance(ids, str | bytes):
@@ -113,6 +120,42 @@ def read_entry(row: tuple[Any, ...]) -> Entry:
         raise InvalidInputError(
             f"The metadata of {id!r} is not JSON ({error}): correct the column embeddings.metadata"
         ) from error
+
+
+def read_all(db: Database, collection_id: int) -> Iterator[Entry]:
+    """Yield the entries of a collection, ordered by id, without scores."""
+    after, comparison = "", ">="
+    while True:
+        rows = db.execute(
+            f"""
+            select id, null, content, metadata
+            from embeddings
+            where collection_id = ?
+              and id {comparison} ?
+            order by id
+            limit 1000
+            """,
+            [collection_id, after],
+        ).fetchall()
+        if not rows:
+            return
+        yield from map(read_entry, rows)
+        after, comparison = rows[-1][0], ">"
+
+
+def read_ids(db: Database, collection_id: int) -> list[str]:
+    """Return the ids of a collection, in order."""
+    found = db.execute(
+        """
+        select id
+        from embeddings
+        where collection_id = ?
+          and id is not null
+        order by id
+        """,
+        [collection_id],
+    )
+    return [id for (id,) in found]
 
 
 def encode_vector(vector: Sequence[float], name: str) -> bytes:

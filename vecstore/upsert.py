@@ -8,15 +8,14 @@ and is removed if it is not.
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
 from . import connection, index, search
-from .entries import Item, encode_vector
-from .errors import ModelError, RejectedInputError
+from .entries import Item
 
 _MAX_VARIABLES = 500  # in one statement; SQLite's limit is 32,766, or less in some builds
 # SQLite keeps a journal for each statement whose triggers write to vec0, and spills it to a file:
@@ -39,14 +38,16 @@ class EmbedReport:
     """How many entries a call embedded, and what became of the others.
 
     embedded: sent to the model. reused: written with a vector that the collection had for the same
-    content. updated: same content, new metadata or newly stored. unchanged: not written. An entry
-    that is followed by another of the same id in the same batch is not counted.
+    content. updated: same content, new metadata or newly stored. unchanged: not written. failed:
+    left out, which only `on_error` allows. An entry that is followed by another of the same id in
+    the same batch is not counted.
     """
 
     embedded: int = 0
     reused: int = 0
     updated: int = 0
     unchanged: int = 0
+    failed: int = 0
 
     def __add__(self, other: "EmbedReport") -> "EmbedReport":
         sums = (getattr(self, f.name) + getattr(other, f.name) for f in fields(self))
@@ -64,7 +65,7 @@ class _Row:
 
 
 @dataclass
-class _Plan:
+class Plan:
     """What a batch needs, given the rows of the moment and the vectors at hand."""
 
     missing: list[Item] = field(default_factory=list)  # content without a vector, each once
@@ -73,14 +74,10 @@ class _Plan:
     unchanged: int = 0
 
 
-Embed = Callable[[list[str | bytes]], Iterable[Sequence[float]]]
-
-
 class Batch:
     """Entries that are written in one transaction, and the vectors that they get.
 
-    No lock is held while the model works. If rows change meanwhile so that more content needs a
-    vector, the model is asked again.
+    No lock is held while the model works. The rows that change meanwhile are seen by `write()`.
     """
 
     def __init__(
@@ -98,34 +95,14 @@ class Batch:
         self._store = store
         self._vectors: dict[bytes, bytes] = {}  # by content hash
         self._embedded: set[str] = set()  # ids whose content the model was given
+        self.report = EmbedReport()
 
-    def write(self, embed: Embed) -> EmbedReport:
-        """Embed what must be embedded, and write what must be written.
+    def __len__(self) -> int:
+        return len(self._items)
 
-        After an error nothing of the batch is written, with one exception: entries that were
-        embedded before one that raises RejectedInputError are.
-        """
-        plan = self._plan()
-        while plan.missing or plan.new or plan.changed:
-            try:
-                self._embed(plan.missing, embed)
-            except RejectedInputError:
-                self._items = [item for item in self._items if item.content_hash in self._vectors]
-                self._write_if_complete()
-                raise
-            plan = self._write_if_complete()
-            if not plan.missing:
-                break
-        embedded = sum(item.id in self._embedded for item, _ in plan.new)
-        return EmbedReport(
-            embedded=embedded,
-            reused=len(plan.new) - embedded,
-            updated=len(plan.changed),
-            unchanged=plan.unchanged,
-        )
-
-    def _plan(self) -> _Plan:
-        plan = _Plan()
+    def plan(self) -> Plan:
+        """Return what is to be done, given the rows of the moment and the vectors at hand."""
+        plan = Plan()
         rows = self._stored_rows()
         for item in self._items:
             row = rows.get(item.id)
@@ -143,6 +120,43 @@ class Batch:
         }
         plan.missing = list(reversed(missing.values()))
         return plan
+
+    def give(self, items: list[Item], vectors: dict[bytes, bytes]) -> None:
+        """Take the vectors, by content hash, that the model has for some of these items."""
+        self._vectors.update(vectors)
+        self._embedded.update(item.id for item in items if item.content_hash in vectors)
+
+    def leave_out(self, content_hash: bytes) -> list[Item]:
+        """Remove the items of some content from the batch, and return them."""
+        removed = [item for item in self._items if item.content_hash == content_hash]
+        self._items = [item for item in self._items if item.content_hash != content_hash]
+        return removed
+
+    def keep_embedded(self) -> None:
+        """Remove the items that the model was to embed and did not."""
+        known = {item.content_hash for item in self.plan().missing}
+        self._items = [item for item in self._items if item.content_hash not in known]
+
+    def write(self) -> list[Item]:
+        """Write the batch in one transaction, and set its report.
+
+        If content has no vector, nothing is written: the items to embed first are returned.
+        """
+        with connection.transaction(self._db):
+            plan = self.plan()
+            if plan.missing:
+                return plan.missing
+            self._check()
+            self._write_new(plan.new)
+            self._write_changed(plan.changed)
+        embedded = sum(item.id in self._embedded for item, _ in plan.new)
+        self.report = EmbedReport(
+            embedded=embedded,
+            reused=len(plan.new) - embedded,
+            updated=len(plan.changed),
+            unchanged=plan.unchanged,
+        )
+        return []
 
     def _stored_rows(self) -> dict[str, _Row]:
         """Return what the database holds for the ids of the batch."""
@@ -189,36 +203,6 @@ class Batch:
                 [*portion, self._collection_id],
             )
             self._vectors.update(found)
-
-    def _embed(self, items: list[Item], embed: Embed) -> None:
-        """Ask the model for the vectors of these items, one for each."""
-        vectors = iter(embed([item.value for item in items])) if items else iter(())
-        for count, item in enumerate(items):
-            try:
-                vector = next(vectors)
-            except StopIteration:
-                raise ModelError(
-                    f"The model returned {count} vectors for {len(items)} inputs: nothing of this "
-                    "batch is written"
-                ) from None
-            except RejectedInputError as error:
-                raise RejectedInputError(f"{item.id!r} was not embedded: {error}") from error
-            self._vectors[item.content_hash] = encode_vector(vector, f"The vector of {item.id!r}")
-            self._embedded.add(item.id)
-        if next(vectors, None) is not None:
-            raise ModelError(
-                f"The model returned more than {len(items)} vectors for {len(items)} inputs: "
-                "nothing of this batch is written"
-            )
-
-    def _write_if_complete(self) -> _Plan:
-        with connection.transaction(self._db):
-            plan = self._plan()
-            if not plan.missing:
-                self._check()
-                self._write_new(plan.new)
-                self._write_changed(plan.changed)
-        return plan
 
     def _write_new(self, new: list[tuple[Item, _Row | None]]) -> None:
         self._check_dimensions([item for item, _ in new if item.id in self._embedded])

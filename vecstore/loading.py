@@ -1,0 +1,164 @@
+"""A load: entries of any number become batches, are embedded several at once, and are written.
+
+Batches are written in the order of the input, each in one transaction. Whatever ends a load, what
+was asked of the model until then is waited for and written, as it may have been paid for.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from itertools import islice
+from typing import Any, Literal
+
+from sqlite_utils import Database
+
+from .entries import Item, as_tuple, make_item
+from .errors import InvalidInputError, RejectedInputError, TemporaryError, VecstoreError
+from .models import EmbeddingModel
+from .pipeline import Answer, Pipeline
+from .upsert import Batch, EmbedReport
+
+OnError = Literal["stop", "skip"] | Callable[[str, VecstoreError], object]
+Progress = Callable[[EmbedReport], object]
+
+
+class Load:
+    """Writes entries into one collection.
+
+    :param check: raises, in each transaction that writes, if nothing may be written
+    :param concurrency: batches that are embedded at once; None for what the model says
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        collection_id: int,
+        model: EmbeddingModel,
+        *,
+        content_hash: Callable[[str | bytes], bytes],
+        check: Callable[[], None],
+        store: bool = False,
+        key: str | None = None,
+        concurrency: int | None = None,
+        on_error: OnError = "stop",
+        progress: Progress | None = None,
+    ) -> None:
+        if on_error not in ("stop", "skip") and not callable(on_error):
+            raise InvalidInputError(
+                f"on_error is {on_error!r}: it must be 'stop', 'skip' or a function"
+            )
+        if concurrency is None:
+            concurrency = getattr(model, "concurrency", 1)  # an instance of llm's class has none
+        self._db = db
+        self._collection_id = collection_id
+        self._model = model
+        self._content_hash = content_hash
+        self._check = check
+        self._store = store
+        self._skip = on_error != "stop"
+        self._on_error = on_error if callable(on_error) else None
+        self._progress = progress
+        self._pipeline: Pipeline[Batch] = Pipeline(
+            lambda values: model.embed_multi(values, key=key),
+            _positive("concurrency", concurrency),
+            skip=self._skip,
+        )
+        self._coming: set[bytes] = set()  # content hashes of which vectors are on their way
+        self._report = EmbedReport()
+
+    def run(self, entries: Iterable[tuple[Any, ...]], batch_size: int) -> EmbedReport:
+        """Write all entries, read a batch at a time; return what was done."""
+        size = _positive("batch_size", batch_size)
+        try:
+            for batch in self._batches(iter(entries), min(size, self._model.batch_size or size)):
+                self._begin(batch)
+                while self._pipeline.full:
+                    self._end_oldest()
+            while self._pipeline:
+                self._end_oldest()
+        except BaseException:
+            self._write_what_is_under_way()
+            raise
+        return self._report
+
+    def _batches(self, entries: Iterator[tuple[Any, ...]], size: int) -> Iterator[Batch]:
+        while chunk := list(islice(entries, size)):
+            items = [item for item in map(self._item, chunk) if item]
+            yield Batch(self._db, self._collection_id, items, self._store, self._check)
+
+    def _item(self, entry: tuple[Any, ...]) -> Item | None:
+        entry = as_tuple(entry, 3)  # what is none is a mistake in a program, and always stops
+        try:
+            return make_item(entry, self._model, self._content_hash)
+        except InvalidInputError as error:
+            if not self._skip:
+                raise
+            self._fail(str(entry[0]), error)
+            return None
+
+    def _begin(self, batch: Batch) -> None:
+        plan = batch.plan()
+        if not (plan.new or plan.changed or self._pipeline):
+            self._report += EmbedReport(unchanged=plan.unchanged)
+            self._tell()
+            return
+        # What an earlier batch is waiting for will be in the table when this one is written.
+        items = [item for item in plan.missing if item.content_hash not in self._coming]
+        self._coming.update(item.content_hash for item in items)
+        self._pipeline.submit(batch, items)
+
+    def _end_oldest(self) -> None:
+        """Write the oldest batch; it stays in the pipeline if that is interrupted."""
+        batch, items, answer = self._pipeline.oldest()
+        error = self._write(batch, items, answer)
+        self._drop_oldest(items)
+        self._report += batch.report
+        if error is not None:
+            raise error
+        self._tell()
+
+    def _write(self, batch: Batch, items: list[Item], answer: Answer) -> BaseException | None:
+        """Write a batch, or what of it was embedded before the error that is returned."""
+        while True:
+            batch.give(items, answer.vectors)
+            for content_hash in list(answer.refused):
+                for item in batch.leave_out(content_hash):
+                    self._fail(item.id, answer.refused[content_hash])
+            if answer.error is not None:
+                if isinstance(answer.error, RejectedInputError | TemporaryError):
+                    batch.keep_embedded()
+                    batch.write()
+                return answer.error
+            items = batch.write()
+            if not items:
+                return None
+            answer = self._pipeline.ask(items)
+
+    def _write_what_is_under_way(self) -> None:
+        """Write what the model has been asked for already; what fails now is for the next run."""
+        self._pipeline.stop_retrying()
+        with suppress(Exception):
+            while self._pipeline:
+                batch, items, answer = self._pipeline.oldest()
+                batch.give(items, answer.vectors)
+                batch.keep_embedded()
+                batch.write()
+                self._drop_oldest(items)
+
+    def _drop_oldest(self, items: list[Item]) -> None:
+        self._pipeline.drop_oldest()
+        self._coming.difference_update(item.content_hash for item in items)
+
+    def _fail(self, id: str, error: VecstoreError) -> None:
+        self._report.failed += 1
+        if self._on_error:
+            self._on_error(id, error)
+
+    def _tell(self) -> None:
+        if self._progress:
+            self._progress(self._report)
+
+
+def _positive(name: str, number: object) -> int:
+    if not isinstance(number, int) or number < 1:
+        raise InvalidInputError(f"{name} is {number!r}: it must be 1 or more")
+    return number
