@@ -196,6 +196,6 @@ def test_a_file_with_commits_in_its_wal_is_not_taken_for_one_that_does_not_chang
     path, monkeypatch
 ):
     monkeypatch.setattr(connection.os, "access", lambda *_: False)
-    assert connection._read_only_uri(path).endswith("?mode=ro&immutable=1")
+    assert connection.read_only_uri(path).endswith("?mode=ro&immutable=1")
     Path(path + "-wal").touch()
-    assert connection._read_only_uri(path).endswith("?mode=ro")
+    assert connection.read_only_uri(path).endswith("?mode=ro")

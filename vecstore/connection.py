@@ -119,6 +119,11 @@ def map_file(conn: Any) -> None:
     conn.execute(f"pragma mmap_size = {_MMAP_BYTES}").fetchall()
 
 
+def unmap_file(conn: Any) -> None:
+    """Read without a memory map, whose pages count as memory of the process: for a long load."""
+    conn.execute("pragma mmap_size = 0").fetchall()
+
+
 def enlarge_cache(conn: Any) -> None:
     """Cache 16 MB instead of 2: the content hashes of a load are spread over their whole index.
 
@@ -201,13 +206,13 @@ def _open(name: str, driver: str, read_only: bool) -> Any:
 def _open_apsw(name: str, read_only: bool) -> dbapi.Connection:
     if read_only and name != ":memory:":
         flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-        return dbapi.Connection(apsw.Connection(_read_only_uri(name), flags=flags))
+        return dbapi.Connection(apsw.Connection(read_only_uri(name), flags=flags))
     return dbapi.Connection(apsw.Connection(_plain(name)))
 
 
 def _open_sqlite3(name: str, read_only: bool) -> Any:
     if read_only and name != ":memory:":
-        return sqlite3.connect(_read_only_uri(name), uri=True)
+        return sqlite3.connect(read_only_uri(name), uri=True)
     return sqlite3.connect(_plain(name))
 
 
@@ -216,7 +221,7 @@ def _plain(name: str) -> str:
     return f"./{name}" if name.startswith("file:") else name
 
 
-def _read_only_uri(name: str) -> str:
+def read_only_uri(name: str) -> str:
     """Return the URI that opens a file for reading.
 
     In WAL mode a reader must make the file -shm. Where it cannot, and there is no -wal with

@@ -1,0 +1,23 @@
+"""Where entries come from: files of rows, SQL queries and folders of files, all read as streams."""
+
+from .columns import Columns, entries
+from .folders import check_encodings, find_files, read_files
+from .query import QueryRows, read_query
+from .records import OnError, Record, Row, stop
+from .rows import FORMATS, read_rows
+
+__all__ = [
+    "FORMATS",
+    "Columns",
+    "OnError",
+    "QueryRows",
+    "Record",
+    "Row",
+    "check_encodings",
+    "entries",
+    "find_files",
+    "read_files",
+    "read_query",
+    "read_rows",
+    "stop",
+]

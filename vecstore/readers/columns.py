@@ -1,0 +1,166 @@
+"""Makes an entry of a row: which columns are its id, what is embedded, and its metadata."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ..entries import Metadata
+from ..errors import InvalidInputError
+from .records import OnError, Record, stop
+
+Entry = tuple[str, str | bytes, Metadata | None]
+
+_KINDS = {
+    type(None): "NULL",
+    bytes: "bytes",
+    bool: "a boolean",
+    list: "an array",
+    dict: "an object",
+}
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a row become id, content and metadata.
+
+    Attributes:
+        id: by default the first column
+        content: by default all columns that are neither id nor metadata
+        metadata: columns that are kept as metadata
+        rest: all columns that are neither id nor content are metadata
+        prefix: goes before each id
+        prepend: goes before each text
+    """
+
+    id: str | None = None
+    content: tuple[str, ...] = ()
+    metadata: tuple[str, ...] = ()
+    rest: bool = False
+    prefix: str = ""
+    prepend: str = ""
+
+    def __post_init__(self) -> None:
+        if self.rest and not self.content:
+            raise InvalidInputError(
+                "--metadata-rest needs --content: otherwise all columns are what is embedded"
+            )
+
+    def check(self, record: Record) -> None:
+        """Raise InvalidInputError if the row lacks one of the named columns."""
+        for column in (self.id, *self.content, *self.metadata):
+            if column is not None:
+                _check_column(record, column)
+
+    def entry(self, record: Record) -> Entry:
+        """Return the entry that a row is. A metadata column may be missing.
+
+        Content columns are joined with spaces, as llm does, so that the hashes are the same.
+
+        :raises InvalidInputError: the row lacks a column, or a value cannot be what it is to be
+        """
+        id_column = self.id if self.id is not None else next(iter(record.row), None)
+        if id_column is None:
+            raise InvalidInputError(f"{record.place} has no columns, so no id")
+        id = self._id(record, id_column)
+        content = self._content_columns(record, id_column)
+        return id, self._value(record, content), self._metadata(record, id_column, content)
+
+    def _id(self, record: Record, column: str) -> str:
+        _check_column(record, column)
+        value = record.row[column]
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            kind = _KINDS.get(type(value), type(value).__name__)
+            raise InvalidInputError(
+                f"The id of {record.place}, in the column {column!r}, is {kind}: it must be text "
+                "or a number (--id names another column)"
+            )
+        return f"{self.prefix}{value}"
+
+    def _content_columns(self, record: Record, id_column: str) -> tuple[str, ...]:
+        for column in self.content:
+            _check_column(record, column)
+        if self.content:
+            return self.content
+        columns = tuple(c for c in record.row if c != id_column and c not in self.metadata)
+        if not columns and len(record.row) == 1:
+            raise InvalidInputError(
+                f"{record.place} has one column only, {id_column!r}: the first is the id, and the "
+                "rest is what is embedded"
+            )
+        if not columns:
+            raise InvalidInputError(
+                f"{record.place} has no column to embed, next to those of its id and metadata: "
+                "name one with --content"
+            )
+        return columns
+
+    def _value(self, record: Record, columns: tuple[str, ...]) -> str | bytes:
+        values = [record.row[column] for column in columns]
+        if len(values) == 1 and isinstance(values[0], bytes):
+            return values[0]
+        return self.prepend + " ".join(
+            _text(record, column, value) for column, value in zip(columns, values, strict=True)
+        )
+
+    def _metadata(
+        self, record: Record, id_column: str, content: tuple[str, ...]
+    ) -> Metadata | None:
+        if not self.metadata and not self.rest:
+            return None
+        row = record.row
+        metadata = {column: row[column] for column in self.metadata if column in row}
+        if self.rest:
+            metadata |= {c: row[c] for c in row if c != id_column and c not in content}
+        for column, value in metadata.items():
+            if isinstance(value, bytes):
+                raise InvalidInputError(
+                    f"The metadata column {column!r} of {record.place} holds bytes, which JSON "
+                    "cannot: leave it out, or select hex() of it"
+                )
+        return metadata
+
+
+def entries(
+    records: Iterable[Record], columns: Columns, on_error: OnError = stop
+) -> Iterator[Entry]:
+    """Yield the entries that rows are.
+
+    :param on_error: what to do about a row that is none
+    :raises InvalidInputError: the first row lacks a named column, which is misspelt
+    """
+    is_first = True
+    for record in records:
+        if is_first:
+            columns.check(record)
+            is_first = False
+        try:
+            entry = columns.entry(record)
+        except InvalidInputError as error:
+            on_error(record.place, error)
+        else:
+            yield entry
+
+
+def _check_column(record: Record, column: str) -> None:
+    if column not in record.row:
+        names = ", ".join(map(repr, record.row)) or "none"
+        raise InvalidInputError(f"{record.place} has no column {column!r}: its columns are {names}")
+
+
+def _text(record: Record, column: str, value: Any) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    if isinstance(value, bytes):
+        raise InvalidInputError(
+            f"The column {column!r} of {record.place} holds bytes, which cannot be joined with "
+            "other columns: name one with --content"
+        )
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidInputError(
+            f"The column {column!r} of {record.place} cannot be text: {error}"
+        ) from error

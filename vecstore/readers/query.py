@@ -1,0 +1,172 @@
+"""Reads the rows of a SQL query, without holding a lock of what it reads while they are used."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import apsw
+from sqlite_utils import Database
+
+from ..connection import connect, read_only_uri
+from ..errors import DatabaseError
+from .records import Record
+
+# Unlikely in a query: a name in `temp` goes before the same name in `main`.
+_COPY = 'temp."rows of the query"'
+
+
+class QueryRows:
+    """The rows of a query as they were when it ran: a context manager, and an iterable of Record.
+
+    Attributes:
+        total: how many rows there are
+    """
+
+    def __init__(self, db: Database, columns: list[str], total: int, resources: ExitStack) -> None:
+        self.total = total
+        self._connection = _apsw(db)
+        self._columns = columns
+        self._resources = resources
+
+    def __iter__(self) -> Iterator[Record]:
+        """Yield the rows in the order of the query."""
+        rows = self._connection.execute(f"select * from {_COPY} order by rowid")
+        for number, row in enumerate(rows, 1):
+            yield Record(_place(number), dict(zip(self._columns, row, strict=True)))
+
+    def __enter__(self) -> "QueryRows":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Delete the copy of the rows, and close the files."""
+        self._resources.close()
+
+
+def read_query(
+    sql: str, database: str | Path | None, attach: Sequence[tuple[str, str | Path]] = ()
+) -> QueryRows:
+    """Run a SELECT, which cannot write, and copy its result to a temporary file.
+
+    Afterwards nothing of the databases is locked, and rows that are written to them do not show up.
+
+    :param database: the file that is `main` in the query; empty if it is None or not there
+    :param attach: aliases, and the files that they are for
+    :raises DatabaseError: the query fails or selects what is not UTF-8, or a file cannot be read
+    :raises TwoLibrariesError: the sqlite3 of this process has one of the files open
+    """
+    sql = sql.rstrip("; \t\r\n")
+    with ExitStack() as resources:
+        if database is None or not Path(database).exists():
+            database = resources.enter_context(_empty_file())
+        db = connect(database, driver="apsw", read_only=True)
+        resources.callback(db.close)
+        for alias, path in attach:
+            _attach(db, alias, path)
+        try:
+            columns = _columns(db, sql)
+            total = _copy(_apsw(db), sql, len(columns))
+        except (db.conn.Error, apsw.Error) as error:
+            raise DatabaseError(f"The query failed: {error}") from error
+        for alias, _ in attach:
+            db.conn.execute(f"detach {_quoted(alias)}")
+        return QueryRows(db, columns, total, resources.pop_all())
+
+
+def _attach(db: Database, alias: str, path: str | Path) -> None:
+    # The connection that checks the file stays until it is attached: in between, the sqlite3 of
+    # this process could open it, and neither would see the other's locks.
+    with closing(connect(path, driver="apsw", read_only=True)):
+        try:
+            db.conn.execute(f"attach ? as {_quoted(alias)}", [read_only_uri(str(path))])
+        except db.conn.Error as error:
+            raise DatabaseError(f"{path} cannot be attached as {alias!r}: {error}") from error
+
+
+def _columns(db: Database, sql: str) -> list[str]:
+    """Return the columns of a query, which has been compiled but not run.
+
+    :raises DatabaseError: it is not one SELECT, or two columns have one name
+    """
+    columns: list[str] = []
+
+    def note_instead_of_running(cursor: apsw.Cursor, *_: object) -> bool:
+        columns.extend(column[0] for column in cursor.get_description())
+        return False
+
+    cursor = _apsw(db).cursor()
+    cursor.exec_trace = note_instead_of_running
+    with suppress(apsw.ExecTraceAbort):
+        cursor.execute(sql)
+    # Between parentheses nothing but a SELECT can stand; a comment may be at its end.
+    db.conn.execute(f"select * from ({sql}\n) limit 0")
+    for name in columns:
+        if columns.count(name) > 1:
+            raise DatabaseError(
+                f"The query has more than one column {name!r}: rename them with AS, such as "
+                f'{name} AS "other {name}"'
+            )
+    return columns
+
+
+def _copy(connection: apsw.Connection, sql: str, width: int) -> int:
+    """Copy the rows of a query to a temporary table, and return how many there are.
+
+    They pass through Python: `create table as`, and already a subquery, gives a column one type,
+    and makes 1.0 of the id 1 where a UNION has integers and reals in it.
+    """
+    connection.execute("pragma temp_store = file")
+    names = ", ".join(f"c{i}" for i in range(width))
+    connection.execute(f"create temp table {_COPY.removeprefix('temp.')} ({names})")
+    values = ", ".join("?" * width)
+    with connection:
+        connection.executemany(f"insert into {_COPY} values ({values})", _run(connection, sql))
+    return connection.last_insert_rowid()  # 0 if there was none
+
+
+def _run(connection: apsw.Connection, sql: str) -> Iterator[tuple[Any, ...]]:
+    rows = connection.execute(sql)
+    for number in count(1):
+        try:
+            row = next(rows, None)
+        except UnicodeDecodeError as error:
+            raise DatabaseError(
+                f"{_place(number)} holds text that is not UTF-8: select it with cast(... as blob)"
+            ) from error
+        if row is None:
+            return
+        yield row
+
+
+def _place(number: int) -> str:
+    return f"row {number} of the query"
+
+
+def _apsw(db: Database) -> apsw.Connection:
+    connection: Any = db.conn  # not of sqlite3
+    wrapped: apsw.Connection = connection.apsw
+    return wrapped
+
+
+def _quoted(alias: str) -> str:
+    return '"' + alias.replace('"', '""') + '"'
+
+
+@contextmanager
+def _empty_file() -> Iterator[Path]:
+    """Give an empty database that, unlike one in memory, takes URIs to attach others."""
+    with tempfile.TemporaryDirectory(prefix="vecstore-") as folder:
+        path = Path(folder) / "empty.db"
+        path.touch()
+        yield path
