@@ -2,6 +2,7 @@
 
 import doctest
 import inspect
+import os
 import re
 import shlex
 import subprocess
@@ -56,16 +57,25 @@ def test_the_sql_of_the_readme_gives_what_python_gives(readme_namespace):
     assert notes.db.execute(sql).fetchall() == expected
 
 
-def test_the_commands_of_the_readme(readme_namespace):
-    commands = [line for block in blocks("README.md", "bash") for line in block.splitlines()]
-    for command, *arguments in map(shlex.split, commands):
-        if command == "vecstore":
-            run = [sys.executable, "-m", "vecstore", *arguments]
-            result = subprocess.run(run, capture_output=True, text=True)
-            assert (result.returncode, result.stderr) == (0, "")
-            assert result.stdout == "notes: wordllama\n  3 embeddings\n"
-        elif command != "pip":
-            assert (ROOT / command).stat().st_mode & 0o111
+def test_the_command_line_of_the_readme():
+    [session] = blocks("README.md", "console")
+    commands, shown = [], []
+    for line in session.splitlines():
+        (commands if line.startswith("$ ") else shown).append(line.removeprefix("$ "))
+    shim = f'vecstore() {{ {shlex.quote(sys.executable)} -m vecstore "$@"; }}'
+    script = "\n".join(["set -e", shim, *commands])
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    result = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.splitlines() == shown
+
+
+def test_the_scripts_that_the_readme_names_can_be_run():
+    commands = [
+        line.split()[0] for block in blocks("README.md", "bash") for line in block.splitlines()
+    ]
+    for command in commands:
+        assert command == "pip" or (ROOT / command).stat().st_mode & 0o111
 
 
 def test_the_python_of_the_api_page(capsys):
@@ -74,7 +84,7 @@ def test_the_python_of_the_api_page(capsys):
         exec(compile(block, "docs/python-api.md", "exec"), namespace)
     output = capsys.readouterr().out.splitlines()
     assert output[0].startswith("v0.1.")
-    assert len(output) == 4
+    assert len(output) == 5
     namespace["db"].close()
     namespace["counts"].db.close()
 

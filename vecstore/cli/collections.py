@@ -1,37 +1,90 @@
-"""`vecstore collections`: what a database holds."""
+"""`vecstore collections`: what a database holds, and where it is."""
 
 import json
+import sys
+from contextlib import closing
+from pathlib import Path
 
 import click
+from click_default_group import DefaultGroup
 from sqlite_utils import Database
 
-from ..connection import connect
+from ..settings import default_database
+from .options import database_option, existing_collection, open_to_read
 
 
-@click.group()
+@click.group(cls=DefaultGroup, default="list", default_if_no_args=True)
 def collections() -> None:
-    """View the collections of a database."""
+    """List and delete the collections of a database.
+
+    \b
+      vecstore collections
+      vecstore collections delete pets
+    """
 
 
-@collections.command("list")
-@click.option("-d", "--database", required=True, metavar="DB", help="The SQLite file.")
-@click.option("as_json", "--json", is_flag=True, help="Output as JSON.")
-def list_(database: str, as_json: bool) -> None:
-    """List the collections: name, model and number of embeddings."""
-    db = connect(database, driver="apsw", read_only=True)
-    try:
+@click.command("list")
+@database_option
+@click.option("as_json", "--json", is_flag=True, help="Print JSON.")
+def list_(database: Path, as_json: bool) -> None:
+    """List the collections: name, model and number of embeddings.
+
+    \b
+      vecstore collections list
+      vecstore collections list --json
+    """
+    with closing(open_to_read(database)) as db:
         found = _collections(db)
-    finally:
-        db.close()
-    if not found and not as_json:
-        click.echo(f"No collections in {database}", err=True)
     if as_json:
         click.echo(json.dumps(found, indent=4))
         return
+    if not found:
+        click.echo(f"No collections in {database}", err=True)
     for row in found:
         click.echo(f"{row['name']}: {row['model']}")
-        plural = "" if row["num_embeddings"] == 1 else "s"
-        click.echo(f"  {row['num_embeddings']} embedding{plural}")
+        click.echo(f"  {_plural(row['num_embeddings'], 'embedding')}")
+
+
+@click.command()
+@click.argument("collection")
+@database_option
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+def delete(collection: str, database: Path, yes: bool) -> None:
+    """Delete a collection and all its entries.
+
+    \b
+      vecstore collections delete pets
+      vecstore collections delete pets --yes
+
+    Asks first, unless standard input is no terminal.
+    """
+    with existing_collection(database, collection) as opened:
+        if not yes and sys.stdin is not None and sys.stdin.isatty():
+            entries = "1 entry" if len(opened) == 1 else f"{len(opened):,} entries"
+            question = f"Delete the collection {collection!r} with {entries} from {database}?"
+            click.confirm(question, abort=True, err=True)
+        opened.delete()
+
+
+@click.command()
+def path() -> None:
+    """Print the path of the database that is used without -d.
+
+    \b
+      vecstore collections path
+
+    It is that of the environment variable VECSTORE_DB, or else embeddings.db in the user's
+    application directory, or in the folder that VECSTORE_USER_PATH names.
+    """
+    click.echo(default_database())
+
+
+for command in (list_, delete, path):
+    collections.add_command(command)
+
+
+def _plural(number: object, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _collections(db: Database) -> list[dict[str, object]]:

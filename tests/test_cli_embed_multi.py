@@ -1,0 +1,401 @@
+"""`vecstore embed-multi`: where entries come from, what is stored, and what is refused."""
+
+import json
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import vecstore
+from tests.command import error, output, run, usage_error
+from tests.test_loading import Refusing
+from vecstore import EmbedReport
+from vecstore.cli import progress as cli_progress
+from vecstore.cli.progress import Progress
+
+ROWS = [("1", "hello world"), ("2", "goodbye world")]
+FILES = {
+    "phrases.csv": "id,phrase\n1,hello world\n2,goodbye world\n",
+    "phrases.tsv": "id\tphrase\n1\thello world\n2\tgoodbye world\n",
+    "phrases.jsonl": '{"id": 1, "phrase": "hello world"}\n{"id": 2, "phrase": "goodbye world"}\n',
+    "phrases.json": '[{"id": 1, "phrase": "hello world"},\n {"id": 2, "phrase": "goodbye world"}]',
+}
+FORMATS = dict(zip(FILES, ["csv", "tsv", "nl", "json"], strict=True))
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return tmp_path / "test.db"
+
+
+@pytest.fixture
+def load(registered, database):
+    """A function that runs the command on the collection "c" with the model "words"."""
+    return lambda *args, **kwargs: output(
+        "embed-multi", "c", *args, "-m", "words", "-d", database, "--store", **kwargs
+    )
+
+
+@pytest.fixture
+def stored(database):
+    """A function that returns id, content and metadata of what is stored."""
+
+    def stored() -> list[tuple]:
+        sql = "select id, coalesce(content, content_blob), metadata from embeddings order by id"
+        with closing(vecstore.connect(database, driver="apsw", read_only=True)) as db:
+            return db.execute(sql).fetchall()
+
+    return stored
+
+
+def pairs(rows: list[tuple]) -> list[tuple]:
+    return [(id, content) for id, content, _ in rows]
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("source", ["path", "format", "stdin", "stdin with format"])
+def test_rows_of_a_file(load, stored, tmp_path, name, source):
+    path = tmp_path / name
+    path.write_text(FILES[name])
+    arguments = {
+        "path": [path],
+        "format": [path, "--format", FORMATS[name]],
+        "stdin": ["-"],
+        "stdin with format": ["-", "--format", FORMATS[name]],
+    }[source]
+    report = load(*arguments, input=FILES[name] if "stdin" in source else None)
+    assert report == "2 embedded, 0 reused, 0 updated, 0 unchanged\n"
+    assert pairs(stored()) == ROWS
+
+
+def test_prefix_and_prepend(load, stored):
+    load("-", "--prefix", "p/", "--prepend", "query: ", input=FILES["phrases.csv"])
+    assert pairs(stored()) == [("p/1", "query: hello world"), ("p/2", "query: goodbye world")]
+
+
+def test_columns_for_id_content_and_metadata(load, stored):
+    text = "title,key,body,lang,stars\nOne,a,hello,en,\nTwo,b,goodbye,de,5\n"
+    load(
+        "-", "--id", "key", "--content", "title", "--content", "body", "--metadata-rest", input=text
+    )
+    assert stored() == [
+        ("a", "One hello", '{"lang": "en", "stars": ""}'),
+        ("b", "Two goodbye", '{"lang": "de", "stars": "5"}'),
+    ]
+    load("-", "--id", "key", "--metadata", "lang", "--metadata", "stars", input=text)
+    assert stored() == [
+        ("a", "One hello", '{"lang": "en", "stars": ""}'),
+        ("b", "Two goodbye", '{"lang": "de", "stars": "5"}'),
+    ]
+
+
+def test_numbers_and_nulls_are_content(load, stored):
+    load("-", input='{"id": 1.5, "n": 0, "f": 2.5, "nothing": null, "text": "x"}')
+    assert pairs(stored()) == [("1.5", "0 2.5  x")]
+
+
+@pytest.fixture
+def blog(tmp_path):
+    path = tmp_path / "blog.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(
+            """
+            create table posts (id integer primary key, title text, body text, image blob);
+            insert into posts values (1, 'cli', 'Command line', x'00'), (2, 'sql', null, x'ff');
+            """
+        )
+    return path
+
+
+@pytest.mark.parametrize(
+    "sql", ["select id, title, body from posts", "select id, title, body from p.posts;\n"]
+)
+def test_rows_of_a_query_of_an_attached_file(load, stored, blog, sql):
+    load("--attach", "p", blog, "--sql", sql)
+    assert pairs(stored()) == [("1", "cli Command line"), ("2", "sql ")]
+
+
+def test_a_query_of_the_file_itself(registered, blog):
+    """Also where that is not in WAL mode, and readers keep writers out."""
+    report = output(
+        "embed-multi", "posts", "-d", blog, "-m", "words", "--sql", "select id, title from posts"
+    )
+    assert report == "2 embedded, 0 reused, 0 updated, 0 unchanged\n"
+    copy = ["embed-multi", "copy", "-d", blog, "-m", "words", "--store"]
+    sql = "select id, 'copy of ' || id from embeddings"
+    assert output(*copy, "--sql", sql, "--batch-size", "1").startswith("2 embedded")
+
+
+def test_images_of_a_query(load, stored, blog):
+    load("--attach", "p", blog, "--sql", "select id, image from posts")
+    assert pairs(stored()) == [("1", b"\x00"), ("2", b"\xff")]
+
+
+@pytest.mark.parametrize(
+    "sql", ["delete from p.posts", "select 1, 2); delete from p.posts; --", "drop table p.posts"]
+)
+def test_a_query_cannot_write(registered, database, blog, sql):
+    arguments = ["embed-multi", "c", "-d", database, "-m", "words", "--attach", "p", blog]
+    assert "The query failed" in error(*arguments, "--sql", sql)
+    with closing(sqlite3.connect(blog)) as db:
+        assert db.execute("select count(*) from posts").fetchone() == (2,)
+    assert not database.exists()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "files"
+    for name, content in {
+        "one.txt": b"one",
+        "nested/two.txt": b"two",
+        "nested/odd.ini": b"Has weird \x96 character",
+        "dos.txt": b"two\r\nlines",
+    }.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def test_files_of_folders(load, stored, folder):
+    load("--files", folder, "**/*.txt", "--files", folder, "**/*.ini", "--prefix", "f:")
+    assert pairs(stored()) == [
+        ("f:dos.txt", "two\nlines"),
+        ("f:nested/odd.ini", "Has weird \x96 character"),
+        ("f:nested/two.txt", "two"),
+        ("f:one.txt", "one"),
+    ]
+
+
+@pytest.mark.parametrize("encodings", [["cp1252"], ["utf-8", "cp1252"], ["cp1252", "latin-1"]])
+def test_the_first_encoding_that_decodes_a_file(load, stored, folder, encodings):
+    options = [option for name in encodings for option in ("--encoding", name)]
+    load("--files", folder / "nested", "*.ini", *options)
+    assert pairs(stored()) == [("odd.ini", "Has weird \u2013 character")]
+
+
+def test_a_file_that_is_no_text_is_named_and_left_out(registered, database, folder, stored):
+    """As llm does it."""
+    arguments = ["embed-multi", "c", "-d", database, "-m", "words", "--files", folder, "**/*.*"]
+    result = run(*arguments, "--encoding", "utf-8")
+    path = folder / "nested" / "odd.ini"
+    assert result.stderr == f"Could not decode text in file {path}: it is not in utf-8\n"
+    assert (result.exit_code, len(stored())) == (0, 3)
+    result = run(*arguments, "--encoding", "utf-8", "--on-error", "skip")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: 1 entry was skipped: Could not decode text in file")
+
+
+def test_binary_files(load, stored, folder):
+    load("--files", folder / "nested", "*.ini", "--binary")
+    assert stored() == [("odd.ini", b"Has weird \x96 character", None)]
+
+
+def test_what_is_there_already_costs_nothing(load, registered):
+    assert load("-", input=FILES["phrases.csv"]).startswith("2 embedded")
+    again = "0 embedded, 0 reused, 0 updated, 2 unchanged\n"
+    assert load("-", input=FILES["phrases.json"]) == again
+    assert registered.embedded == ["hello world", "goodbye world"]
+
+
+def test_a_collection_needs_no_model_and_takes_no_other(load, registered, database):
+    load("-", input=FILES["phrases.csv"])
+    more = "id,phrase\n3,more"
+    report = output("embed-multi", "c", "-", "-d", database, input=more)
+    assert report == "1 embedded, 0 reused, 0 updated, 0 unchanged\n"
+    message = error("embed-multi", "c", "-", "-d", database, "-m", "local", input=more)
+    assert message.startswith("Collection 'c' was made with the model 'word-lengths', not ")
+
+
+def test_limit_and_batch_size(load, registered, stored):
+    rows = "id,text\n" + "".join(f"{n},text {n}\n" for n in range(100))
+    load("-", "--limit", "45", "--batch-size", "20", input=rows)
+    assert (len(stored()), registered.batches) == (45, [20, 20, 5])
+    load("-", "--limit", "0", input=rows)
+    assert len(stored()) == 45
+
+
+def test_quiet(load, stored):
+    assert load("-", "-q", input=FILES["phrases.csv"]) == ""
+    assert pairs(stored()) == ROWS
+
+
+def test_a_dry_run_says_what_the_load_then_does(load, registered, database, tmp_path):
+    text = "id,text\n1,new\n2,hello\n3,new\n4,hello\n"
+    arguments = ["-", "--dry-run"]
+    assert load(*arguments, input=text) == (
+        "2 new, 0 changed, 2 reused, 0 updated, 0 unchanged\nTo embed: 8 characters\n"
+    )
+    assert (registered.embedded, database.exists()) == ([], False)
+    assert load("-", input=text) == "2 embedded, 2 reused, 0 updated, 0 unchanged\n"
+    before = database.read_bytes()
+    changed = "id,text\n1,new\n2,changed\n3,hello\n5,more\n6,more\n"
+    assert load(*arguments, input=changed) == (
+        "1 new, 1 changed, 2 reused, 0 updated, 1 unchanged\nTo embed: 11 characters\n"
+    )
+    assert registered.embedded == ["new", "hello"]
+    assert database.read_bytes() == before
+    assert load("-", input=changed) == "2 embedded, 2 reused, 0 updated, 1 unchanged\n"
+
+
+def test_a_dry_run_of_metadata_and_of_files(load, database, folder):
+    load("-", input="id,text,lang\na,x,en\n")
+    report = load("-", "--metadata", "lang", "--dry-run", input="id,text,lang\na,x en,de\n")
+    assert report.startswith("0 new, 0 changed, 0 reused, 1 updated, 0 unchanged\n")
+    report = load("--files", folder, "one.txt", "--binary", "--dry-run")
+    assert report.endswith("To embed: 3 bytes\n")
+
+
+def test_a_dry_run_on_a_file_of_an_old_llm_says_so(registered, database):
+    with closing(sqlite3.connect(database)) as db:
+        db.executescript(
+            """
+            create table collections (id integer primary key, name text, model text);
+            create table embeddings (
+              collection_id integer, id text, embedding blob, content text, metadata text,
+              primary key (collection_id, id)
+            );
+            insert into collections values (1, 'c', 'word-lengths');
+            """
+        )
+    message = error("embed-multi", "c", "-", "-d", database, "--dry-run", input="id,text\n1,x")
+    assert "made by an older llm" in message
+
+
+@pytest.fixture
+def refusing(registered, monkeypatch):
+    monkeypatch.setattr(registered, "__class__", Refusing)
+    registered.asked = []
+    return registered
+
+
+def test_on_error_skip_goes_on_and_tells_at_the_end(refusing, database, stored, tmp_path):
+    errors = tmp_path / "errors.jsonl"
+    text = (
+        '{"id": "a", "text": "one"}\nno json\n{"id": "b", "text": "bad"}\n{"id": null, "t": ""}\n'
+    )
+    arguments = ["embed-multi", "c", "-", "-m", "words", "-d", database, "--on-error", "skip"]
+    result = run(*arguments, "--errors", errors, "--format", "nl", input=text)
+    assert result.exit_code == 1
+    assert result.stdout == "1 embedded, 0 reused, 0 updated, 0 unchanged\n"
+    assert result.stderr.startswith("Error: 3 entries were skipped: the first: line 2 of ")
+    assert result.stderr.count("\n") == 1
+    lines = [json.loads(line) for line in errors.read_text().splitlines()]
+    assert [line["id"] for line in lines] == [
+        "line 2 of standard input",
+        "line 4 of standard input",
+        "b",
+    ]
+    assert lines[2]["error"] == "'b' was not embedded: too long"
+    assert [id for id, *_ in stored()] == ["a"]
+
+
+def test_on_error_stop_names_the_culprit_and_keeps_what_was_before(refusing, database, stored):
+    text = "id,text\na,one\nb,bad\nc,two\n"
+    message = error("embed-multi", "c", "-", "-m", "words", "-d", database, input=text)
+    assert message == "'b' was not embedded: too long"
+    assert [id for id, *_ in stored()] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("missing.csv", None, "missing.csv: No such file or directory"),
+        ("broken.json", '[{"id": 1, "a": "x"},\n{"id": 2, "a": }]', "at line 2"),
+        ("broken.jsonl", '{"id": 1, "a": "x"}\n{"id": 2, "a": }\n', "line 2 of "),
+        ("one.csv", "id\n1\n2\n", "line 2 of .* has one column only, 'id'"),
+        ("wide.csv", "id,a\n1,2\n3,4,5\n", "line 3 of .* has 3 fields, for 2 columns"),
+        ("latin.csv", b"id,a\n1,caf\xe9\n", "Line 2 of .*latin.csv is not utf-8"),
+        ("array.json", "[1, 2]", "is a number, not an object"),
+        ("null.jsonl", '{"id": null, "a": "x"}', "is NULL: it must be text or a number"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_line_and_makes_no_database(
+    registered, database, tmp_path, name, content, message
+):
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    found = error("embed-multi", "c", path, "-m", "words", "-d", database)
+    assert re.search(message, found), found
+    assert (registered.embedded, database.exists()) == ([], False)
+
+
+def test_a_broken_line_in_a_pipe_keeps_the_batches_before(registered, database, stored):
+    text = "".join(f'{{"id": {n}, "text": "text {n}"}}\n' for n in range(25)) + "{broken\n"
+    arguments = ["embed-multi", "c", "-", "-m", "words", "-d", database, "--batch-size", "10"]
+    assert "line 26 of standard input" in error(*arguments, input=text)
+    assert len(stored()) == 20
+
+
+def test_a_database_that_is_none(registered, tmp_path):
+    path = tmp_path / "text.db"
+    path.write_text("no database " * 1000)
+    message = error("embed-multi", "c", "-", "-m", "words", "-d", path, input="id,a\n1,x")
+    assert "text.db cannot be read as a SQLite database" in message
+    assert path.read_text() == "no database " * 1000
+
+
+def test_without_a_model_a_new_collection_is_an_error(registered, database):
+    message = error("embed-multi", "c", "-", "-d", database, input="id,a\n1,x")
+    assert message.startswith("You need to specify an embedding model (no default model is set)")
+    assert not database.exists()
+
+
+def test_a_folder_that_is_not_there(registered, database):
+    arguments = ["embed-multi", "c", "-m", "words", "-d", database, "--files", "nowhere", "*.txt"]
+    result = run(*arguments)
+    assert (result.exit_code, result.stderr) == (2, "Error: Invalid directory: nowhere\n")
+    assert not database.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Either --sql or input path or --files is required"),
+        (["-", "--binary"], "--binary must be used with --files"),
+        (["-", "--files", ".", "*"], "Cannot use --files with --sql, input path or --format"),
+        (["-", "--sql", "select 1"], "Cannot use --sql with an input path"),
+        (["-", "--attach", "a", "b"], "--attach must be used with --sql"),
+        (["--files", ".", "*", "--binary", "--encoding", "utf-8"], "--binary cannot be used with"),
+        (["--files", ".", "*", "--id", "x"], "Files have no columns for --id"),
+        (["--sql", "select 1", "--format", "csv"], "Cannot use --format with --sql"),
+        (["-", "--encoding", "utf-8", "--encoding", "cp1252"], "An input path takes one --encod"),
+        (["-", "--concurrency", "0"], "0 is not in the range x>=1"),
+        (["-", "--batch-size", "0"], "0 is not in the range x>=1"),
+        (["-", "--limit", "-1"], "-1 is not in the range x>=0"),
+        (["-", "--metadata-rest"], "--metadata-rest needs --content"),
+        (["-", "--encoding", "klingon"], "'klingon' is not an encoding"),
+        (["--files", ".", "*", "--encoding", "klingon"], "'klingon' is not an encoding"),
+    ],
+)
+def test_options_that_contradict_each_other(registered, database, arguments, message):
+    assert message in usage_error("embed-multi", "c", "-d", database, *arguments)
+    assert not database.exists()
+
+
+def test_progress_without_a_terminal_is_a_line_now_and_then(capsys, monkeypatch):
+    now = 0.0
+    monkeypatch.setattr(cli_progress, "monotonic", lambda: now)
+    with Progress(1000, quiet=False) as progress:
+        for now, report in [  # noqa: B007
+            (3.0, EmbedReport(embedded=10)),
+            (6.0, EmbedReport(embedded=300)),
+            (8.0, EmbedReport(embedded=400)),
+            (20.0, EmbedReport(embedded=500, unchanged=300)),
+        ]:
+            progress.show(report)
+    assert capsys.readouterr().err == (
+        "300 of 1,000 entries, 50/s, 0:00:14 left\n800 of 1,000 entries, 40/s, 0:00:05 left\n"
+    )
+
+
+def test_progress_of_input_of_unknown_length(capsys, monkeypatch):
+    monkeypatch.setattr(cli_progress, "SECONDS_A_LINE", 0)
+    with Progress(None, quiet=False) as progress:
+        progress.show(EmbedReport(embedded=10, failed=2))
+    assert capsys.readouterr().err.startswith("12 entries, ")
+    with Progress(None, quiet=True) as progress:
+        progress.show(EmbedReport(embedded=10))
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,54 @@
+"""What a load leaves out: said on stderr, and written to a file, as JSON lines, at once."""
+
+import json
+from typing import TextIO
+
+import click
+
+from ..errors import VecstoreError
+
+
+class Failures:
+    """Takes note of entries that are left out.
+
+    :param file: gets a line of id and error for each
+    :param skip: also leave out what cannot be read, which is an error otherwise
+    """
+
+    def __init__(self, file: TextIO | None, *, skip: bool) -> None:
+        self.skip = skip
+        self._file = file
+        self._number = 0
+        self._first: VecstoreError | None = None
+
+    def add(self, id: str, error: VecstoreError) -> None:
+        """Take note of an entry that could not be embedded."""
+        self._number += 1
+        self._first = self._first or error
+        self._write(id, error)
+
+    def of_input(self, place: str, error: VecstoreError) -> None:
+        """Take note of what could not be read, or raise it."""
+        if self.skip:
+            self.add(place, error)
+        elif isinstance(error.__cause__, UnicodeError):
+            # One of many files that is no text is a warning, as it is in llm.
+            self._write(place, error)
+            click.echo(str(error), err=True)
+        else:
+            raise error
+
+    def raise_if_any(self) -> None:
+        """Raise ClickException with the number of entries that were skipped and the first error."""
+        if self._first:
+            entries = "entry was" if self._number == 1 else "entries were"
+            listed = "" if self._file else "; --errors FILE lists them"
+            first = "" if self._number == 1 else "the first: "
+            raise click.ClickException(
+                f"{self._number:,} {entries} skipped: {first}{self._first}{listed}"
+            )
+
+    def _write(self, id: str, error: VecstoreError) -> None:
+        if self._file:
+            self._file.write(json.dumps({"id": id, "error": str(error)}) + "\n")
+            self._file.flush()

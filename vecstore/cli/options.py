@@ -1,0 +1,154 @@
+"""What the commands share: options, and how a database, a model and content come from them."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from sqlite_utils import Database
+
+from .. import catalog
+from ..collection import Collection
+from ..connection import connect
+from ..errors import DatabaseError, DoesNotExist
+from ..models import (
+    EmbeddingModel,
+    get_embedding_model,
+    get_embedding_models,
+)
+from ..settings import default_database, default_model, user_dir
+
+_Command = Callable[..., Any]
+
+database_option = click.option(
+    "-d",
+    "--database",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    default=default_database,
+    help="The SQLite file, by default $VECSTORE_DB or else that of 'vecstore collections path'.",
+)
+
+model_option = click.option(
+    "-m",
+    "--model",
+    metavar="MODEL",
+    help="The id or alias of a model, by default $VECSTORE_EMBEDDING_MODEL or else that of "
+    "'vecstore embed-models default'.",
+)
+
+key_option = click.option(
+    "--key", metavar="KEY", help="The model's API key, in place of the one in the environment."
+)
+
+store_option = click.option(
+    "--store", is_flag=True, help="Store the content itself beside its vector."
+)
+
+
+def content_options(command: _Command) -> _Command:
+    """Add the options of `read_content()`: -c, -i and --binary."""
+    for option in (
+        click.option("--binary", is_flag=True, help="Read bytes, not text, from FILE or '-'."),
+        click.option(
+            "-i",
+            "--input",
+            type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+            metavar="FILE",
+            help="A file to embed; '-' is standard input.",
+        ),
+        click.option("-c", "--content", metavar="TEXT", help="A text to embed."),
+    ):
+        command = option(command)
+    return command
+
+
+def read_content(content: str | None, file: str | None, binary: bool) -> str | bytes:
+    """Return what is to be embedded: `content`, or else what the file or standard input holds."""
+    value = _read(file or "-", binary) if content is None else content
+    if not value:
+        raise click.ClickException("No content provided")
+    return value
+
+
+def _read(file: str, binary: bool) -> str | bytes:
+    with click.open_file(file, "rb") as stream:
+        data: bytes = stream.read()
+    if binary:
+        return data
+    try:
+        # As text is read everywhere else, and by llm, whose hash of it then is the same.
+        return data.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        name = "Standard input" if file == "-" else file
+        raise click.ClickException(
+            f"{name} is not UTF-8 text (byte {data[error.start]:#04x} at position {error.start}): "
+            "convert it, or embed it as it is with --binary, if the model takes bytes"
+        ) from None
+
+
+def choose_model(name: str | None) -> EmbeddingModel:
+    """Return the model of that id or alias, or else the default; an error lists the installed."""
+    name = name or default_model()
+    if not name:
+        installed = sorted(model.model_id for model in get_embedding_models())
+        raise click.ClickException(
+            "You need to specify an embedding model (no default model is set): use -m MODEL, or "
+            f"'vecstore embed-models default MODEL'; installed are {', '.join(installed)}"
+        )
+    return get_embedding_model(name)
+
+
+def model_to_write(path: Path, collection: str, name: str | None) -> EmbeddingModel | None:
+    """Return the model for `open_collection()`; None for a collection that is to use its own.
+
+    It is found before anything is created, and before any content is read.
+    """
+    catalog.check_name(collection)
+    if not name and path.exists():
+        with closing(connect(path, driver="apsw", read_only=True)) as db:
+            if Collection.exists(db, collection):
+                return None
+    return choose_model(name)
+
+
+@contextmanager
+def open_collection(path: Path, name: str, model: EmbeddingModel | None) -> Iterator[Collection]:
+    """Open a collection to write to it; without it or the file, they are created.
+
+    :param model: what `model_to_write()` returned
+    :raises ModelMismatchError: the collection was made with another model
+    """
+    if path == default_database() and not os.environ.get("VECSTORE_DB"):
+        user_dir()  # the only folder that is ours to make
+    with closing(connect(path, driver="apsw")) as db:
+        yield Collection(name, db, model=model, create=model is not None)
+
+
+@contextmanager
+def existing_collection(path: Path, name: str) -> Iterator[Collection]:
+    """Open a collection that there is, for reading only where the file cannot be written.
+
+    A file that is missing, or has no such collection, is left as it is.
+    """
+    writable = os.access(path, os.W_OK) and os.access(path.absolute().parent, os.W_OK)
+    with closing(_open_existing(path, read_only=not writable)) as db:
+        if not Collection.exists(db, catalog.check_name(name)):
+            raise DoesNotExist(f"Collection does not exist: {name!r} ({catalog.describe(db)})")
+        yield Collection(name, db, create=False)
+
+
+def open_to_read(path: Path) -> Database:
+    """Open a file that there is, for reading only."""
+    return _open_existing(path, read_only=True)
+
+
+def _open_existing(path: Path, read_only: bool) -> Database:
+    if not path.exists():
+        raise DatabaseError(
+            f"There is no database {path}: 'vecstore embed' makes one, and -d or VECSTORE_DB names "
+            "another"
+        )
+    return connect(path, driver="apsw", read_only=read_only)

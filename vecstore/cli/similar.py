@@ -1,0 +1,124 @@
+"""`vecstore similar`: a search, as JSON, as text, or as a table."""
+
+import json
+import shutil
+import textwrap
+import unicodedata
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from ..collection import Collection
+from ..entries import Entry
+from .options import (
+    content_options,
+    database_option,
+    existing_collection,
+    key_option,
+    read_content,
+)
+
+
+@click.command()
+@click.argument("collection")
+@click.argument("id", required=False)
+@content_options
+@click.option(
+    "-n", "--number", type=int, default=10, show_default=True, help="How many entries to return."
+)
+@click.option("--prefix", metavar="TEXT", help="Only ids that start with this text.")
+@click.option("-p", "--plain", is_flag=True, help="Print text, not JSON.")
+@click.option("--table", is_flag=True, help="Print a table as wide as the terminal.")
+@key_option
+@database_option
+def similar(
+    collection: str,
+    id: str | None,
+    content: str | None,
+    input: str | None,
+    binary: bool,
+    number: int,
+    prefix: str | None,
+    plain: bool,
+    table: bool,
+    key: str | None,
+    database: Path,
+) -> None:
+    """Find what is most similar to a text, a file or an entry.
+
+    \b
+      vecstore similar pets -c "a dog in a good mood" -n 3
+      vecstore similar pets hound --table
+      vecstore similar pets -i letter.txt --prefix c
+
+    One JSON object a line: id, score, content and metadata, the most similar first. The score is
+    the cosine similarity, up to 1.0. A search needs the model of the collection; a search for the
+    entries like one that is stored, by its ID, needs none.
+    """
+    has_content = content is not None or input is not None
+    if plain and table:
+        raise click.UsageError("--plain and --table cannot be used together")
+    if id and has_content:
+        raise click.UsageError("Search for an ID or for content (-c, -i), not both")
+    if not id and not has_content:
+        raise click.ClickException("Must provide content or an ID for the comparison")
+    with existing_collection(database, collection) as opened:
+        if id:
+            found = opened.similar_by_id(id, number, prefix)
+        else:
+            value = read_content(content, input, binary)
+            found = _similar(opened, value, key, number, prefix)
+    if table:
+        _print_table(found)
+        return
+    for entry in found:
+        _print_plain(entry) if plain else click.echo(json.dumps(asdict(entry)))
+
+
+def _similar(
+    collection: Collection, value: str | bytes, key: str | None, number: int, prefix: str | None
+) -> list[Entry]:
+    vector = collection.model().embed(value, key=key)
+    return collection.similar_by_vector(vector, number, prefix=prefix)
+
+
+def _print_plain(entry: Entry) -> None:
+    click.echo(f"{entry.id} ({entry.score})\n")
+    if entry.content:
+        click.echo(textwrap.indent(entry.content, "  "))
+    if entry.metadata:
+        click.echo(textwrap.indent(json.dumps(entry.metadata), "  "))
+    click.echo("")
+
+
+def _print_table(entries: list[Entry]) -> None:
+    if not entries:
+        return
+    width = shutil.get_terminal_size().columns
+    ids = [_cut(entry.id, width // 2) for entry in entries]
+    id_width = max(map(_columns, ["id", *ids]))
+    click.echo(f"score  {_pad('id', id_width)}  content")
+    for entry, id in zip(entries, ids, strict=True):
+        row = f"{entry.score:5.2f}  {_pad(id, id_width)}  "
+        click.echo((row + _cut(entry.content or "", width - 9 - id_width)).rstrip())
+
+
+def _cut(text: str, width: int) -> str:
+    """Return text as one line of at most that many columns."""
+    shown = "".join(char if char.isprintable() else " " for char in text)
+    line = " ".join(shown.split())
+    if _columns(line) <= width:
+        return line
+    while line and _columns(line) >= width:
+        line = line[:-1]
+    return f"{line.rstrip()}…"
+
+
+def _pad(text: str, width: int) -> str:
+    return text + " " * (width - _columns(text))
+
+
+def _columns(text: str) -> int:
+    """Return how many columns a terminal needs: two for characters that are wide."""
+    return sum(2 if unicodedata.east_asian_width(char) in "FW" else 1 for char in text)

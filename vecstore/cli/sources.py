@@ -1,0 +1,142 @@
+"""What `vecstore embed-multi` reads: a file of rows, a query, or folders of files, as entries."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+
+from .. import readers
+from ..errors import InvalidInputError, VecstoreError
+from ..readers import Columns, OnError, entries
+
+Entry = tuple[str, str | bytes, dict[str, Any] | None]
+_Opened = tuple[Iterator[Entry], int | None]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where entries come from: one of `path`, `sql` and `files`; the rest says how to read them.
+
+    `skip` tells that `on_error` of `open()` does not raise.
+    """
+
+    path: str | None
+    format: str | None
+    sql: str | None
+    attach: tuple[tuple[str, str], ...]
+    files: tuple[tuple[str, str], ...]
+    encodings: tuple[str, ...]
+    binary: bool
+    columns: Columns
+    limit: int | None
+    skip: bool
+
+    def check(self) -> None:
+        """Raise UsageError for options that contradict each other."""
+        columns = self.columns.id or self.columns.content or self.columns.metadata
+        for wrong, message in (
+            (self.binary and not self.files, "--binary must be used with --files"),
+            (self.binary and self.encodings, "--binary cannot be used with --encoding"),
+            (
+                not (self.path or self.sql or self.files),
+                "Either --sql or input path or --files is required",
+            ),
+            (
+                self.files and (self.path or self.sql or self.format),
+                "Cannot use --files with --sql, input path or --format",
+            ),
+            (self.path and self.sql, "Cannot use --sql with an input path"),
+            (self.sql and self.format, "Cannot use --format with --sql"),
+            (self.attach and not self.sql, "--attach must be used with --sql"),
+            (self.sql and self.encodings, "Cannot use --encoding with --sql"),
+            (self.path and len(self.encodings) > 1, "An input path takes one --encoding"),
+            (
+                self.files and (columns or self.columns.rest),
+                "Files have no columns for --id, --content and --metadata",
+            ),
+        ):
+            if wrong:
+                raise click.UsageError(message)
+        try:
+            readers.check_encodings(self.encodings)
+        except InvalidInputError as error:
+            raise click.UsageError(str(error)) from None
+
+    @contextmanager
+    def open(
+        self, database: Path, on_error: OnError
+    ) -> Iterator[tuple[Iterator[Entry], int | None]]:
+        """Give the entries, and their number where it can be known.
+
+        The first entry is read, and a file to its end, before anything is given: what is wrong
+        there is found before anything is written.
+        """
+        with self._open(database, on_error) as (found, total):
+            if self.limit is not None:
+                found = islice(found, self.limit)
+                total = None if total is None else min(total, self.limit)
+            first = list(islice(found, 1))
+            yield chain(first, found), total
+
+    def _open(self, database: Path, on_error: OnError) -> AbstractContextManager[_Opened]:
+        if self.sql:
+            return self._query(database, self.sql, on_error)
+        return self._rows(self.path, on_error) if self.path else self._files(on_error)
+
+    @contextmanager
+    def _rows(self, name: str, on_error: OnError) -> Iterator[_Opened]:
+        path = Path(name)
+        if name == "-":
+            yield self._read(sys.stdin.buffer, "standard input", on_error), None
+            return
+        total = None
+        if path.is_file():  # a pipe cannot be read twice
+            with path.open("rb") as stream:
+                # What is left out is said, and written to a file, the second time.
+                silent = _ignore if self.skip else readers.stop
+                found = self._read(stream, name, silent)
+                total = sum(1 for _ in islice(found, self.limit))
+        with path.open("rb") as stream:
+            yield self._read(stream, name, on_error), total
+
+    def _read(self, stream: BinaryIO, name: str, on_error: OnError) -> Iterator[Entry]:
+        encoding = self.encodings[0] if self.encodings else None
+        rows = readers.read_rows(stream, name, self.format, encoding, on_error)
+        return entries(rows, self.columns, on_error)
+
+    @contextmanager
+    def _query(self, database: Path, sql: str, on_error: OnError) -> Iterator[_Opened]:
+        source = database if database.exists() else None
+        with readers.read_query(sql, source, self.attach) as rows:
+            yield entries(rows, self.columns, on_error), rows.total
+
+    @contextmanager
+    def _files(self, on_error: OnError) -> Iterator[_Opened]:
+        encodings = self.encodings or ("utf-8", "latin-1")
+        found = self._found_files()
+        prefix, prepend = self.columns.prefix, self.columns.prepend
+
+        def read() -> Iterator[Entry]:
+            for id, value in readers.read_files(found, encodings, self.binary, on_error):
+                yield prefix + id, prepend + value if isinstance(value, str) else value, None
+
+        yield read(), len(found)
+
+    def _found_files(self) -> dict[str, Path]:
+        try:
+            return readers.find_files(self.files)
+        except InvalidInputError as error:
+            raise _WrongFolder(str(error)) from None
+
+
+class _WrongFolder(click.ClickException):
+    exit_code = 2  # as in llm
+
+
+def _ignore(place: str, error: VecstoreError) -> None:
+    pass
