@@ -1,6 +1,7 @@
 """`vecstore embed-multi`: where entries come from, what is stored, and what is refused."""
 
 import json
+import logging
 import re
 import sqlite3
 from contextlib import closing
@@ -399,3 +400,13 @@ def test_progress_of_input_of_unknown_length(capsys, monkeypatch):
     with Progress(None, quiet=True) as progress:
         progress.show(EmbedReport(embedded=10))
     assert capsys.readouterr().err == ""
+
+
+def test_a_long_wait_for_the_provider_is_shown_once(capsys):
+    log = logging.getLogger("vecstore")
+    with Progress(None, quiet=False):
+        for seconds in (0.5, 20.3, 20.1):
+            log.info("Waiting %s s", seconds, extra={"seconds": seconds})
+    with Progress(None, quiet=True):
+        log.info("Waiting %s s", 20.3, extra={"seconds": 20.3})
+    assert capsys.readouterr().err == "\nWaiting 20.3 s\n"

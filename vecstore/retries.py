@@ -71,7 +71,7 @@ class Retries:
         if asked > 0:
             self._hold(asked)
             seconds = max(seconds, asked + _spread())
-        _log.info("Waiting %.3g s: %s", seconds, error)
+        _log.info("Waiting %.3g s: %s", seconds, error, extra={"seconds": seconds})
         _pause(seconds, error)
 
     def _hold(self, seconds: float) -> None:

@@ -1,5 +1,6 @@
 """How far a load has come, on stderr, and what ^C does to it."""
 
+import logging
 import signal
 import sys
 from collections.abc import Iterable, Iterator
@@ -14,11 +15,13 @@ from ..upsert import EmbedReport
 
 SECONDS_A_LINE = 5  # where stderr is no terminal
 
+_log = logging.getLogger("vecstore")
+
 
 class Progress:
     """Shows the number of entries so far, how many a second, and the time that remains.
 
-    A bar in a terminal, and a line every few seconds elsewhere.
+    A bar in a terminal, and a line every few seconds elsewhere. Also, that a provider asks to wait.
 
     :param total: of the entries; None if that is not known
     """
@@ -29,10 +32,14 @@ class Progress:
         self._started = self._printed = monotonic()
         self._done = 0
         self._bar = None
+        self._waits = _Waits()
         if sys.stderr.isatty() and not quiet:
             self._bar = _bar(total)
 
     def __enter__(self) -> "Progress":
+        if not self._quiet:
+            _log.addHandler(self._waits)
+            _log.setLevel(logging.INFO)
         if self._bar:
             self._bar.__enter__()
         return self
@@ -43,6 +50,8 @@ class Progress:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        _log.removeHandler(self._waits)
+        _log.setLevel(logging.NOTSET)
         if self._bar:
             self._bar.__exit__(kind, error, traceback)
 
@@ -66,6 +75,20 @@ class Progress:
             return f"{self._done:,} entries, {self._rate()}"
         seconds = (self._total - self._done) / max(self._a_second(), 0.001)
         return f"{self._done:,} of {self._total:,} entries, {self._rate()}, {_time(seconds)} left"
+
+
+class _Waits(logging.Handler):
+    """Shows waits that a user would wonder about: one at a time, as all requests wait together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._until = 0.0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        seconds, now = getattr(record, "seconds", 0.0), monotonic()
+        if seconds >= SECONDS_A_LINE and now >= self._until:
+            self._until = now + seconds
+            click.echo(f"\n{record.getMessage()}", err=True)
 
 
 class Interrupts:
