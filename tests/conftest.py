@@ -10,7 +10,7 @@ from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3 as driver_module
 
 import vecstore
-from tests.models import WordLengths
+from tests.models import Failing, WordLengths
 from vecstore.connection import can_load_extensions
 
 LOADS_EXTENSIONS = can_load_extensions(driver_module)
@@ -111,6 +111,13 @@ def registered(model: WordLengths) -> Iterator[WordLengths]:
     pm.register(plugin, name="tests")
     yield model
     pm.unregister(plugin)
+
+
+@pytest.fixture
+def failing(registered: WordLengths, monkeypatch: pytest.MonkeyPatch) -> WordLengths:
+    """The model "words", which fails; set its `failure`."""
+    monkeypatch.setattr(registered, "__class__", Failing)
+    return registered
 
 
 def rows(db: Database, sql: str, args: Iterable[object] = ()) -> list[tuple]:

@@ -26,6 +26,15 @@ class WordLengths(vecstore.EmbeddingModel):
             yield lengths + [0] * (16 - len(lengths))
 
 
+class Failing(WordLengths):
+    """A model that raises what it is told to."""
+
+    failure: BaseException
+
+    def embed_batch(self, items):
+        raise self.failure
+
+
 class Vectors(vecstore.EmbeddingModel):
     """Embeds JSON-like text, "1 0 0", as the numbers it holds: vectors as a test wants them."""
 

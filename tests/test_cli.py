@@ -20,22 +20,6 @@ from vecstore.cli import ErrorsInOneLine, cli
 CTRL_C, CTRL_D = b"\x03", b"\x04"
 
 
-class Failing(WordLengths):
-    """A model that raises what it is told to."""
-
-    failure: BaseException
-
-    def embed_batch(self, items):
-        raise self.failure
-
-
-@pytest.fixture
-def failing(registered, monkeypatch):
-    """The model "words", which fails; set its `failure`."""
-    monkeypatch.setattr(registered, "__class__", Failing)
-    return registered
-
-
 # Makes its standard input the terminal that ^C comes from, and then is another program.
 IN_TERMINAL = """
 import fcntl, os, sys, termios
@@ -129,7 +113,7 @@ def test_an_error_of_the_system_names_the_file(failing):
 def test_an_error_that_was_not_foreseen_says_where_it_was_raised(failing):
     failing.failure = TypeError("two\n  lines")
     line = error("embed", "-m", "words", "-c", "oak")
-    assert line.startswith("TypeError: two lines (test_cli.py, line ")
+    assert line.startswith("TypeError: two lines (models.py, line ")
 
 
 def test_an_interrupt_is_130(failing):

@@ -213,8 +213,51 @@ def test_limit_and_batch_size(load, registered, stored):
     rows = "id,text\n" + "".join(f"{n},text {n}\n" for n in range(100))
     load("-", "--limit", "45", "--batch-size", "20", input=rows)
     assert (len(stored()), registered.batches) == (45, [20, 20, 5])
-    load("-", "--limit", "0", input=rows)
-    assert len(stored()) == 45
+
+
+@pytest.mark.parametrize("arguments", [["-"], ["-", "--limit", "0"], ["--files", ".", "nothing*"]])
+def test_of_nothing_no_database_is_made(registered, database, arguments):
+    result = run("embed-multi", "c", *arguments, "-m", "words", "-d", database, input="id,text\n")
+    assert (result.exit_code, result.stderr) == (0, "There is nothing to embed\n")
+    assert result.stdout == "0 embedded, 0 reused, 0 updated, 0 unchanged\n"
+    assert not database.exists()
+
+
+def test_repeated_ids_are_told(registered, database):
+    arguments = ["embed-multi", "c", "-", "-m", "words", "-d", database]
+    result = run(*arguments, input="id,text\n1,x\n1,y\n2,z\n")
+    assert result.stdout == "2 embedded, 0 reused, 0 updated, 0 unchanged\n"
+    assert result.stderr == "1 of 3 entries had the id of a later one, which was stored\n"
+
+
+def test_a_first_load_that_fails_leaves_no_collection(failing, database):
+    failing.failure = vecstore.MissingKeyError("no key")
+    arguments = ["embed-multi", "c", "-", "-m", "words", "-d", database]
+    assert error(*arguments, input="id,text\n1,x\n") == "no key"
+    assert error("embed", "c", "1", "-c", "x", "-m", "words", "-d", database) == "no key"
+    assert output("collections", "-d", database, "--json") == "[]\n"
+
+
+def test_the_file_of_errors_must_not_be_the_input(registered, database, tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text(FILES["phrases.csv"])
+    arguments = ["embed-multi", "c", path, "-m", "words", "-d", database, "--errors", path]
+    assert "would replace it" in usage_error(*arguments)
+    assert path.read_text() == FILES["phrases.csv"]
+
+
+def test_a_dry_run_writes_no_file_of_errors(load, tmp_path):
+    errors = tmp_path / "errors.jsonl"
+    errors.write_text("of before")
+    load("-", "--dry-run", "--errors", errors, input=FILES["phrases.csv"])
+    assert errors.read_text() == "of before"
+    load("-", "--errors", errors, input=FILES["phrases.csv"])
+    assert errors.read_text() == ""
+
+
+def test_a_folder_as_the_path(registered, database, folder):
+    message = usage_error("embed-multi", "c", folder, "-m", "words", "-d", database)
+    assert message == f"{folder} is a folder: embed what is in it with --files"
 
 
 def test_quiet(load, stored):
@@ -295,7 +338,7 @@ def test_on_error_skip_goes_on_and_tells_at_the_end(refusing, database, stored, 
 def test_on_error_stop_names_the_culprit_and_keeps_what_was_before(refusing, database, stored):
     text = "id,text\na,one\nb,bad\nc,two\n"
     message = error("embed-multi", "c", "-", "-m", "words", "-d", database, input=text)
-    assert message == "'b' was not embedded: too long"
+    assert message == "'b' was not embedded: too long (--on-error skip leaves it out)"
     assert [id for id, *_ in stored()] == ["a"]
 
 
@@ -409,4 +452,4 @@ def test_a_long_wait_for_the_provider_is_shown_once(capsys):
             log.info("Waiting %s s", seconds, extra={"seconds": seconds})
     with Progress(None, quiet=True):
         log.info("Waiting %s s", 20.3, extra={"seconds": 20.3})
-    assert capsys.readouterr().err == "\nWaiting 20.3 s\n"
+    assert capsys.readouterr().err == "Waiting 20.3 s\n"

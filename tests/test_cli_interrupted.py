@@ -18,6 +18,7 @@ import pytest
 
 import vecstore
 from tests.command import PROCESS
+from tests.command import error as one_line
 from tests.openai_server import (
     KEY,
     OpenAIServer,
@@ -27,6 +28,7 @@ from tests.openai_server import (
     reject,
     server_in_environment,
 )
+from vecstore.cli import options
 
 ROWS = [(f"{n:04}", f"text {n}") for n in range(600)]
 CSV = "id,text\n" + "".join(f"{id},{text}\n" for id, text in ROWS)
@@ -93,12 +95,10 @@ def wait_for_requests(server: OpenAIServer, number: int) -> None:
         time.sleep(0.005)
 
 
-@pytest.mark.parametrize("options", [[], ["--concurrency", "1"]])
-def test_an_interrupt_stores_what_is_in_hand_and_the_same_command_goes_on(
-    server, database, options
-):
+@pytest.mark.parametrize("width", [[], ["--concurrency", "1"]])
+def test_an_interrupt_stores_what_is_in_hand_and_the_same_command_goes_on(server, database, width):
     server.answer = slowly
-    process = start(database, *options)
+    process = start(database, *width)
     wait_for_requests(server, 10)
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=60)
@@ -226,3 +226,30 @@ def test_a_terminal_shows_a_bar_with_count_rate_and_time(server, database):
     assert "600/600" in shown
     assert "/s" in shown
     assert "600 embedded, 0 reused" in shown
+
+
+@pytest.mark.parametrize("width", [[], ["--concurrency", "1"]])
+def test_an_interrupt_ends_the_wait_for_a_busy_server(server, database, width):
+    server.answer = lambda request: bare_error(429, "Slow down", **{"retry-after": "60"})
+    process = start(database, *width)
+    wait_for_requests(server, 1)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert stored(database) == []
+
+
+def test_a_lock_that_lasts_is_named_and_nothing_that_was_stored_is_lost(
+    server, database, monkeypatch
+):
+    assert finish(database, "--limit", "50")[0] == 0
+    monkeypatch.setattr(options, "_PATIENCE", 0.2)
+    with closing(vecstore.connect(database, driver="apsw")) as other:
+        other.conn.execute("begin immediate")
+        message = one_line("embed-multi", "c", database.parent / "rows.csv", "-d", database)
+    assert message == (
+        f"{database} cannot be written now (database is locked): the same command goes on from "
+        "there"
+    )
+    assert len(stored(database)) == 50

@@ -81,9 +81,29 @@ def test_bytes_alone_stay_as_they_are():
     )
 
 
-@pytest.mark.parametrize(("id", "text"), [("", ""), ("x", "x"), (1, "1"), (1.0, "1.0")])
+@pytest.mark.parametrize(("id", "text"), [("x", "x"), (1, "1"), (1.0, "1.0")])
 def test_an_id_is_text(id, text):
     assert entry({"id": id, "text": "x"}) == (text, "x", None)
+
+
+def test_an_empty_id_is_none():
+    """pandas writes what is missing like that: all such rows would be one entry."""
+    assert failure({"id": "", "text": "x"}) == (
+        "The id of line 2 of a.csv, in the column 'id', is empty: give it one"
+    )
+
+
+def test_the_id_is_in_the_column_that_comes_first_in_the_first_row():
+    """The keys of an object have no order, and may be missing."""
+    told = []
+    found = entries(
+        records({"id": 1, "t": "x"}, {"t": "y", "id": 2}, {"number": 3, "t": "z"}),
+        Columns(),
+        lambda place, error: told.append(str(error)),
+    )
+    assert list(found) == [("1", "x", None), ("2", "y", None)]
+    assert len(told) == 1
+    assert "has no column 'id': its columns are 'number', 't'" in told[0]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlite_utils
 
+import vecstore
 from vecstore.errors import (
     InputTypeError,
     MissingKeyError,
@@ -176,3 +178,20 @@ def test_concurrency_is_that_of_the_model_of_llm_or_one(models):
     models["short"].concurrency = 4
     names = ("llm/short", "llm/length")
     assert [get_embedding_model(name).concurrency for name in names] == [4, 1]
+
+
+def test_a_collection_of_llm_finds_the_model_that_it_has_recorded(tmp_path):
+    """llm records the id of a model of its plugins as it is, without a prefix."""
+    path = tmp_path / "of-llm.db"
+    made_by_llm = sqlite_utils.Database(path)
+    llm.Collection("entries", made_by_llm, model_id="length").embed("1", "four", store=True)
+    made_by_llm.close()
+    db = vecstore.connect(path)
+    collection = vecstore.Collection("entries", db)
+    assert collection.model_id == "length"
+    collection.embed("2", "three")
+    assert [entry.id for entry in collection.similar("x")] == ["1", "2"]
+    assert vecstore.Collection("entries", db, model_id="llm/length").ids() == ["1", "2"]
+    with pytest.raises(vecstore.ModelMismatchError):
+        vecstore.Collection("entries", db, model_id="3-small")
+    db.close()

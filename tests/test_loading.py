@@ -371,3 +371,69 @@ def test_wrong_options_are_refused(collection, model, options, message):
     with pytest.raises(vecstore.InvalidInputError, match=message):
         collection.embed_multi([("a", "x")], **options)
     assert model.embedded == []
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_an_interrupt_at_the_end_of_a_transaction_loses_nothing(db, path, monkeypatch, concurrency):
+    """Python may raise it after the last statement of a `with`, before what ends the block."""
+    end = contextlib._GeneratorContextManager.__exit__
+    transactions = []
+
+    def interrupted_end(self, kind, *rest):
+        if self.gen.__name__ == "transaction" and kind is None:
+            transactions.append(self)  # as the traceback keeps it that a notebook shows
+            if len(transactions) == 3:
+                raise KeyboardInterrupt
+        return end(self, kind, *rest)
+
+    collection = Collection("test", db, model=Slow())
+    monkeypatch.setattr(contextlib._GeneratorContextManager, "__exit__", interrupted_end)
+    with pytest.raises(KeyboardInterrupt):
+        collection.embed_multi(numbered(100), batch_size=10, concurrency=concurrency)
+    monkeypatch.undo()
+    assert not db.conn.in_transaction
+    assert collection.embed_multi(numbered(100)).failed == 0
+    with contextlib.closing(vecstore.connect(path, read_only=True)) as other:
+        assert other["embeddings"].count == 100
+
+
+def test_an_interrupt_as_a_thread_starts_does_not_lose_what_it_asks_for(db, monkeypatch):
+    start = threading.Thread.start
+    started = []
+
+    def interrupted_start(self):
+        start(self)
+        started.append(self)
+        if len(started) == 3:
+            raise KeyboardInterrupt
+
+    model = Slow()
+    collection = Collection("test", db, model=model)
+    monkeypatch.setattr(threading.Thread, "start", interrupted_start)
+    with pytest.raises(KeyboardInterrupt):
+        collection.embed_multi(numbered(100), batch_size=10)
+    assert collection.count() == len(model.embedded) == 30
+
+
+def test_a_thread_that_cannot_start_leaves_no_one_waiting(db, monkeypatch):
+    def failing_start(self):
+        raise RuntimeError("can't start new thread")
+
+    collection = Collection("test", db, model=Slow())
+    monkeypatch.setattr(threading.Thread, "start", failing_start)
+    with pytest.raises(RuntimeError, match="can't start"):
+        collection.embed_multi(numbered(100), batch_size=10)
+    assert collection.count() == 0
+
+
+def test_a_batch_that_cannot_be_written_does_not_keep_back_those_behind_it(db):
+    class Changing(Slow):
+        def embed_batch(self, items):
+            vectors = super().embed_batch(items)
+            return [[*vector, 1.0] for vector in vectors] if "text 15" in items else vectors
+
+    model = Changing()
+    collection = Collection("test", db, model=model)
+    with pytest.raises(vecstore.DimensionError, match="17 dimensions and .* have 16"):
+        collection.embed_multi(numbered(100), batch_size=10)
+    assert collection.count() == len(model.embedded) - 10 > 10

@@ -1,5 +1,7 @@
 """The OpenAI models: the real client, over real sockets, to a server in this process."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -158,3 +160,23 @@ def test_threads_share_one_client(server, model):
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(model.embed, texts)) == [vector(text) for text in texts]
     assert len(plugin._clients) == 1
+
+
+FORKING = """
+import os, sys, vecstore
+model = vecstore.get_embedding_model("openai/fake")
+model.embed("warm up")
+children = [os.fork() for _ in range(2)] if hasattr(os, "fork") else []
+texts = ["x" * length for length in range(1, 200)]
+vectors = [model.embed(text) for text in texts]
+print(all(vector[0] == length for length, vector in enumerate(vectors, 1)))
+if 0 not in children:
+    for child in children:
+        assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+def test_forked_processes_do_not_read_each_others_answers(server):
+    run = [sys.executable, "-c", FORKING]
+    result = subprocess.run(run, capture_output=True, text=True, timeout=60)
+    assert (result.stdout.split(), result.stderr) == (["True"] * 4, "")

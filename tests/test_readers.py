@@ -173,6 +173,12 @@ def test_a_row_with_too_many_fields_can_be_left_out():
     assert failure(data, "a.csv") == message
 
 
+def test_a_header_with_another_delimiter_in_it():
+    data = b"Id;Text, long, with, commas\n1;hello, world\n"
+    row = {"Id": "1", "Text, long, with, commas": "hello, world"}
+    assert list(read_rows(io.BytesIO(data), "a.csv")) == [Record("line 2 of a.csv", row)]
+
+
 def test_a_column_without_a_name_is_one(tmp_path):
     """pandas writes its index like that."""
     found = read_rows(io.BytesIO(b",text\n0,one\n"), "a.csv")
@@ -263,13 +269,13 @@ def test_lines_that_are_no_rows_can_be_left_out():
     assert problems == [
         (place, f"{place} {message}")
         for place, message in [
-            ("line 2 of a.jsonl", "cannot be read as JSON: Expecting value at column 7"),
+            ("line 2 of a.jsonl", "cannot be read as JSON: Expecting value (column 7)"),
             ("line 3 of a.jsonl", "is an array, not an object of columns"),
             (
                 "line 4 of a.jsonl",
                 "holds -Infinity, which is not JSON: null is what has no value",
             ),
-            ("line 5 of a.jsonl", "cannot be read as JSON: Extra data at column 10"),
+            ("line 5 of a.jsonl", "cannot be read as JSON: Extra data (column 10)"),
         ]
     ]
 

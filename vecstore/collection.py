@@ -89,12 +89,9 @@ class Collection:
         asked = model_id if self._model is None else self._model.model_id
         if asked is None or asked == self.model_id:
             return
-        known = models.get_embedding_model_aliases()
         if self._model is None:
             asked = models.get_embedding_model(asked).model_id
-        # llm recorded what are aliases here.
-        recorded = known[self.model_id].model_id if self.model_id in known else self.model_id
-        if asked != recorded:
+        if not models.is_recorded_as(asked, self.model_id):
             raise errors.ModelMismatchError(
                 f"Collection {self.name!r} was made with the model {self.model_id!r}, not "
                 f"{asked!r}: vectors of two models cannot be compared, so use another collection"
@@ -106,7 +103,7 @@ class Collection:
     def model(self) -> EmbeddingModel:
         """Return the embedding model; UnknownModelError if it is not installed."""
         if self._model is None:
-            self._model = models.get_embedding_model(self.model_id)
+            self._model = models.get_recorded_model(self.model_id)
         return self._model
 
     @classmethod

@@ -68,6 +68,7 @@ class Load:
     def run(self, entries: Iterable[tuple[Any, ...]], batch_size: int) -> EmbedReport:
         """Write all entries, read a batch at a time; return what was done."""
         size = _positive("batch_size", batch_size)
+        in_transaction = self._db.conn.in_transaction
         try:
             for batch in self._batches(iter(entries), min(size, self._model.batch_size or size)):
                 self._begin(batch)
@@ -76,6 +77,9 @@ class Load:
             while self._pipeline:
                 self._end_oldest()
         except BaseException:
+            # A KeyboardInterrupt can come between the end of a `with` and what it calls.
+            if self._db.conn.in_transaction and not in_transaction:
+                self._db.rollback()
             self._write_what_is_under_way()
             raise
         return self._report
@@ -136,13 +140,16 @@ class Load:
     def _write_what_is_under_way(self) -> None:
         """Write what the model has been asked for already; what fails now is for the next run."""
         self._pipeline.stop_retrying()
-        with suppress(Exception):
-            while self._pipeline:
-                batch, items, answer = self._pipeline.oldest()
-                batch.give(items, answer.vectors)
-                batch.keep_embedded()
-                batch.write()
-                self._drop_oldest(items)
+        while self._pipeline:
+            batch, items, answer = self._pipeline.oldest()
+            try:
+                with suppress(VecstoreError):
+                    batch.give(items, answer.vectors)
+                    batch.keep_embedded()
+                    batch.write()
+            except Exception:
+                return  # of SQLite: no batch can be written now
+            self._drop_oldest(items)
 
     def _drop_oldest(self, items: list[Item]) -> None:
         self._pipeline.drop_oldest()

@@ -7,6 +7,7 @@ import inspect
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Iterator, Sequence, Sized
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
@@ -282,6 +283,29 @@ def get_embedding_model(name: str) -> EmbeddingModel:
     if model is None:
         raise UnknownModelError(_unknown_model_message(name, names))
     return model
+
+
+def get_recorded_model(name: str) -> EmbeddingModel:
+    """Return the model that a collection has recorded; llm's collections record it without `llm/`.
+
+    Raises UnknownModelError, as `get_embedding_model()` does.
+    """
+    try:
+        return get_embedding_model(name)
+    except UnknownModelError:
+        with suppress(ModelError):
+            return get_embedding_model(f"llm/{name}")
+        raise
+
+
+def is_recorded_as(model_id: str, name: str) -> bool:
+    """Return whether a collection that has recorded `name` was made with this model."""
+    if model_id == name:
+        return True
+    try:
+        return get_recorded_model(name).model_id == model_id
+    except ModelError:
+        return False
 
 
 def _unknown_model_message(name: str, known: Iterable[str]) -> str:

@@ -51,7 +51,7 @@ class Pipeline(Generic[_T]):
         self._concurrency = concurrency
         self._skip = skip
         self._queue: deque[tuple[_T, list[Item], Future[Answer]]] = deque()
-        self._stopping = threading.Event()
+        self._stopping = retries.stop_event() or threading.Event()
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -66,11 +66,18 @@ class Pipeline(Generic[_T]):
         future: Future[Answer] = Future()
         if self._concurrency == 1 or not items:
             future.set_result(self.ask(items))
-        else:
-            context = contextvars.copy_context()
-            run = (self._work, items, future)
-            threading.Thread(target=context.run, args=run, daemon=True).start()
+            self._queue.append((batch, items, future))
+            return
+        # Queued before it begins: what is paid for is never out of sight.
         self._queue.append((batch, items, future))
+        context = contextvars.copy_context()
+        run = (self._work, items, future)
+        try:
+            threading.Thread(target=context.run, args=run, daemon=True).start()
+        except BaseException:
+            if future.cancel():  # it has not begun, and now never will
+                self._queue.pop()
+            raise
 
     def oldest(self) -> tuple[_T, list[Item], Answer]:
         """Wait for the batch that was submitted first; return it, its items and their answer.
@@ -100,6 +107,8 @@ class Pipeline(Generic[_T]):
         return answer
 
     def _work(self, items: list[Item], future: "Future[Answer]") -> None:
+        if not future.set_running_or_notify_cancel():
+            return
         try:
             with retries.until(self._stopping):
                 future.set_result(self.ask(items))

@@ -1,15 +1,14 @@
 """What a load would do, found out without a model and without a write."""
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 
 from sqlite_utils import Database
 
 from .entries import Item
-from .upsert import Batch
-
-_ITEMS_AT_ONCE = 500
+from .upsert import IS_FINITE, Batch, Row, differs
 
 
 @dataclass
@@ -30,40 +29,83 @@ class Preview:
     bytes: int = 0
 
 
-def preview(db: Database, collection_id: int, items: Iterable[Item], *, store: bool) -> Preview:
-    """Return what writing these items would do. Only the id and the hash of each are kept."""
-    result = Preview()
-    written: dict[str, bytes] = {}  # what the load would have written so far: content hash by id
-    embedded: set[bytes] = set()
-    for chunk in _chunks(iter(items)):
-        plan = Batch(db, collection_id, chunk, store, check=lambda: None).plan()
-        unknown = {item.content_hash for item in plan.missing} - embedded
-        for item, row in plan.new:
-            if written.get(item.id) == item.content_hash:
-                result.unchanged += 1
-            elif item.content_hash not in unknown:
-                result.reused += 1
+def preview(
+    db: Database, collection_id: int, items: Iterable[Item], *, store: bool, batch_size: int
+) -> Preview:
+    """Return what loading these items would do. Of each, the id, hash and metadata are kept."""
+    rehearsal = _Rehearsal(db, collection_id, store)
+    iterator = iter(items)
+    while chunk := list(islice(iterator, batch_size)):
+        rehearsal.play(Batch(db, collection_id, chunk, store, check=lambda: None))
+    return rehearsal.result
+
+
+class _Rehearsal:
+    """Batches that are written nowhere, and how the rows would differ from the table after them."""
+
+    def __init__(self, db: Database, collection_id: int, store: bool) -> None:
+        self._db = db
+        self._collection_id = collection_id
+        self._store = store
+        self._written: dict[str, Row] = {}  # by id
+        self._copies: Counter[bytes] = Counter()  # of each content, more or fewer than in the table
+        self.result = Preview()
+
+    def play(self, batch: Batch) -> None:
+        """Take note of what writing a batch would do."""
+        plan = batch.plan()
+        unknown = {item.content_hash for item in plan.missing}
+        known: dict[bytes, bool] = {}
+        rewritten: list[tuple[bytes | None, bytes]] = []
+        for item in batch.items:
+            row = self._written.get(item.id) or plan.rows.get(item.id)
+            is_same = row and row.has_vector and row.content_hash == item.content_hash
+            if not is_same:
+                if item.content_hash not in known:
+                    known[item.content_hash] = self._is_known(item.content_hash, unknown)
+                self._count(item, known[item.content_hash], is_new=row is None)
+                known[item.content_hash] = True
+                before = row.content_hash if row and row.has_vector else None
+                rewritten.append((before, item.content_hash))
+            elif row and differs(item, row, self._store):
+                self.result.updated += 1
             else:
-                unknown.remove(item.content_hash)
-                embedded.add(item.content_hash)
-                _count(result, item, is_new=row is None and item.id not in written)
-            written[item.id] = item.content_hash
-        result.updated += len(plan.changed)
-        result.unchanged += plan.unchanged
-    return result
+                self.result.unchanged += 1
+                continue
+            metadata = row.metadata if row and item.metadata is None else item.metadata or None
+            has_content = self._store or bool(is_same and row and row.has_content)
+            self._written[item.id] = Row(item.content_hash, True, has_content, metadata)
+        for old, new in rewritten:
+            self._copies[new] += 1
+            if old is not None:
+                self._copies[old] -= 1
 
+    def _is_known(self, content_hash: bytes, unknown: set[bytes]) -> bool:
+        """Return whether some row would have this content and its vector."""
+        copies = self._copies[content_hash]
+        if content_hash in unknown or copies >= 0:
+            return copies > 0 or content_hash not in unknown
+        found = self._db.execute(
+            f"""
+            select count(*)
+            from embeddings
+            where content_hash = ?
+              and +collection_id = ?
+              and {IS_FINITE}
+            """,
+            [content_hash, self._collection_id],
+        )
+        return bool(found.fetchone()[0] + copies > 0)
 
-def _chunks(items: Iterator[Item]) -> Iterator[list[Item]]:
-    while chunk := list(islice(items, _ITEMS_AT_ONCE)):
-        yield chunk
-
-
-def _count(result: Preview, item: Item, *, is_new: bool) -> None:
-    if is_new:
-        result.new += 1
-    else:
-        result.changed += 1
-    if isinstance(item.value, str):
-        result.characters += len(item.value)
-    else:
-        result.bytes += len(item.value)
+    def _count(self, item: Item, is_known: bool, *, is_new: bool) -> None:
+        if is_known:
+            self.result.reused += 1
+            return
+        if is_new:
+            self.result.new += 1
+        else:
+            self.result.changed += 1
+        if isinstance(item.value, str):
+            self.result.characters += len(item.value)
+        else:
+            self.result.bytes += len(item.value)

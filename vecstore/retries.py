@@ -17,7 +17,8 @@ LONGEST_WAIT = 60.0
 LONGEST_RETRY_AFTER = 120.0
 
 _log = logging.getLogger("vecstore")
-_stop: ContextVar[threading.Event] = ContextVar("_stop", default=threading.Event())  # noqa: B039
+_stop: ContextVar[threading.Event | None] = ContextVar("_stop", default=None)
+_never = threading.Event()
 
 
 @contextlib.contextmanager
@@ -32,6 +33,11 @@ def until(event: threading.Event) -> Iterator[None]:
         yield
     finally:
         _stop.reset(token)
+
+
+def stop_event() -> threading.Event | None:
+    """Return the event of the `until()` that this is inside of."""
+    return _stop.get()
 
 
 class Retries:
@@ -97,7 +103,7 @@ def _spread() -> float:
 
 
 def _pause(seconds: float, error: TemporaryError) -> None:
-    if _stop.get().wait(seconds):
+    if (_stop.get() or _never).wait(seconds):
         raise error
 
 

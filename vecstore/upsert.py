@@ -23,7 +23,7 @@ _MAX_VARIABLES = 500  # in one statement; SQLite's limit is 32,766, or less in s
 _ROWS_A_STATEMENT = 100
 
 # The distance of a vector to itself: NULL with a NaN or an infinity, which llm may have stored.
-_IS_FINITE = """
+IS_FINITE = """
     case
       when typeof(embedding) = 'blob' and length(embedding) % 4 = 0 and length(embedding) > 0
       then vec_distance_l2(embedding, embedding) is not null
@@ -54,8 +54,8 @@ class EmbedReport:
         return EmbedReport(*sums)
 
 
-@dataclass
-class _Row:
+@dataclass(slots=True)
+class Row:
     """What the database holds for an id."""
 
     content_hash: bytes | None
@@ -68,8 +68,9 @@ class _Row:
 class Plan:
     """What a batch needs, given the rows of the moment and the vectors at hand."""
 
+    rows: dict[str, Row] = field(default_factory=dict)  # by id
     missing: list[Item] = field(default_factory=list)  # content without a vector, each once
-    new: list[tuple[Item, _Row | None]] = field(default_factory=list)  # to insert or replace
+    new: list[tuple[Item, Row | None]] = field(default_factory=list)  # to insert or replace
     changed: list[Item] = field(default_factory=list)  # only metadata or stored content
     unchanged: int = 0
 
@@ -78,6 +79,10 @@ class Batch:
     """Entries that are written in one transaction, and the vectors that they get.
 
     No lock is held while the model works. The rows that change meanwhile are seen by `write()`.
+
+    Attributes:
+        items: the last of each id
+        report: what `write()` did
     """
 
     def __init__(
@@ -91,24 +96,20 @@ class Batch:
         self._db = db
         self._check = check  # raises, in the transaction that writes, if nothing may be written
         self._collection_id = collection_id
-        self._items = _last_of_each_id(items)
+        self.items = _last_of_each_id(items)
         self._store = store
         self._vectors: dict[bytes, bytes] = {}  # by content hash
         self._embedded: set[str] = set()  # ids whose content the model was given
         self.report = EmbedReport()
 
-    def __len__(self) -> int:
-        return len(self._items)
-
     def plan(self) -> Plan:
         """Return what is to be done, given the rows of the moment and the vectors at hand."""
-        plan = Plan()
-        rows = self._stored_rows()
-        for item in self._items:
-            row = rows.get(item.id)
+        plan = Plan(self._stored_rows())
+        for item in self.items:
+            row = plan.rows.get(item.id)
             if row is None or not row.has_vector or row.content_hash != item.content_hash:
                 plan.new.append((item, row))
-            elif _differs(item, row, self._store):
+            elif differs(item, row, self._store):
                 plan.changed.append(item)
             else:
                 plan.unchanged += 1
@@ -128,14 +129,14 @@ class Batch:
 
     def leave_out(self, content_hash: bytes) -> list[Item]:
         """Remove the items of some content from the batch, and return them."""
-        removed = [item for item in self._items if item.content_hash == content_hash]
-        self._items = [item for item in self._items if item.content_hash != content_hash]
+        removed = [item for item in self.items if item.content_hash == content_hash]
+        self.items = [item for item in self.items if item.content_hash != content_hash]
         return removed
 
     def keep_embedded(self) -> None:
         """Remove the items that the model was to embed and did not."""
         known = {item.content_hash for item in self.plan().missing}
-        self._items = [item for item in self._items if item.content_hash not in known]
+        self.items = [item for item in self.items if item.content_hash not in known]
 
     def write(self) -> list[Item]:
         """Write the batch in one transaction, and set its report.
@@ -158,16 +159,16 @@ class Batch:
         )
         return []
 
-    def _stored_rows(self) -> dict[str, _Row]:
+    def _stored_rows(self) -> dict[str, Row]:
         """Return what the database holds for the ids of the batch."""
         rows = {}
-        for ids in portions([item.id for item in self._items]):
+        for ids in portions([item.id for item in self.items]):
             found = self._db.execute(
                 f"""
                 select
                   id,
                   content_hash,
-                  {_IS_FINITE},
+                  {IS_FINITE},
                   content is not null or content_blob is not null,
                   metadata
                 from embeddings
@@ -176,7 +177,7 @@ class Batch:
                 """,
                 [self._collection_id, *ids],
             )
-            rows.update({id: _Row(hash, bool(v), bool(c), m) for id, hash, v, c, m in found})
+            rows.update({id: Row(hash, bool(v), bool(c), m) for id, hash, v, c, m in found})
         return rows
 
     def _load_vectors(self, hashes: set[bytes]) -> None:
@@ -194,7 +195,7 @@ class Batch:
                   from embeddings
                   where embeddings.content_hash = wanted.content_hash
                     and +collection_id = ?
-                    and {_IS_FINITE}
+                    and {IS_FINITE}
                   limit 1
                 ) as vector
                 from wanted
@@ -204,7 +205,7 @@ class Batch:
             )
             self._vectors.update(found)
 
-    def _write_new(self, new: list[tuple[Item, _Row | None]]) -> None:
+    def _write_new(self, new: list[tuple[Item, Row | None]]) -> None:
         self._check_dimensions([item for item, _ in new if item.id in self._embedded])
         for size in {len(self._vectors[item.content_hash]) for item, _ in new}:
             index.ensure(self._db, size // 4)
@@ -229,7 +230,7 @@ class Batch:
                 [value for row in values for value in row],
             )
 
-    def _values(self, item: Item, row: _Row | None, now: int) -> tuple[Any, ...]:
+    def _values(self, item: Item, row: Row | None, now: int) -> tuple[Any, ...]:
         stored = row and row.has_content and row.content_hash == item.content_hash
         metadata = row.metadata if row and item.metadata is None else item.metadata
         return (
@@ -276,7 +277,7 @@ def _content(value: str | bytes) -> tuple[str | None, bytes | None]:
     return (value, None) if isinstance(value, str) else (None, value)
 
 
-def _differs(item: Item, row: _Row, store: bool) -> bool:
+def differs(item: Item, row: Row, store: bool) -> bool:
     """Return whether a row with this item's content would be changed by writing the item."""
     if store and not row.has_content:
         return True

@@ -15,9 +15,8 @@ from .collections import collections
 from .embed import embed
 from .embed_models import embed_models
 from .embed_multi import embed_multi
+from .progress import INTERRUPTED
 from .similar import similar
-
-_INTERRUPTED = 130  # 128 + SIGINT, as shells count
 
 
 class ErrorsInOneLine(click.Group):
@@ -38,7 +37,7 @@ class ErrorsInOneLine(click.Group):
                 raise
             on_terminal = sys.stderr is not None and sys.stderr.isatty()  # which has shown "^C"
             click.echo("\n" * on_terminal + "Interrupted", err=True)
-            ctx.exit(_INTERRUPTED)
+            ctx.exit(INTERRUPTED)
         except Exception as error:
             raise click.ClickException(" ".join(_describe(error).split())) from error
 

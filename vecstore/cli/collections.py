@@ -6,14 +6,13 @@ from contextlib import closing
 from pathlib import Path
 
 import click
-from click_default_group import DefaultGroup
 from sqlite_utils import Database
 
 from ..settings import default_database
-from .options import database_option, existing_collection, open_to_read
+from .options import ListByDefault, database_option, existing_collection, open_to_read
 
 
-@click.group(cls=DefaultGroup, default="list", default_if_no_args=True)
+@click.group(cls=ListByDefault)
 def collections() -> None:
     """List and delete the collections of a database.
 

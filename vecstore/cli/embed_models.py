@@ -1,13 +1,13 @@
 """`vecstore embed-models`: the models that are installed, and which is the default."""
 
 import click
-from click_default_group import DefaultGroup
 
 from ..models import get_embedding_model, get_embedding_models_with_aliases
 from ..settings import default_model, set_default_embedding_model
+from .options import ListByDefault
 
 
-@click.group("embed-models", cls=DefaultGroup, default="list", default_if_no_args=True)
+@click.group("embed-models", cls=ListByDefault)
 def embed_models() -> None:
     """List the embedding models, and choose the default.
 

@@ -1,21 +1,23 @@
 """`vecstore embed-multi`: rows, files or the result of a query become entries of a collection."""
 
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
 from sqlite_utils import Database
 
-from .. import readers
+from .. import readers, retries
 from ..collection import Collection
 from ..connection import connect, unmap_file
 from ..entries import Item, make_item
-from ..errors import DatabaseError, InvalidInputError
+from ..errors import DatabaseError, InvalidInputError, RejectedInputError, TemporaryError
 from ..models import EmbeddingModel
 from ..preview import preview
 from ..readers import Columns
+from ..upsert import EmbedReport
 from .failures import Failures
 from .options import (
     database_option,
@@ -23,9 +25,10 @@ from .options import (
     model_option,
     model_to_write,
     open_collection,
+    open_to_read,
     store_option,
 )
-from .progress import Interrupts, Progress
+from .progress import Interrupts, Progress, count
 from .sources import Entry, Source
 
 
@@ -103,7 +106,7 @@ from .sources import Entry, Source
 )
 @click.option(
     "--errors",
-    type=click.File("w", encoding="utf-8", lazy=False),
+    type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
     help="A file for the ids that were left out and why, as JSON lines.",
 )
@@ -130,7 +133,7 @@ def embed_multi(
     prepend: str,
     limit: int | None,
     on_error: str,
-    errors: TextIO | None,
+    errors: Path | None,
     dry_run: bool,
     model: str | None,
     database: Path,
@@ -162,11 +165,14 @@ def embed_multi(
     skip = on_error == "skip"
     source = Source(path, format, sql, attach, files, encodings, binary, columns, limit, skip)
     source.check()
-    failures = Failures(errors, skip=skip)
+    if errors and path and errors.exists() and Path(path).exists() and errors.samefile(path):
+        raise click.UsageError("--errors names the file that is read, and would replace it")
     chosen = model_to_write(database, collection, model)
     if dry_run:
-        _dry_run(source, failures, database, collection, chosen, store)
+        failures = Failures(None, skip=skip)
+        _dry_run(source, failures, database, collection, chosen, store, options["batch_size"])
     else:
+        failures = Failures(errors, skip=skip)
         _load(source, failures, database, collection, chosen, store=store, **options)
     failures.raise_if_any()
 
@@ -180,19 +186,20 @@ def _load(
     quiet: bool,
     **options: Any,
 ) -> None:
-    with (
-        source.open(database, failures.of_input) as (entries, total),
-        open_collection(database, name, model) as collection,
-        Interrupts(in_threads=_width(collection, options) > 1) as interrupts,
-        Progress(total, quiet=quiet) as progress,
-    ):
-        unmap_file(collection.db.conn)
-        report = collection.embed_multi_with_metadata(
-            interrupts.watch(entries),
-            on_error=failures.add if failures.skip else "stop",
-            progress=progress.show,
-            **options,
-        )
+    report = EmbedReport()
+    with source.open(database, failures.of_input) as (entries, total), failures:
+        first = list(islice(entries, 1))
+        if first:
+            with open_collection(database, name, model) as collection:
+                report = _embed(
+                    collection,
+                    chain(first, entries),
+                    failures,
+                    Progress(total, quiet=quiet),
+                    options,
+                )
+        elif not quiet:
+            click.echo("There is nothing to embed", err=True)
     if not quiet:
         click.echo(
             f"{report.embedded:,} embedded, {report.reused:,} reused, {report.updated:,} updated, "
@@ -200,10 +207,34 @@ def _load(
         )
 
 
-def _width(collection: Collection, options: dict[str, Any]) -> int:
-    """Return how many requests there are at once."""
-    width: int = options["concurrency"] or getattr(collection.model(), "concurrency", 1)
-    return width
+def _embed(
+    collection: Collection,
+    entries: Iterable[Entry],
+    failures: Failures,
+    progress: Progress,
+    options: dict[str, Any],
+) -> EmbedReport:
+    unmap_file(collection.db.conn)
+    try:
+        with Interrupts() as interrupts, retries.until(interrupts.asked), progress:
+            report = collection.embed_multi_with_metadata(
+                interrupts.watch(entries),
+                on_error=failures.add if failures.skip else "stop",
+                progress=progress.show,
+                **options,
+            )
+    except RejectedInputError as error:
+        raise click.ClickException(f"{error} (--on-error skip leaves it out)") from error
+    except (KeyboardInterrupt, TemporaryError):
+        if not interrupts.asked.is_set():
+            raise
+        click.echo("What was embedded is stored: the same command goes on from there", err=True)
+        raise KeyboardInterrupt from None
+    repeated = interrupts.read - count(report)
+    if repeated:
+        of_all = f"{repeated:,} of {interrupts.read:,} entries"
+        click.echo(f"{of_all} had the id of a later one, which was stored", err=True)
+    return report
 
 
 def _dry_run(
@@ -213,20 +244,18 @@ def _dry_run(
     name: str,
     model: EmbeddingModel | None,
     store: bool,
+    batch_size: int,
 ) -> None:
-    with (
-        source.open(database, failures.of_input) as (entries, _),
-        closing(
-            connect(database if database.exists() else None, driver="apsw", read_only=True)
-        ) as db,
-    ):
-        # A new collection is one in memory, to which everything is new.
-        there = Collection.exists(db, name)
-        with closing(_check_schema(db) if there else connect(driver="apsw")) as compared:
-            collection = Collection(name, compared, model=model, create=not there)
-            found = preview(
-                collection.db, collection.id, _items(entries, collection, failures), store=store
-            )
+    with source.open(database, failures.of_input) as (entries, _), ExitStack() as opened:
+        db = opened.enter_context(closing(open_to_read(database))) if database.exists() else None
+        if db is not None and Collection.exists(db, name):
+            collection = Collection(name, _check_schema(db), model=model, create=False)
+        else:  # to a new one, in memory, everything is new
+            empty = opened.enter_context(closing(connect(driver="apsw")))
+            collection = Collection(name, empty, model=model)
+        items = _items(entries, collection, failures)
+        rows = min(batch_size, collection.model().batch_size or batch_size)
+        found = preview(collection.db, collection.id, items, store=store, batch_size=rows)
     click.echo(
         f"{found.new:,} new, {found.changed:,} changed, {found.reused:,} reused, "
         f"{found.updated:,} updated, {found.unchanged:,} unchanged"

@@ -1,6 +1,8 @@
 """What a load leaves out: said on stderr, and written to a file, as JSON lines, at once."""
 
 import json
+from pathlib import Path
+from types import TracebackType
 from typing import TextIO
 
 import click
@@ -9,17 +11,32 @@ from ..errors import VecstoreError
 
 
 class Failures:
-    """Takes note of entries that are left out.
+    """Takes note of entries that are left out: a context manager, in which `path` is written.
 
-    :param file: gets a line of id and error for each
+    :param path: a file for a line of id and error for each
     :param skip: also leave out what cannot be read, which is an error otherwise
     """
 
-    def __init__(self, file: TextIO | None, *, skip: bool) -> None:
+    def __init__(self, path: Path | None, *, skip: bool) -> None:
         self.skip = skip
-        self._file = file
+        self._path = path
+        self._file: TextIO | None = None
         self._number = 0
         self._first: VecstoreError | None = None
+
+    def __enter__(self) -> "Failures":
+        # At the start: that it cannot be written must not be found after an hour.
+        self._file = self._path.open("w", encoding="utf-8") if self._path else None
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._file:
+            self._file.close()
 
     def add(self, id: str, error: VecstoreError) -> None:
         """Take note of an entry that could not be embedded."""
@@ -42,7 +59,7 @@ class Failures:
         """Raise ClickException with the number of entries that were skipped and the first error."""
         if self._first:
             entries = "entry was" if self._number == 1 else "entries were"
-            listed = "" if self._file else "; --errors FILE lists them"
+            listed = "" if self._path else "; --errors FILE lists them"
             first = "" if self._number == 1 else "the first: "
             raise click.ClickException(
                 f"{self._number:,} {entries} skipped: {first}{self._first}{listed}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click_default_group import DefaultGroup
 from sqlite_utils import Database
 
 from .. import catalog
@@ -21,6 +22,23 @@ from ..models import (
 from ..settings import default_database, default_model, user_dir
 
 _Command = Callable[..., Any]
+
+# Seconds to wait for another process that writes: what was embedded is in hand, and paid for.
+_PATIENCE = 60.0
+
+
+class ListByDefault(DefaultGroup):  # type: ignore[misc]
+    """A group whose command `list` is run where none is named."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, default="list", default_if_no_args=True, **kwargs)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        # A shell that completes the command is still to be told all of them.
+        self.default_if_no_args = not ctx.resilient_parsing
+        rest: list[str] = super().parse_args(ctx, args)
+        return rest
+
 
 database_option = click.option(
     "-d",
@@ -123,8 +141,20 @@ def open_collection(path: Path, name: str, model: EmbeddingModel | None) -> Iter
     """
     if path == default_database() and not os.environ.get("VECSTORE_DB"):
         user_dir()  # the only folder that is ours to make
-    with closing(connect(path, driver="apsw")) as db:
-        yield Collection(name, db, model=model, create=model is not None)
+    with closing(connect(path, driver="apsw", timeout=_PATIENCE)) as db:
+        is_new = not Collection.exists(db, name)
+        collection = Collection(name, db, model=model, create=model is not None)
+        try:
+            yield collection
+        except db.conn.OperationalError as error:
+            raise DatabaseError(
+                f"{path} cannot be written now ({error}): the same command goes on from there"
+            ) from error
+        except BaseException:
+            # A mistake in the choice of the model must not bind the next try to it.
+            if is_new and not collection.count():
+                collection.delete()
+            raise
 
 
 @contextmanager
@@ -133,16 +163,27 @@ def existing_collection(path: Path, name: str) -> Iterator[Collection]:
 
     A file that is missing, or has no such collection, is left as it is.
     """
-    writable = os.access(path, os.W_OK) and os.access(path.absolute().parent, os.W_OK)
-    with closing(_open_existing(path, read_only=not writable)) as db:
+    with closing(_open_existing(path, read_only=not is_writable(path))) as db:
         if not Collection.exists(db, catalog.check_name(name)):
             raise DoesNotExist(f"Collection does not exist: {name!r} ({catalog.describe(db)})")
         yield Collection(name, db, create=False)
 
 
 def open_to_read(path: Path) -> Database:
-    """Open a file that there is, for reading only."""
-    return _open_existing(path, read_only=True)
+    """Open a file that there is, for reading only.
+
+    Where it can be written all the same, SQLite removes the files that it makes for readers.
+    """
+    can_write = is_writable(path) and path.exists() and path.stat().st_size > 0
+    db = _open_existing(path, read_only=not can_write)
+    if can_write:
+        db.conn.execute("pragma query_only = on")
+    return db
+
+
+def is_writable(path: Path) -> bool:
+    """Return whether a file and its folder can be written to."""
+    return os.access(path, os.W_OK) and os.access(path.absolute().parent, os.W_OK)
 
 
 def _open_existing(path: Path, read_only: bool) -> Database:

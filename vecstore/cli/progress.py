@@ -1,8 +1,11 @@
 """How far a load has come, on stderr, and what ^C does to it."""
 
 import logging
+import os
 import signal
 import sys
+import threading
+from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import repeat
 from time import monotonic
@@ -13,7 +16,9 @@ import click
 
 from ..upsert import EmbedReport
 
+INTERRUPTED = 130  # 128 + SIGINT, as shells count
 SECONDS_A_LINE = 5  # where stderr is no terminal
+SECONDS_OF_RATE = 20  # what was there already, at the start of a load, goes much faster
 
 _log = logging.getLogger("vecstore")
 
@@ -29,12 +34,12 @@ class Progress:
     def __init__(self, total: int | None, *, quiet: bool) -> None:
         self._total = total
         self._quiet = quiet
-        self._started = self._printed = monotonic()
+        self._printed = monotonic()
         self._done = 0
-        self._bar = None
-        self._waits = _Waits()
-        if sys.stderr.isatty() and not quiet:
-            self._bar = _bar(total)
+        self._recent = deque([(self._printed, 0)])  # moments, and how many entries there were
+        is_terminal = sys.stderr is not None and sys.stderr.isatty()
+        self._bar = _bar(total) if is_terminal and not quiet else None
+        self._waits = _Waits(below="\n" if self._bar else "")
 
     def __enter__(self) -> "Progress":
         if not self._quiet:
@@ -57,50 +62,56 @@ class Progress:
 
     def show(self, report: EmbedReport) -> None:
         """Show what a load has done so far."""
+        now = monotonic()
         before, self._done = self._done, count(report)
+        self._recent.append((now, self._done))
+        while now - self._recent[0][0] > SECONDS_OF_RATE and len(self._recent) > 2:
+            self._recent.popleft()
         if self._bar:
-            self._bar.update(self._done - before, self._rate())
-        elif not self._quiet and monotonic() - self._printed >= SECONDS_A_LINE:
-            self._printed = monotonic()
-            click.echo(self._line(), err=True)
+            self._bar.update(self._done - before, self._speed())
+        elif not self._quiet and now - self._printed >= SECONDS_A_LINE:
+            self._printed = now
+            of_total = "" if self._total is None else f" of {self._total:,}"
+            click.echo(f"{self._done:,}{of_total} entries, {self._speed()}", err=True)
 
-    def _rate(self) -> str:
-        return f"{self._a_second():,.0f}/s"
-
-    def _a_second(self) -> float:
-        return self._done / max(monotonic() - self._started, 0.001)
-
-    def _line(self) -> str:
+    def _speed(self) -> str:
+        """Return entries a second, of late, and with them the time that remains."""
+        moment, done = self._recent[0]
+        a_second = (self._done - done) / max(self._recent[-1][0] - moment, 0.001)
         if self._total is None:
-            return f"{self._done:,} entries, {self._rate()}"
-        seconds = (self._total - self._done) / max(self._a_second(), 0.001)
-        return f"{self._done:,} of {self._total:,} entries, {self._rate()}, {_time(seconds)} left"
+            return f"{a_second:,.0f}/s"
+        seconds = (self._total - self._done) / max(a_second, 0.001)
+        return f"{a_second:,.0f}/s, {_time(seconds)} left"
 
 
 class _Waits(logging.Handler):
     """Shows waits that a user would wonder about: one at a time, as all requests wait together."""
 
-    def __init__(self) -> None:
+    def __init__(self, below: str) -> None:
         super().__init__()
+        self._below = below  # a bar
         self._until = 0.0
 
     def emit(self, record: logging.LogRecord) -> None:
         seconds, now = getattr(record, "seconds", 0.0), monotonic()
         if seconds >= SECONDS_A_LINE and now >= self._until:
             self._until = now + seconds
-            click.echo(f"\n{record.getMessage()}", err=True)
+            click.echo(f"{self._below}{record.getMessage()}", err=True)
 
 
 class Interrupts:
     """Makes ^C end a load when what the model was asked for is stored; a second ^C ends it at once.
 
-    A load that embeds in threads sees to that by itself when it gets a KeyboardInterrupt. One that
-    embeds in the main thread gets it only while the input is read, when no batch is in hand.
+    KeyboardInterrupt is raised only where the input is read, when no row is being written.
+
+    Attributes:
+        read: how many entries `watch()` has given
+        asked: set by a ^C
     """
 
-    def __init__(self, *, in_threads: bool) -> None:
-        self._in_threads = in_threads
-        self._asked = False
+    def __init__(self) -> None:
+        self.read = 0
+        self.asked = threading.Event()
         self._reading = False
 
     def __enter__(self) -> "Interrupts":
@@ -115,19 +126,24 @@ class Interrupts:
         iterator = iter(entries)
         while True:
             self._reading = True
-            if self._asked:
+            if self.asked.is_set():
                 raise KeyboardInterrupt
             entry = next(iterator, None)
             self._reading = False
             if entry is None:
                 return
+            self.read += 1
             yield entry
 
     def _handle(self, *_: object) -> None:
-        is_second, self._asked = self._asked, True
-        if not is_second:
-            click.echo("\nStopping when the work in hand is stored; ^C again stops now", err=True)
-        if is_second or self._reading or self._in_threads:
+        if self.asked.is_set():
+            # As by a kill, which loses nothing that was stored. The bar has hidden the cursor.
+            os.write(2, b"\x1b[?25h\n" if os.isatty(2) else b"\n")
+            os._exit(INTERRUPTED)
+        self.asked.set()
+        click.echo("\nStopping when the work in hand is stored; ^C again stops now", err=True)
+        if self._reading:
+            self._reading = False
             raise KeyboardInterrupt
 
 
@@ -145,6 +161,7 @@ def _bar(total: int | None) -> Any:
         label="Embedding",
         show_pos=True,
         show_percent=total is not None,
+        show_eta=False,
         item_show_func=lambda rate: rate,
         file=sys.stderr,
     )

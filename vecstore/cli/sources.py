@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -73,15 +73,14 @@ class Source:
     ) -> Iterator[tuple[Iterator[Entry], int | None]]:
         """Give the entries, and their number where it can be known.
 
-        The first entry is read, and a file to its end, before anything is given: what is wrong
-        there is found before anything is written.
+        A file is read to its end before anything is given: what is wrong with it is found before
+        anything is written.
         """
         with self._open(database, on_error) as (found, total):
-            if self.limit is not None:
-                found = islice(found, self.limit)
-                total = None if total is None else min(total, self.limit)
-            first = list(islice(found, 1))
-            yield chain(first, found), total
+            if self.limit is None:
+                yield found, total
+            else:
+                yield islice(found, self.limit), None if total is None else min(total, self.limit)
 
     def _open(self, database: Path, on_error: OnError) -> AbstractContextManager[_Opened]:
         if self.sql:
@@ -95,6 +94,8 @@ class Source:
             yield self._read(sys.stdin.buffer, "standard input", on_error), None
             return
         total = None
+        if path.is_dir():
+            raise click.UsageError(f"{path} is a folder: embed what is in it with --files")
         if path.is_file():  # a pipe cannot be read twice
             with path.open("rb") as stream:
                 # What is left out is said, and written to a file, the second time.

@@ -41,12 +41,14 @@ UNPAID = ("insufficient_quota", "billing_not_active")
 # Without an answer there is less hope: the address may be wrong.
 TRIES = 8
 TRIES_WITHOUT_AN_ANSWER = 5
+TRIES_OF_UNREADABLE_ANSWERS = 3  # the page of a proxy, or of another kind of server
 
 # Characters of a server's message that are repeated; some answer with a page of HTML.
 MAX_MESSAGE = 500
 
 _lock = threading.Lock()
-_clients: dict[tuple[str, str], "openai.OpenAI"] = {}
+# By process too: two that share a connection after a fork read each other's answers.
+_clients: dict[tuple[str, str, int], "openai.OpenAI"] = {}
 
 
 @hookimpl
@@ -157,7 +159,9 @@ class OpenAIModel(EmbeddingModel):
         except (AttributeError, TypeError, ValueError, struct.error) as ex:
             # The client does not check what it received: a page of HTML becomes a str.
             reason = f"gave an answer that cannot be read: {ex}"
-            raise ModelError(self._describe(client, reason)) from None
+            raise TemporaryError(
+                self._describe(client, reason), tries=TRIES_OF_UNREADABLE_ANSWERS
+            ) from None
 
     def _vectors(self, response: "CreateEmbeddingResponse", count: int) -> list[list[float]]:
         self._check_count(count, len(response.data), response.data)
@@ -209,16 +213,27 @@ def _client(key: str) -> "openai.OpenAI":
 
     # Always given: for an empty variable the client would take the empty address.
     base_url = os.environ.get(BASE_URL_VARIABLE) or OPENAI_URL
+    if not base_url.startswith(("http://", "https://")):
+        raise ModelError(f"{BASE_URL_VARIABLE} holds no usable address: it must begin with http://")
+    use = key, base_url, os.getpid()
     with _lock:
-        if (key, base_url) not in _clients:
+        if use not in _clients:
             try:
                 # Without retries of its own: ours hold up the other threads too.
-                _clients[key, base_url] = openai.OpenAI(
-                    api_key=key, base_url=base_url, max_retries=0
-                )
+                _clients[use] = openai.OpenAI(api_key=key, base_url=base_url, max_retries=0)
             except Exception as ex:
                 raise ModelError(f"{BASE_URL_VARIABLE} holds no usable address: {ex}") from None
-        return _clients[key, base_url]
+        return _clients[use]
+
+
+def _renew_lock() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    # Another thread of the parent may have held it.
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 def _decode(embedding: str | list[float]) -> list[float]:

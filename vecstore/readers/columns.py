@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..entries import Metadata
@@ -75,6 +75,10 @@ class Columns:
                 f"The id of {record.place}, in the column {column!r}, is {kind}: it must be text "
                 "or a number (--id names another column)"
             )
+        if value == "":
+            raise InvalidInputError(
+                f"The id of {record.place}, in the column {column!r}, is empty: give it one"
+            )
         return f"{self.prefix}{value}"
 
     def _content_columns(self, record: Record, id_column: str) -> tuple[str, ...]:
@@ -133,6 +137,9 @@ def entries(
     for record in records:
         if is_first:
             columns.check(record)
+            # The objects of a JSON file may have their keys in any order.
+            if columns.id is None:
+                columns = replace(columns, id=next(iter(record.row), None))
             is_first = False
         try:
             entry = columns.entry(record)

@@ -23,7 +23,7 @@ def read_line(text: str) -> tuple[Any, str | None]:
     try:
         return _judged(json.loads(text, parse_constant=constants.append), constants)
     except json.JSONDecodeError as error:
-        return None, f"cannot be read as JSON: {error.msg} at column {error.colno}"
+        return None, f"cannot be read as JSON: {error.msg} (column {error.colno})"
     except (ValueError, RecursionError) as error:
         return None, f"cannot be read as JSON: {_reason(error)}"
 

@@ -5,7 +5,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator
-from itertools import tee, zip_longest
+from itertools import islice, tee, zip_longest
 from pathlib import PurePath
 from typing import Any, BinaryIO
 
@@ -63,8 +63,8 @@ def _rows(
     elif format == "tsv":
         yield from _csv_rows(chunks, name, "\t", on_error)
     else:
-        header, chunks = _first_line(chunks)
-        yield from _csv_rows(chunks, name, _delimiter(header), on_error)
+        delimiter, chunks = _delimiter(chunks)
+        yield from _csv_rows(chunks, name, delimiter, on_error)
 
 
 def _detected(chunks: Iterator[str], suffix: str) -> tuple[str, Iterator[str]]:
@@ -89,14 +89,37 @@ def _first_character(chunks: Iterator[str]) -> tuple[str, Iterator[str]]:
 
 def _first_line(chunks: Iterator[str]) -> tuple[str, Iterator[str]]:
     """Return the first line that is not blank; read no further than the chunk it ends in."""
+    [line], chunks = _first_lines(chunks, 1)
+    return line, chunks
+
+
+def _first_lines(chunks: Iterator[str], number: int) -> tuple[list[str], Iterator[str]]:
+    """Return that many lines that are not blank, "" for those that are not there."""
     chunks, ahead = tee(chunks)
-    return next((line for line in _lines(ahead, "") if line.strip()), ""), chunks
+    lines = list(islice((line for line in _lines(ahead, "") if line.strip()), number))
+    return lines + [""] * (number - len(lines)), chunks
 
 
-def _delimiter(header: str) -> str:
-    """Return the delimiter of CSV: the one that its header has most often, outside of quotes."""
-    bare = re.sub(r'"[^"]*(?:"|$)', "", header)
-    return max(_DELIMITERS, key=bare.count)
+def _delimiter(chunks: Iterator[str]) -> tuple[str, Iterator[str]]:
+    """Return the delimiter of CSV: the one that the header has most often, outside of quotes.
+
+    Of several in it, one that the next line has as often comes first: a header may have a comma.
+    """
+    header, chunks = _first_line(chunks)
+    found = {character: _outside_quotes(header).count(character) for character in _DELIMITERS}
+    candidates = [character for character in _DELIMITERS if found[character]]
+    if len(candidates) > 1:
+        (_, line), chunks = _first_lines(chunks, 2)
+        bare = _outside_quotes(line)
+        steady = [
+            character for character in candidates if bare.count(character) == found[character]
+        ]
+        candidates = steady or candidates
+    return max(candidates or _DELIMITERS, key=lambda character: found[character]), chunks
+
+
+def _outside_quotes(line: str) -> str:
+    return re.sub(r'"[^"]*(?:"|$)', "", line)
 
 
 def _csv_rows(
