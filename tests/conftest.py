@@ -1,5 +1,6 @@
 """One database, over every kind of connection there is; models whose vectors are exact."""
 
+import signal
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -12,6 +13,10 @@ from sqlite_utils.utils import sqlite3 as driver_module
 import vecstore
 from tests.models import Failing, WordLengths
 from vecstore.connection import can_load_extensions
+
+# Started in the background of a script, this process and all that it starts would ignore ^C.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LOADS_EXTENSIONS = can_load_extensions(driver_module)
 

@@ -102,7 +102,8 @@ class _Waits(logging.Handler):
 class Interrupts:
     """Makes ^C end a load when what the model was asked for is stored; a second ^C ends it at once.
 
-    KeyboardInterrupt is raised only where the input is read, when no row is being written.
+    KeyboardInterrupt is raised only where the input is read, when no row is being written. A
+    process that was started to ignore ^C goes on ignoring it.
 
     Attributes:
         read: how many entries `watch()` has given
@@ -115,7 +116,9 @@ class Interrupts:
         self._reading = False
 
     def __enter__(self) -> "Interrupts":
-        self._before = signal.signal(signal.SIGINT, self._handle)
+        self._before = signal.getsignal(signal.SIGINT)
+        if self._before is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, self._handle)
         return self
 
     def __exit__(self, *error: object) -> None:
