@@ -51,16 +51,18 @@ class Query:
         return len(self.vector) // 4
 
 
-def search(db: Database, query: Query) -> list[Row]:
+def search(db: Database, query: Query, *, build_index: bool = True) -> list[Row]:
     """Return the rows nearest to a vector, best first.
 
+    :param build_index: False writes nothing: where there is no index, the rows are scanned
     :raises DimensionError: the collection has vectors, but none of this dimension
     """
     if query.number == 0 or not _is_comparable(db, query) or not _has_dimension(db, query):
         return []
     # One more than asked for shows whether the last place is shared, another is for skip_id.
     k = query.number + 1 + (query.skip_id is not None)
-    if k > _MAX_K or not index.ensure(db, query.dimensions):
+    has_index = index.ensure if build_index else index.exists
+    if k > _MAX_K or not has_index(db, query.dimensions):
         return _scan(db, query)
     rows = _exact(db, query, k)
     if len(rows) > query.number and rows[query.number - 1][1] == rows[query.number][1]:

@@ -1,0 +1,104 @@
+"""The plugin for Datasette: vectors that it can read, and pages that search them.
+
+Datasette finds it by the entry point in pyproject.toml, and its templates and stylesheet in the
+folders of those names. A hook that a version does not have is never called: those for menus of
+rows are of 1.0, the permission hook is of 0.65.
+"""
+
+from collections.abc import Awaitable
+from typing import Any, TYPE_CHECKING
+
+from datasette import hookimpl
+
+from . import connections, links, pages, permissions, queries, tables
+
+if TYPE_CHECKING:  # plugins are imported in the midst of it
+    from datasette.app import Datasette
+
+_MOST_LINKS = 10  # in a menu
+
+
+@hookimpl
+def startup() -> None:
+    """Teach Datasette's databases which tables are internal."""
+    tables.extend_databases()
+
+
+@hookimpl
+def prepare_connection(conn: Any, database: str) -> None:
+    """Load sqlite-vec."""
+    connections.load_extension(conn, database)
+
+
+@hookimpl
+def register_routes() -> list[tuple[str, Any]]:
+    """Add the pages."""
+    base = r"^/(?P<database>[^/]+)/-/similar"
+    return [
+        (base + r"(?:\.(?P<format>json))?$", pages.collections_page),
+        (base + r"/(?P<collection>[^/.]+)(?:\.(?P<format>json))?$", pages.collection_page),
+    ]
+
+
+@hookimpl
+def render_cell(
+    row: Any, value: Any, column: str, table: str | None, database: str, datasette: "Datasette"
+) -> Awaitable[Any] | None:
+    """Show a vector as such."""
+    if column != "embedding" or not isinstance(value, bytes) or not value or len(value) % 4:
+        return None
+
+    async def cell() -> Any:
+        if not await tables.has_store(datasette.get_database(database)):
+            return None
+        return links.cell(datasette, database, table, row, value)
+
+    return cell()
+
+
+@hookimpl
+def database_actions(
+    datasette: "Datasette", actor: permissions.Actor, database: str
+) -> Awaitable[list[dict[str, str]]]:
+    """Link each collection, or the list of them, from the menu of the database page."""
+
+    async def actions() -> list[dict[str, str]]:
+        db = datasette.get_database(database)
+        if not await tables.has_store(db):
+            return []
+        if not await permissions.is_viewable(datasette, actor, database):
+            return []
+        names = await queries.names(db, _MOST_LINKS + 1)
+        if len(names) > _MOST_LINKS:
+            return [_action("Search collections", links.collections(datasette, database))]
+        return [
+            _action(f"Similar items: {name}", links.collection(datasette, database, name))
+            for name in names
+        ]
+
+    return actions()
+
+
+@hookimpl(optionalhook=True)
+def row_actions(
+    datasette: "Datasette", database: str, table: str, row: Any
+) -> list[dict[str, str]] | None:
+    """Link what is similar from the menu of an item's page."""
+    if table != "embeddings" or not {"collection_id", "id"} <= set(row.keys()):
+        return None
+    query = {"collection_id": row["collection_id"], "id": row["id"]}
+    return [_action("Similar items", links.collections(datasette, database, **query))]
+
+
+@hookimpl(optionalhook=True, trylast=True)  # in 0.65, the last answer counts
+def permission_allowed(
+    datasette: "Datasette", actor: permissions.Actor, action: str, resource: Any
+) -> Awaitable[bool | None] | None:
+    """Keep the index of a table from those who may not view the table."""
+    if action != "view-table" or resource is None or tables.source(resource[1]) is None:
+        return None
+    return permissions.denied_source(datasette, actor, *resource)
+
+
+def _action(label: str, href: str) -> dict[str, str]:
+    return {"label": label, "href": href}

@@ -1,0 +1,210 @@
+"""What the pages read: collections, items and similar items, from Datasette's own connections."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TYPE_CHECKING, TypeVar
+
+from datasette.database import Database, QueryInterrupted
+from datasette.utils import sqlite_timelimit
+from datasette.views.base import DatasetteError
+from sqlite_utils import Database as Store
+
+from .. import search
+from . import connections
+
+if TYPE_CHECKING:  # plugins are imported in the midst of it
+    from datasette.app import Datasette
+
+_Result = TypeVar("_Result")
+
+
+@dataclass
+class Collection:
+    """A row of `collections`."""
+
+    id: int
+    name: str
+    model: str
+    count: int | None = None  # None: counting takes too long
+
+
+@dataclass
+class Item:
+    """An entry as it is shown: what is no text or no JSON is described or left as it is."""
+
+    id: str
+    score: float | None
+    content: str | None
+    metadata: Any
+
+
+async def collections(db: Database) -> list[Collection]:
+    """Return all collections by name, with the number of their items."""
+    found = await db.execute(
+        """
+        select id, name, model
+        from collections
+        where name is not null
+        order by name
+        """
+    )
+    try:
+        counts = await db.execute(
+            """
+            select collection_id, count(*)
+            from embeddings
+            group by collection_id
+            """
+        )
+    except QueryInterrupted:
+        return [Collection(*row) for row in found.rows]
+    by_id = dict(map(tuple, counts.rows))
+    return [Collection(*row, by_id.get(row[0], 0)) for row in found.rows]
+
+
+async def names(db: Database, number: int) -> list[str]:
+    """Return the names of the first collections, by name."""
+    found = await db.execute(
+        """
+        select name
+        from collections
+        where name is not null
+        order by name
+        limit ?
+        """,
+        [number],
+    )
+    return [name for (name,) in found.rows]
+
+
+async def collection(db: Database, column: str, value: str) -> Collection | None:
+    """Return the collection whose `id` or `name` is that."""
+    assert column in ("id", "name")  # noqa: S101
+    found = await db.execute(
+        f"""
+        select id, name, model
+        from collections
+        where {column} = ?
+          and name is not null
+        """,
+        [value],
+    )
+    return Collection(*found.rows[0]) if found.rows else None
+
+
+async def items(db: Database, of: Collection, number: int) -> list[Item]:
+    """Return the first items of a collection, by id."""
+    found = await db.execute(
+        """
+        select id, null, content, metadata
+        from embeddings
+        where collection_id = ?
+          and id is not null
+        order by id
+        limit ?
+        """,
+        [of.id, number],
+    )
+    return [_item(row) for row in found.rows]
+
+
+async def item(db: Database, of: Collection, id: str) -> tuple[Item, bytes] | None:
+    """Return one item of a collection and its vector; None if there is none of that id."""
+    found = await db.execute(
+        """
+        select id, null, content, metadata, embedding
+        from embeddings
+        where collection_id = ?
+          and id = ?
+        """,
+        [of.id, id],
+    )
+    if not found.rows:
+        return None
+    vector = found.rows[0][4]
+    return _item(found.rows[0]), vector if isinstance(vector, bytes) else b""
+
+
+async def similar(
+    datasette: "Datasette",
+    db: Database,
+    of: Collection,
+    vector: bytes,
+    number: int,
+    skip_id: str | None = None,
+) -> list[Item]:
+    """Return what Collection.similar() of the Python API does, by the same SQL.
+
+    :raises DimensionError: the collection's vectors have another dimension
+    :raises DatasetteError: it took longer than Datasette lets queries take
+    """
+    if not vector or len(vector) % 4:
+        return []  # what another program stored, and cannot be compared
+    query = search.Query(of.id, vector, number, skip_id=skip_id)
+
+    def read(conn: Any) -> list[Item]:
+        # Not what a Database of sqlite-utils does by default to the connection of someone else.
+        store = Store(conn, recursive_triggers=False, execute_plugins=False)
+        return [_item(row) for row in search.search(store, query, build_index=False)]
+
+    return await _execute(datasette, db, read)
+
+
+def interrupted() -> DatasetteError:
+    """Return the error for a query that took longer than Datasette's setting allows."""
+    return DatasetteError(
+        "SQL query took too long. The time limit is controlled by the sql_time_limit_ms setting.",
+        title="SQL Interrupted",
+        status=400,
+    )
+
+
+async def _execute(datasette: "Datasette", db: Database, read: Callable[[Any], _Result]) -> _Result:
+    """Run a function with one of Datasette's connections, in its thread and its time limit."""
+    limit: int = datasette.setting("sql_time_limit_ms")
+
+    def in_thread(conn: Any) -> _Result:
+        start = time.monotonic()
+        try:
+            with sqlite_timelimit(conn, limit):
+                return read(conn)
+        except conn.OperationalError as error:
+            if "no such function: vec_" in str(error) or "no such module: vec0" in str(error):
+                raise DatasetteError(
+                    f"sqlite-vec cannot be loaded here: {connections.REMEDY}",
+                    title="No sqlite-vec",
+                    status=501,
+                ) from error
+            # Inside of vec0, the interruption gets another name.
+            if str(error) == "interrupted" or time.monotonic() - start >= limit / 1000:
+                raise interrupted() from error
+            raise
+
+    result: _Result = await db.execute_fn(in_thread)
+    return result
+
+
+def _item(row: Any) -> Item:
+    return Item(_text(row[0]) or "", row[1], _text(row[2]), _metadata(row[3]))
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return f"{len(value):,} bytes" if isinstance(value, bytes) else str(value)
+
+
+def _metadata(value: Any) -> Any:
+    text = _text(value)
+    if not text:
+        return None
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")

@@ -1,0 +1,73 @@
+"""Which tables are internal, and what Datasette does with those: it hides and protects them."""
+
+import functools
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from datasette.database import Database
+
+_STORE = {"collections", "embeddings"}
+_INDEX_TABLE = re.compile(r"vec_embeddings_[1-9][0-9]*(_.+)?")
+# The second is there because sqlite-vec numbers its chunks.
+_OTHERS = {"_sqlite_migrations", "sqlite_sequence"}
+_VIEWS = {"vecstore_collections": "collections", "vecstore_items": "embeddings"}
+
+_Method = Callable[[Database], Awaitable[Any]]
+
+
+async def has_store(db: Database) -> bool:
+    """Return whether a database has the tables of llm and vecstore."""
+    return set(await db.table_names()) >= _STORE
+
+
+def is_index_table(name: str) -> bool:
+    """Return whether a table of that name belongs to an index."""
+    return _INDEX_TABLE.fullmatch(name) is not None
+
+
+def source(name: str) -> str | None:
+    """Return the table whose content a table of the index, or one of our views, shows again."""
+    return "embeddings" if is_index_table(name) else _VIEWS.get(name)
+
+
+def extend_databases() -> None:
+    """Have the databases of Datasette, of this process, know about internal tables.
+
+    No hook does that. The configuration can hide tables, but only those that exist when it is
+    written, and in Datasette 1.0 what it says of a database changes which configuration other
+    plugins get.
+    """
+    _extend("hidden_table_names", _with_internal_tables)
+    # Only in 1.0: who may not view a table may not view what is derived from it either. For 0.65
+    # there is the hook permission_allowed().
+    if hasattr(Database, "derived_table_dependencies"):
+        _extend("derived_table_dependencies", _with_sources)
+
+
+def _extend(name: str, add: Callable[[Database, Any], Awaitable[Any]]) -> None:
+    original: _Method = getattr(Database, name)
+    if hasattr(original, "__wrapped__"):
+        return
+
+    @functools.wraps(original)
+    async def extended(db: Database) -> Any:
+        return await add(db, await original(db))
+
+    setattr(Database, name, extended)
+
+
+async def _with_internal_tables(db: Database, hidden: list[str]) -> list[str]:
+    if not await has_store(db):
+        return hidden
+    names = await db.table_names()
+    internal = [name for name in names if is_index_table(name) or name in _OTHERS]
+    return [*hidden, *(name for name in internal if name not in hidden)]
+
+
+async def _with_sources(db: Database, dependencies: dict[str, str]) -> dict[str, str]:
+    if not await has_store(db):
+        return dependencies
+    names = [*await db.table_names(), *await db.view_names()]
+    ours = {name: table for name in names if (table := source(name))}
+    return {**dependencies, **ours}
