@@ -40,6 +40,7 @@ LAYERS = {
     "collection": 3,
     "": 3,  # the package itself: the public names
     "cli": 4,
+    "datasette_plugin": 4,
     "__main__": 4,
 }
 

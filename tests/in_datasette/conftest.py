@@ -1,7 +1,6 @@
-"""Sites for the tests that run inside an environment with Datasette: see tests/test_datasette.py."""
+"""Sites for the tests that run inside of an environment with Datasette (tests/test_datasette.py)."""
 
 import asyncio
-import importlib.util
 import re
 import subprocess
 import sys
@@ -17,9 +16,6 @@ import pytest
 
 import vecstore
 from vecstore.plugins import pm
-
-if importlib.util.find_spec("datasette") is None:
-    collect_ignore_glob = ["test_*.py"]
 
 VIEW = "select id, content, metadata from embeddings"
 VECTORS = {

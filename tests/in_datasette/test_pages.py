@@ -96,7 +96,11 @@ def test_the_list_names_all_collections(site, animals):
 @pytest.mark.parametrize("format", ["", ".json"])
 @pytest.mark.parametrize(
     "path",
-    ["/zoo/-/similar/plants{}", "/zoo/-/similar/animals{}?id=unicorn", "/other/-/similar/animals{}"],
+    [
+        "/zoo/-/similar/plants{}",
+        "/zoo/-/similar/animals{}?id=unicorn",
+        "/other/-/similar/animals{}",
+    ],
 )
 def test_what_is_not_there_is_404(site, animals, path, format):
     assert site(animals).get(path.format(format)).status_code == 404

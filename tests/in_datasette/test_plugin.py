@@ -62,15 +62,14 @@ def test_vectors_show_as_vectors_with_a_link_to_what_is_similar(site, animals):
 
 def query(site, sql):
     response = site.get("/zoo" if is_older() else "/zoo/-/query", params={"sql": sql})
-    text = response.text.replace("&nbsp;", " ").replace("\N{NO-BREAK SPACE}", " ")
-    return response.status_code, text
+    return response.text.replace("&nbsp;", " ").replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_vectors_of_a_query_show_as_vectors(site, animals):
     found = site(animals)
-    _, html = query(found, "select embedding from embeddings limit 1")
+    html = query(found, "select embedding from embeddings limit 1")
     assert "8-d vector" in html
-    _, html = query(found, "select zeroblob(33) as embedding, zeroblob(32) as other")
+    html = query(found, "select zeroblob(33) as embedding, zeroblob(32) as other")
     assert "8-d vector" not in html
     assert "Binary: 33 bytes" in html
 
@@ -111,10 +110,8 @@ def test_a_row_of_embeddings_has_an_action(site, animals):
 
 def test_sqlite_vec_is_there_and_no_other_extension_can_be_loaded(site, animals):
     found = site(animals)
-    assert "v0." in query(found, "select vec_version()")[1]
-    status, html = query(found, "select load_extension('anything')")
-    assert status == 400
-    assert "not authorized" in html
+    assert "v0." in query(found, "select vec_version()")
+    assert "not authorized" in query(found, "select load_extension('anything')")
 
 
 def test_a_file_of_llm_is_served_without_its_index(site, tmp_path):

@@ -38,13 +38,6 @@ def test_a_file_with_an_index_is_served_and_searched(serve, animals, option):
     assert fetch(f"{address}/zoo/vec_embeddings_8")[0] == 200
 
 
-def test_the_plugin_is_that_of_the_installed_package(animals):
-    script = "import vecstore.datasette_plugin as p; print(p.__file__)"
-    command = [sys.executable, "-I", "-c", script]
-    result = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert result.stdout.strip().endswith("vecstore/datasette_plugin/__init__.py")
-
-
 @needs_pysqlite3
 def test_where_no_extension_can_be_loaded_the_start_says_what_to_install(animals):
     result = ask(animals, "/zoo.json")

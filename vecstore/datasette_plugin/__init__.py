@@ -6,7 +6,7 @@ rows are of 1.0, the permission hook is of 0.65.
 """
 
 from collections.abc import Awaitable
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from datasette import hookimpl
 

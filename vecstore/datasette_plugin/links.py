@@ -1,6 +1,6 @@
 """Addresses: of the pages, of rows, and of the links to them in Datasette's own pages."""
 
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from datasette.utils import tilde_encode

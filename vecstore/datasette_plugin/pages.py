@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from datasette import Response
 from datasette.database import Database, QueryInterrupted
@@ -46,7 +46,7 @@ class Page:
 
     @property
     def next_size(self) -> int | None:
-        """Return how many rows a link offers next; None if there are no more, or no more allowed."""
+        """Return how many rows a link offers next; None without more, or if that is all."""
         more = self.truncated and self.size < self.largest
         return min(2 * self.size, self.largest) if more else None
 
@@ -135,7 +135,7 @@ def _size(datasette: "Datasette", request: Request) -> int:
     largest: int = datasette.setting("max_returned_rows")
     given = request.args.get("_size")
     if not given:
-        return min(datasette.setting("default_page_size"), largest)
+        return min(int(datasette.setting("default_page_size")), largest)
     if given == "max":
         return largest
     if not (given.isascii() and given.isdigit() and int(given[:20]) > 0):

@@ -1,6 +1,6 @@
 """Who may see what: whoever Datasette lets view the tables that it comes from."""
 
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from datasette.utils.asgi import Forbidden
 

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from datasette.database import Database, QueryInterrupted
 from datasette.utils import sqlite_timelimit
@@ -60,8 +60,8 @@ async def collections(db: Database) -> list[Collection]:
         )
     except QueryInterrupted:
         return [Collection(*row) for row in found.rows]
-    by_id = dict(map(tuple, counts.rows))
-    return [Collection(*row, by_id.get(row[0], 0)) for row in found.rows]
+    by_id = dict(counts.rows)
+    return [Collection(id, name, model, by_id.get(id, 0)) for id, name, model in found.rows]
 
 
 async def names(db: Database, number: int) -> list[str]:
