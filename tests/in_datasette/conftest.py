@@ -1,4 +1,4 @@
-"""Sites for the tests that run inside of an environment with Datasette (tests/test_datasette.py)."""
+"""Sites for the tests in an environment with Datasette: see tests/test_datasette.py."""
 
 import asyncio
 import re
