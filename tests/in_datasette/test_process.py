@@ -38,6 +38,16 @@ def test_a_file_with_an_index_is_served_and_searched(serve, animals, option):
     assert fetch(f"{address}/zoo/vec_embeddings_8")[0] == 200
 
 
+@pytest.mark.skipif(
+    not hasattr(sqlite3.Connection, "enable_load_extension"),
+    reason="the sqlite3 of this Python cannot load extensions",
+)
+def test_where_sqlite3_loads_extensions_nothing_more_is_needed(animals):
+    result = ask(animals, "/zoo/-/similar/animals.json?id=hound")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert [row["id"] for row in json.loads(result.stdout)["rows"]] == ["wolf", "cat", "fish"]
+
+
 @needs_pysqlite3
 def test_where_no_extension_can_be_loaded_the_start_says_what_to_install(animals):
     result = ask(animals, "/zoo.json")
