@@ -21,6 +21,7 @@ MIGRATIONS = [
     ("llm.embeddings", "m004_store_content_hash"),
     ("llm.embeddings", "m005_add_content_blob"),
     ("vecstore", "0006_guard_embeddings"),
+    ("vecstore", "0007_views"),
 ]
 
 
@@ -222,7 +223,7 @@ def test_the_tables_go_beside_a_users_own(open_db, path):
 
 def test_guards_that_transform_dropped_come_back(collection):
     collection.db["embeddings"].transform()
-    assert schema._missing_guards(collection.db)
+    assert schema._lost(collection.db) == ["0006_guard_embeddings"]
     Collection("test", collection.db)
     with pytest.raises(collection.db.conn.IntegrityError, match="little-endian float32"):
         collection.db["embeddings"].insert({"collection_id": 1, "id": "a", "embedding": b"123"})

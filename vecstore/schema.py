@@ -17,7 +17,16 @@ from .vectors import content_hash
 
 _TABLES = {"collections", "embeddings"}
 _LLM_MIGRATIONS = 5
-_GUARDS = "0006_guard_embeddings"
+# What a file may lose after it was migrated, and the migration that makes it again: triggers, as
+# sqlite-utils' transform() drops them, and views, which must go before some changes of a table.
+_RENEWABLE = {
+    "0006_guard_embeddings": {
+        "trigger embeddings_guard_insert",
+        "trigger embeddings_guard_rowid",
+        "trigger embeddings_guard_update",
+    },
+    "0007_views": {"view vecstore_collections", "view vecstore_items"},
+}
 
 llm_migrations = Migrations("llm.embeddings")
 vecstore_migrations = Migrations("vecstore")
@@ -52,16 +61,22 @@ def _is_current(db: Database) -> bool:
             f"The database has the migrations {', '.join(sorted(applied - known))}, which this "
             "vecstore does not know: upgrade it with pip install -U sqlite-vecstore"
         )
-    return applied == known and not llm_migrations.pending(db) and not _missing_guards(db)
+    return applied == known and not llm_migrations.pending(db) and not _lost(db)
 
 
-def _missing_guards(db: Database) -> bool:
-    """Return whether triggers of migration 0006 are gone, as after sqlite-utils' transform()."""
-    found = db.execute(
-        "select count(*) from sqlite_master where type = 'trigger' and name glob ?",
-        ["embeddings_guard_*"],
+def _lost(db: Database) -> list[str]:
+    """Return the migrations whose triggers or views are not all there.
+
+    A table of the user's own that is named like a view stays in its place.
+    """
+    rows = db.execute(
+        """
+        select case when type = 'trigger' then 'trigger ' else 'view ' end || lower(name)
+        from sqlite_master
+        """
     )
-    return bool(found.fetchone()[0] != 3)
+    found = {name for (name,) in rows}
+    return [migration for migration, made in _RENEWABLE.items() if made - found]
 
 
 def _apply(db: Database) -> None:
@@ -74,8 +89,8 @@ def _apply(db: Database) -> None:
             )
     llm_migrations.apply(db)
     vecstore_migrations.apply(db)
-    if _missing_guards(db):
-        db.executescript(_migration_files()[_GUARDS])
+    for migration in _lost(db):
+        db.executescript(_migration_files()[migration])
 
 
 def _migration_files() -> dict[str, str]:
