@@ -34,6 +34,7 @@ LAYERS = {
     "models": 2,
     "default_plugins": 2,
     "pipeline": 2,
+    "sql_functions": 3,
     "upsert": 3,
     "loading": 3,
     "preview": 3,

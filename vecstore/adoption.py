@@ -93,6 +93,8 @@ def adopt(db: Database) -> None:
         connection.configure(conn, new_file=bool(path) and not conn.in_transaction)
     else:
         _replace_connection(db)
+    for function in connection.prepare:
+        function(db)
 
 
 def _replace_connection(db: Database) -> None:

@@ -29,6 +29,14 @@ def find(db: Database, name: str) -> Row | None:
     return None if row is None else (row[0], row[1])
 
 
+def get(db: Database, name: str) -> Row:
+    """Return the id and the model of a collection; DoesNotExist says which there are instead."""
+    row = find(db, check_name(name))
+    if row is None:
+        raise DoesNotExist(f"Collection does not exist: {name!r} ({describe(db)})")
+    return row
+
+
 def create(db: Database, name: str, model_id: str) -> Row:
     """Insert a collection, unless another process has done so, and return its row."""
     if not db["collections"].exists():

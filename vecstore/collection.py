@@ -6,7 +6,18 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from . import adoption, catalog, connection, errors, models, schema, search, upsert, vectors
+from . import (
+    adoption,
+    catalog,
+    connection,
+    errors,
+    models,
+    schema,
+    search,
+    sql_functions,
+    upsert,
+    vectors,
+)
 from .entries import (
     Entry,
     Metadata,
@@ -65,15 +76,11 @@ class Collection:
         self._model = model
         self.db = adoption.database(db, create and bool(model or model_id))
         schema.ensure(self.db)
-        row = catalog.find(self.db, name)
-        if row is None:
-            row = self._create(model_id) if create else None
-        if row is None:
-            raise self.DoesNotExist(
-                f"Collection does not exist: {name!r} ({catalog.describe(self.db)})"
-            )
-        self.id, self.model_id = row
+        row = catalog.find(self.db, name) if create else catalog.get(self.db, name)
+        self.id, self.model_id = row or self._create(model_id)
         self._check_model(model_id)
+        if model is not None:
+            sql_functions.use_model(self.db, model)
 
     def _create(self, model_id: str | None) -> catalog.Row:
         if self._model is None:

@@ -5,7 +5,7 @@ import threading
 import time
 import urllib.parse
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +24,9 @@ OLDEST_SQLITE = (3, 38, 0)
 _PAGE_BYTES = 16384
 _MMAP_BYTES = 2**31 - 65536  # SQLite's own upper limit
 _CACHE_KIBIBYTES = 16 * 1024
+
+# What modules above this one do to each Database that is opened or adopted.
+prepare: list[Callable[[Database], None]] = []
 
 _thread_locks: weakref.WeakKeyDictionary[Database, threading.RLock] = weakref.WeakKeyDictionary()
 
@@ -64,6 +67,8 @@ def connect(
         enforce_foreign_keys(conn)
         configure(conn, new_file=name != ":memory:" and not read_only)
         db = Database(conn)
+        for function in prepare:
+            function(db)
     except BaseException:
         conn.close()
         raise

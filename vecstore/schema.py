@@ -53,6 +53,11 @@ def ensure(db: Database) -> None:
             raise
 
 
+def is_ours(db: Database) -> bool:
+    """Return whether llm or vecstore has made its tables in a database."""
+    return bool(llm_migrations.applied(db))
+
+
 def _is_current(db: Database) -> bool:
     known = {migration.name for migration in vecstore_migrations._migrations}
     applied = {migration.name for migration in vecstore_migrations.applied(db)}
@@ -80,7 +85,7 @@ def _lost(db: Database) -> list[str]:
 
 
 def _apply(db: Database) -> None:
-    if not llm_migrations.applied(db):
+    if not is_ours(db):
         foreign = _TABLES.intersection(db.table_names())
         if foreign:
             raise DatabaseError(

@@ -16,6 +16,7 @@ from .embed import embed
 from .embed_models import embed_models
 from .embed_multi import embed_multi
 from .progress import INTERRUPTED
+from .shell import extension_path, shell
 from .similar import similar
 
 
@@ -77,6 +78,8 @@ cli.add_command(embed_multi)
 cli.add_command(similar)
 cli.add_command(collections)
 cli.add_command(embed_models)
+cli.add_command(shell)
+cli.add_command(extension_path)
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from sqlite_utils import Database
 from .. import catalog
 from ..collection import Collection
 from ..connection import connect
-from ..errors import DatabaseError, DoesNotExist
+from ..errors import DatabaseError
 from ..models import (
     EmbeddingModel,
     get_embedding_model,
@@ -163,10 +163,14 @@ def existing_collection(path: Path, name: str) -> Iterator[Collection]:
 
     A file that is missing, or has no such collection, is left as it is.
     """
-    with closing(_open_existing(path, read_only=not is_writable(path))) as db:
-        if not Collection.exists(db, catalog.check_name(name)):
-            raise DoesNotExist(f"Collection does not exist: {name!r} ({catalog.describe(db)})")
+    with closing(open_existing(path)) as db:
+        catalog.get(db, name)
         yield Collection(name, db, create=False)
+
+
+def open_existing(path: Path) -> Database:
+    """Open a file that there is, for reading only where it cannot be written."""
+    return _open(path, read_only=not is_writable(path))
 
 
 def open_to_read(path: Path) -> Database:
@@ -175,7 +179,7 @@ def open_to_read(path: Path) -> Database:
     Where it can be written all the same, SQLite removes the files that it makes for readers.
     """
     can_write = is_writable(path) and path.exists() and path.stat().st_size > 0
-    db = _open_existing(path, read_only=not can_write)
+    db = _open(path, read_only=not can_write)
     if can_write:
         db.conn.execute("pragma query_only = on")
     return db
@@ -186,7 +190,7 @@ def is_writable(path: Path) -> bool:
     return os.access(path, os.W_OK) and os.access(path.absolute().parent, os.W_OK)
 
 
-def _open_existing(path: Path, read_only: bool) -> Database:
+def _open(path: Path, *, read_only: bool) -> Database:
     if not path.exists():
         raise DatabaseError(
             f"There is no database {path}: 'vecstore embed' makes one, and -d or VECSTORE_DB names "

@@ -1,0 +1,153 @@
+"""`vecstore shell` and `vecstore extension-path`: the file as SQL sees it."""
+
+import io
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import apsw
+import click
+import sqlite_vec
+from sqlite_utils import Database
+
+from .. import __version__, dbapi, extension, schema, sql_functions
+from ..settings import default_database, user_dir
+from .options import open_existing
+
+_CHECKS = 100_000  # instructions of SQLite between two looks whether ^C was pressed: about 1 ms
+
+
+@click.command("extension-path")
+def extension_path() -> None:
+    """Print where sqlite-vec is, for other programs to load it.
+
+    \b
+      vecstore extension-path
+
+    It is without the suffix of the file, which SQLite appends: the sqlite3 shell takes it after
+    .load, Datasette and sqlite-utils after --load-extension.
+    """
+    click.echo(sqlite_vec.loadable_path())
+
+
+@click.command()
+@click.argument("database", metavar="[DB]", required=False)
+@click.argument("sql", metavar="[SQL]...", nargs=-1)
+@click.option(
+    "-d",
+    "--database",
+    "named",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="The SQLite file; then all arguments are SQL.",
+)
+def shell(database: str | None, sql: tuple[str, ...], named: str | None) -> None:
+    """Type SQL, with sqlite-vec and vecstore's own functions at hand.
+
+    \b
+      vecstore shell
+      vecstore shell embeddings.db
+      vecstore shell embeddings.db "select * from vecstore_collections"
+      vecstore shell embeddings.db ".mode json" "select * from vecstore_items"
+      vecstore shell -d embeddings.db < query.sql
+
+    Without SQL it is read from the terminal or from standard input. Each SQL is one or more
+    statements, or one of the commands that .help lists. The first error ends what is not typed.
+
+    DB is a SQLite file that there is, by default $VECSTORE_DB or else that of 'vecstore collections
+    path'. One that cannot be written is opened for reading.
+    """
+    if named is not None and database is not None:
+        sql = (database, *sql)
+    path = Path(named or (database if named is None else None) or default_database())
+    with _every_connection_prepared(), closing(open_existing(path)) as db:
+        if schema.is_ours(db):
+            schema.ensure(db)
+        _run(db, sql)
+
+
+def _run(db: Database, sql: tuple[str, ...]) -> None:
+    """Run the SQL, or else what is typed or comes from standard input; exit with 1 on an error."""
+    shell = _make_shell(db)
+    if not sql and shell.interactive:
+        shell.history_file = str(user_dir() / "shell_history")
+        with suppress(OSError):  # a history that cannot be written
+            shell.cmdloop(_intro(shell.db))
+        return
+    shell.bail = True
+    try:
+        if not sql:
+            if isinstance(sys.stdin, io.TextIOWrapper):
+                sys.stdin.reconfigure(encoding="utf-8")
+            shell.cmdloop()
+        for statements in sql:
+            shell.run(statements)
+    except Exception:
+        if not shell.failed:
+            raise
+        sys.exit(1)  # the shell has said what is wrong
+
+
+def _make_shell(db: Database) -> Any:
+    """Return apsw's shell, on a database that is open."""
+    import apsw.shell  # takes a while, and other commands do without
+
+    class Shell(apsw.shell.Shell):
+        failed = False
+        ended = False
+
+        def run(self, statements: str) -> None:
+            try:
+                self.process_complete_line(statements)  # type: ignore[no-untyped-call]
+            except Exception:
+                self.handle_exception()
+
+        def get_line(self, prompt: str = "") -> str | None:
+            """As in the sqlite3 shell, the last statement of a pipe needs no semicolon."""
+            line: str | None = super().get_line(prompt)  # type: ignore[no-untyped-call]
+            if line is None and prompt == self.moreprompt and not self.interactive:
+                line, self.ended = None if self.ended else ";", True
+            return line
+
+        def handle_exception(self) -> None:
+            if self.bail and isinstance(sys.exc_info()[1], KeyboardInterrupt | BrokenPipeError):
+                raise
+            self.failed = True
+            super().handle_exception()  # type: ignore[no-untyped-call]
+
+    conn: Any = db.conn
+    return Shell(db=conn.apsw)
+
+
+def _intro(conn: apsw.Connection) -> str:
+    [[vec]] = conn.execute("select vec_version()")
+    return (
+        f"vecstore {__version__}, SQLite {apsw.sqlite_lib_version()}, sqlite-vec {vec}\n"
+        f"{conn.filename}{' (read-only)' if conn.readonly('main') else ''}\n"
+        'Enter ".help" for commands, and SQL that ends in ";"\n'
+    )
+
+
+@contextmanager
+def _every_connection_prepared() -> Iterator[None]:
+    """Load sqlite-vec and our functions into what is opened in a block, by .open for instance.
+
+    And let ^C end a statement, however long SQLite is at it without a row.
+    """
+    kept = []
+
+    def prepare(conn: apsw.Connection) -> None:
+        wrapped: Any = dbapi.Connection(conn)
+        extension.load(wrapped)
+        db = Database(wrapped)
+        sql_functions.register(db)
+        kept.append(db)  # its functions end with it
+        conn.set_progress_handler(lambda: False, _CHECKS)
+
+    apsw.connection_hooks.append(prepare)
+    try:
+        yield
+    finally:
+        apsw.connection_hooks.remove(prepare)
