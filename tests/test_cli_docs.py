@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,8 @@ def prepared(tmp_path, monkeypatch):
     pets = vecstore.Collection("pets", db, model_id="local")
     pets.embed_multi([("hound", "my happy hound"), ("cat", "my dissatisfied cat")], store=True)
     db.close()
+    shutil.copy(vecstore.user_dir() / "embeddings.db", "pets.db")
+    Path("query.sql").write_text("select id from vecstore_items;\n")
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

@@ -44,17 +44,17 @@ def extension_path() -> None:
     help="The SQLite file; then all arguments are SQL.",
 )
 def shell(database: str | None, sql: tuple[str, ...], named: str | None) -> None:
-    """Type SQL, with sqlite-vec and vecstore's own functions at hand.
+    """Type SQL, with sqlite-vec and functions of vecstore.
 
     \b
       vecstore shell
-      vecstore shell embeddings.db
-      vecstore shell embeddings.db "select * from vecstore_collections"
-      vecstore shell embeddings.db ".mode json" "select * from vecstore_items"
-      vecstore shell -d embeddings.db < query.sql
+      vecstore shell pets.db
+      vecstore shell pets.db "select * from vecstore_collections"
+      vecstore shell pets.db ".mode json" "select * from vecstore_items"
+      vecstore shell pets.db < query.sql
 
-    Without SQL it is read from the terminal or from standard input. Each SQL is one or more
-    statements, or one of the commands that .help lists. The first error ends what is not typed.
+    Each SQL is one or more statements, or one of the commands that .help lists. Without any they
+    are read from standard input. There, and in arguments, the first error is the end.
 
     DB is a SQLite file that there is, by default $VECSTORE_DB or else that of 'vecstore collections
     path'. One that cannot be written is opened for reading.
