@@ -100,7 +100,7 @@ class _Functions:
         db = self._database()
         if not isinstance(db.conn, dbapi.Connection):
             _refuse_schemas_that_call(db)
-        model = self.models.get(model_id) or models.get_embedding_model(model_id)
+        model = self.models.get(model_id) or models.get_recorded_model(model_id)
         return encode_vector(model.embed(value), "The vector to search for")
 
     def _database(self) -> Database:

@@ -151,3 +151,5 @@ def _every_connection_prepared() -> Iterator[None]:
         yield
     finally:
         apsw.connection_hooks.remove(prepare)
+        for db in kept:
+            db.close()

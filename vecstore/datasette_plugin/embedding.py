@@ -89,7 +89,7 @@ def _embed(model_id: str, text: str) -> bytes:
     timer.start()
     try:
         with retries.until(enough):
-            vector = models.get_embedding_model(model_id).embed(text)
+            vector = models.get_recorded_model(model_id).embed(text)
     finally:
         timer.cancel()
     return encode_vector(vector, f"What the model {model_id!r} returned")
