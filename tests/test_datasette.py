@@ -35,7 +35,7 @@ def python(
     venv.create(folder, with_pip=True, symlinks=True)
     python = folder / "bin" / "python"
     pip = [python, "-m", "pip", "--disable-pip-version-check", "--retries", "1", "install", "-q"]
-    needed = [f"{wheel}[datasette]", VERSIONS[request.param], "pytest", "selenium"]
+    needed = [f"{wheel}[datasette,local]", VERSIONS[request.param], "pytest", "selenium"]
     install = run(*pip, *needed, cwd=folder)
     if "connection broken" in install.stderr:
         pytest.skip("pip cannot reach its index")
