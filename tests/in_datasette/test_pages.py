@@ -8,7 +8,7 @@ import apsw
 import pytest
 
 import vecstore
-from tests.in_datasette.conftest import ALLOW_EMBED, VIEW, Numbers, Page, make, read
+from tests.in_datasette.conftest import ALLOW_EMBED, Numbers, Page, make, read
 from vecstore.datasette_plugin import embedding, queries
 
 PAGE = "/zoo/-/similar/animals"
@@ -434,7 +434,6 @@ def test_who_may_not_view_the_tables_gets_403(site, animals, denied, path):
 
 
 def test_who_may_not_view_the_table_may_not_view_its_index(site, animals):
-    read(animals, lambda db: db.create_view("vecstore_items", VIEW))
     config = {"databases": {"zoo": {"tables": {"embeddings": {"allow": {"id": "root"}}}}}}
     found = site(animals, config=config)
     for table in ("vec_embeddings_8", "vec_embeddings_8_ids", "vecstore_items"):
@@ -486,3 +485,19 @@ def test_equal_vectors_are_in_the_order_of_python(site, tmp_path):
     found = site(path).json(f"{PAGE}.json?id=7&_size=20")
     assert found["rows"] == python_answer(path, "similar_by_id", "7", number=20)
     assert found["truncated"]
+
+
+def test_without_allow_embed_the_page_asks_for_an_item_and_says_why(site, animals):
+    found = site(animals).page("/zoo/-/similar/animals")
+    names = [value for tag, name, value in found.attributes if tag == "input" and name == "name"]
+    assert names == ["id"]
+    assert "Search by text is off: " in "".join(found.texts)
+
+
+def test_an_empty_id_is_an_id(site, animals, numbers):
+    make(animals, "animals", [("", "1 0 0 0 0 0 0 1", None)])
+    found = site(animals)
+    assert found.page("/zoo/-/similar/animals").hrefs("more like this")[0].endswith("?id=")
+    rows = found.json("/zoo/-/similar/animals.json?id=")["rows"]
+    assert rows[0]["id"] == "hound"
+    assert "(empty)" in found.get("/zoo/-/similar/animals?id=").text

@@ -4,7 +4,7 @@ import pytest
 import sqlite_utils
 
 import vecstore
-from tests.in_datasette.conftest import VIEW, Numbers, make, read
+from tests.in_datasette.conftest import Numbers, make, read
 
 VISIBLE = ["collections", "embeddings"]
 
@@ -38,7 +38,6 @@ def test_tables_of_the_user_are_not_hidden(site, animals, tmp_path):
 
 
 def test_views_are_not_hidden(site, animals):
-    read(animals, lambda db: db.create_view("vecstore_items", VIEW))
     found = site(animals)
     assert "vecstore_items" in found.get("/zoo").text
     assert found.get("/zoo/vecstore_items").status_code == 200

@@ -1,6 +1,8 @@
 """The pages: the list of collections, and of one collection what is similar to a text or item."""
 
+import functools
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,8 @@ from .embedding import EmbeddingFailed
 if TYPE_CHECKING:  # plugins are imported in the midst of it
     from datasette.app import Datasette
 
+_Handler = Callable[["Datasette", Request], Awaitable[Response]]
+
 _STATIC = "sqlite-vecstore"  # Datasette calls a plugin by the name of its distribution
 
 
@@ -25,7 +29,7 @@ class Page:
 
     of: queries.Collection
     q: str
-    id: str
+    id: str | None
     size: int
     largest: int
     may_embed: bool
@@ -51,16 +55,30 @@ class Page:
         return min(2 * self.size, self.largest) if more else None
 
 
+def _within_limit(page: _Handler) -> _Handler:
+    """Make Datasette's own error of what takes longer than its setting allows."""
+
+    @functools.wraps(page)
+    async def limited(datasette: "Datasette", request: Request) -> Response:
+        try:
+            return await page(datasette, request)
+        except QueryInterrupted as error:
+            raise queries.interrupted() from error
+
+    return limited
+
+
+@_within_limit
 async def collections_page(datasette: "Datasette", request: Request) -> Response:
     """List the collections of a database: /DB/-/similar."""
     db = await _database(datasette, request)
     collection_id, id = request.args.get("collection_id"), request.args.get("id")
     if collection_id is not None:  # how a row of `embeddings` links to what is similar
-        found = await queries.collection(db, "id", collection_id)
-        if found is None:
+        of = await queries.collection(db, "id", collection_id)
+        if of is None:
             raise NotFound(f"There is no collection {collection_id}")
-        return Response.redirect(links.collection(datasette, db.name, found.name, id=id))
-    found = await _within_limit(queries.collections(db))
+        return Response.redirect(links.collection(datasette, db.name, of.name, id=id))
+    found = await queries.collections(db)
     if request.url_vars.get("format"):
         rows = [asdict(collection) for collection in found]
         return _json(datasette, {"ok": True, "database": db.name, "rows": rows})
@@ -68,6 +86,7 @@ async def collections_page(datasette: "Datasette", request: Request) -> Response
     return await _html(datasette, request, db, "vecstore_collections.html", context)
 
 
+@_within_limit
 async def collection_page(datasette: "Datasette", request: Request) -> Response:
     """Search in a collection: /DB/-/similar/NAME."""
     db = await _database(datasette, request)
@@ -78,13 +97,13 @@ async def collection_page(datasette: "Datasette", request: Request) -> Response:
     page = Page(
         of,
         q=(request.args.get("q") or "").strip(),
-        id=request.args.get("id") or "",
+        id=request.args.get("id"),
         size=_size(datasette, request),
         largest=datasette.setting("max_returned_rows"),
         may_embed=embedding.is_allowed(datasette, db.name, request.actor),
     )
     try:
-        await _within_limit(_answer(datasette, db, page))
+        await _answer(datasette, db, page)
     except (EmbeddingFailed, DimensionError) as error:
         page.error, page.status = str(error), getattr(error, "status", 502)
     if request.url_vars.get("format"):
@@ -96,7 +115,7 @@ async def collection_page(datasette: "Datasette", request: Request) -> Response:
 async def _answer(datasette: "Datasette", db: Database, page: Page) -> None:
     """Find what the page shows; one row more than it does tells whether there are more."""
     number = page.size + 1
-    if page.id:
+    if page.id is not None:
         found = await queries.item(db, page.of, page.id)
         if found is None:
             page.error, page.status = f"There is no item {page.id!r} in this collection.", 404
@@ -124,13 +143,6 @@ async def _database(datasette: "Datasette", request: Request) -> Database:
     return db
 
 
-async def _within_limit(reading: Any) -> Any:
-    try:
-        return await reading
-    except QueryInterrupted as error:
-        raise queries.interrupted() from error
-
-
 def _size(datasette: "Datasette", request: Request) -> int:
     largest: int = datasette.setting("max_returned_rows")
     given = request.args.get("_size")
@@ -153,8 +165,8 @@ def _as_json(db: Database, page: Page) -> dict[str, Any]:
         "database": db.name,
         "collection": page.of.name,
         "model": page.of.model,
-        "q": page.q if page.q and not page.id else None,
-        "id": page.id or None,
+        "q": page.q if page.q and page.id is None else None,
+        "id": page.id,
         "rows": [asdict(item) for item in page.shown],
         "truncated": page.truncated,
     }

@@ -11,7 +11,7 @@ _STORE = {"collections", "embeddings"}
 _INDEX_TABLE = re.compile(r"vec_embeddings_[1-9][0-9]*(_.+)?")
 # The second is there because sqlite-vec numbers its chunks.
 _OTHERS = {"_sqlite_migrations", "sqlite_sequence"}
-_VIEWS = {"vecstore_collections": "collections", "vecstore_items": "embeddings"}
+_VIEWS = {"vecstore_collections": "embeddings", "vecstore_items": "embeddings"}
 
 _Method = Callable[[Database], Awaitable[Any]]
 
@@ -47,13 +47,14 @@ def extend_databases() -> None:
 
 def _extend(name: str, add: Callable[[Database, Any], Awaitable[Any]]) -> None:
     original: _Method = getattr(Database, name)
-    if hasattr(original, "__wrapped__"):
+    if getattr(original, "is_of_vecstore", False):
         return
 
     @functools.wraps(original)
     async def extended(db: Database) -> Any:
         return await add(db, await original(db))
 
+    extended.is_of_vecstore = True  # type: ignore[attr-defined]
     setattr(Database, name, extended)
 
 
