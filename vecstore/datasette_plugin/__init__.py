@@ -95,7 +95,7 @@ def permission_allowed(
     datasette: "Datasette", actor: permissions.Actor, action: str, resource: Any
 ) -> Awaitable[bool | None] | None:
     """Keep the index of a table from those who may not view the table."""
-    if action != "view-table" or resource is None or tables.source(resource[1]) is None:
+    if action != "view-table" or resource is None or not tables.sources(resource[1]):
         return None
     return permissions.denied_source(datasette, actor, *resource)
 

@@ -10,7 +10,7 @@ from datasette.utils import actor_matches_allow
 
 from .. import models, retries
 from ..entries import encode_vector
-from ..errors import InvalidInputError, RejectedInputError
+from ..errors import InputTypeError, InvalidInputError, ModelError, RejectedInputError
 
 if TYPE_CHECKING:  # plugins are imported in the midst of it
     from datasette.app import Datasette
@@ -90,9 +90,15 @@ def _embed(model_id: str, text: str) -> bytes:
     try:
         with retries.until(enough):
             vector = models.get_recorded_model(model_id).embed(text)
+        return encode_vector(vector, f"What the model {model_id!r} returned")
+    except (RejectedInputError, InputTypeError):
+        raise
+    except InvalidInputError as error:  # of the vector
+        raise ModelError(str(error)) from error
+    except SystemExit as error:
+        raise ModelError(f"The model {model_id!r} asked to exit") from error
     finally:
         timer.cancel()
-    return encode_vector(vector, f"What the model {model_id!r} returned")
 
 
 def _look_at_error(future: "asyncio.Future[bytes]") -> None:

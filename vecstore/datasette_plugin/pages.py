@@ -33,6 +33,7 @@ class Page:
     size: int
     largest: int
     may_embed: bool
+    is_head: bool
     item: queries.Item | None = None
     rows: list[queries.Item] = field(default_factory=list)
     error: str | None = None
@@ -55,11 +56,13 @@ class Page:
         return min(2 * self.size, self.largest) if more else None
 
 
-def _within_limit(page: _Handler) -> _Handler:
-    """Make Datasette's own error of what takes longer than its setting allows."""
+def _reading(page: _Handler) -> _Handler:
+    """Answer only to reading, and make Datasette's own error of what takes too long."""
 
     @functools.wraps(page)
     async def limited(datasette: "Datasette", request: Request) -> Response:
+        if request.method not in ("GET", "HEAD"):
+            return Response.text("Method not allowed", status=405)
         try:
             return await page(datasette, request)
         except QueryInterrupted as error:
@@ -68,7 +71,7 @@ def _within_limit(page: _Handler) -> _Handler:
     return limited
 
 
-@_within_limit
+@_reading
 async def collections_page(datasette: "Datasette", request: Request) -> Response:
     """List the collections of a database: /DB/-/similar."""
     db = await _database(datasette, request)
@@ -86,7 +89,7 @@ async def collections_page(datasette: "Datasette", request: Request) -> Response
     return await _html(datasette, request, db, "vecstore_collections.html", context)
 
 
-@_within_limit
+@_reading
 async def collection_page(datasette: "Datasette", request: Request) -> Response:
     """Search in a collection: /DB/-/similar/NAME."""
     db = await _database(datasette, request)
@@ -101,6 +104,7 @@ async def collection_page(datasette: "Datasette", request: Request) -> Response:
         size=_size(datasette, request),
         largest=datasette.setting("max_returned_rows"),
         may_embed=embedding.is_allowed(datasette, db.name, request.actor),
+        is_head=request.method == "HEAD",
     )
     try:
         await _answer(datasette, db, page)
@@ -124,6 +128,8 @@ async def _answer(datasette: "Datasette", db: Database, page: Page) -> None:
         page.rows = await queries.similar(datasette, db, page.of, vector, number, page.id)
     elif page.q and not page.may_embed:
         page.error, page.status = "Searching by text is not allowed here.", 403
+    elif page.q and page.is_head:
+        return  # no one sees what it would cost
     elif page.q:
         vector = await embedding.embed(page.of.model, page.q)
         page.rows = await queries.similar(datasette, db, page.of, vector, number)

@@ -40,13 +40,13 @@ async def denied_source(
 
     None for all others: no opinion. For the hook of Datasette 0.65.
     """
-    source = tables.source(table)
-    if source is None or not await tables.has_store(datasette.get_database(database)):
+    sources = tables.sources(table)
+    if not sources or not await tables.has_store(datasette.get_database(database)):
         return None
-    allowed = await datasette.permission_allowed(
-        actor, "view-table", resource=(database, source), default=True
-    )
-    return None if allowed else False
+    for source in sources:
+        if not await _may_view(datasette, actor, database, source):
+            return False
+    return None
 
 
 async def _may_view(datasette: "Datasette", actor: Actor, database: str, table: str) -> bool:

@@ -1,5 +1,6 @@
 """What the pages read: collections, items and similar items, from Datasette's own connections."""
 
+import copy
 import json
 import time
 from collections.abc import Callable
@@ -44,9 +45,10 @@ async def collections(db: Database) -> list[Collection]:
     """Return all collections by name, with the number of their items."""
     found = await db.execute(
         """
-        select id, name, model
+        select id, name, cast(model as text)
         from collections
-        where name is not null
+        where typeof(name) = 'text'
+          and name <> ''
         order by name
         """
     )
@@ -70,7 +72,8 @@ async def names(db: Database, number: int) -> list[str]:
         """
         select name
         from collections
-        where name is not null
+        where typeof(name) = 'text'
+          and name <> ''
         order by name
         limit ?
         """,
@@ -84,10 +87,11 @@ async def collection(db: Database, column: str, value: str) -> Collection | None
     assert column in ("id", "name")  # noqa: S101
     found = await db.execute(
         f"""
-        select id, name, model
+        select id, name, cast(model as text)
         from collections
         where {column} = ?
-          and name is not null
+          and typeof(name) = 'text'
+          and name <> ''
         """,
         [value],
     )
@@ -201,10 +205,10 @@ def _metadata(value: Any) -> Any:
     if not text:
         return None
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        metadata = json.loads(text)
+        json.dumps(metadata, allow_nan=False).encode()
+        copy.deepcopy(metadata)  # as asdict() does, which goes less deep
+        json.dumps(metadata, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
-        return text
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+        return text.encode("utf-8", "replace").decode()
+    return metadata

@@ -7,18 +7,26 @@ from typing import Any
 
 from datasette.database import Database
 
-_STORE = {"collections", "embeddings"}
+_STORE = {  # the columns that are read
+    "collections": {"id", "name", "model"},
+    "embeddings": {"collection_id", "id", "embedding", "content", "metadata"},
+}
 _INDEX_TABLE = re.compile(r"vec_embeddings_[1-9][0-9]*(_.+)?")
 # The second is there because sqlite-vec numbers its chunks.
 _OTHERS = {"_sqlite_migrations", "sqlite_sequence"}
-_VIEWS = {"vecstore_collections": "embeddings", "vecstore_items": "embeddings"}
+_VIEWS = {"vecstore_collections", "vecstore_items"}
 
 _Method = Callable[[Database], Awaitable[Any]]
 
 
 async def has_store(db: Database) -> bool:
     """Return whether a database has the tables of llm and vecstore."""
-    return set(await db.table_names()) >= _STORE
+    if not set(await db.table_names()) >= _STORE.keys():
+        return False
+    for table, columns in _STORE.items():
+        if not set(await db.table_columns(table)) >= columns:
+            return False  # those of another program
+    return True
 
 
 def is_index_table(name: str) -> bool:
@@ -26,9 +34,11 @@ def is_index_table(name: str) -> bool:
     return _INDEX_TABLE.fullmatch(name) is not None
 
 
-def source(name: str) -> str | None:
-    """Return the table whose content a table of the index, or one of our views, shows again."""
-    return "embeddings" if is_index_table(name) else _VIEWS.get(name)
+def sources(name: str) -> tuple[str, ...]:
+    """Return the tables whose content a table of the index, or one of our views, shows again."""
+    if name in _VIEWS:
+        return "embeddings", "collections"
+    return ("embeddings",) if is_index_table(name) else ()
 
 
 def extend_databases() -> None:
@@ -70,5 +80,5 @@ async def _with_sources(db: Database, dependencies: dict[str, str]) -> dict[str,
     if not await has_store(db):
         return dependencies
     names = [*await db.table_names(), *await db.view_names()]
-    ours = {name: table for name in names if (table := source(name))}
+    ours = {name: tables[0] for name in names if (tables := sources(name))}  # it takes one
     return {**dependencies, **ours}
