@@ -76,9 +76,10 @@ class Load:
                     self._end_oldest()
             while self._pipeline:
                 self._end_oldest()
-        except BaseException:
+        except BaseException as error:
             # A KeyboardInterrupt can come between the end of a `with` and what it calls.
-            if self._db.conn.in_transaction and not in_transaction:
+            is_interrupt = not isinstance(error, Exception)
+            if is_interrupt and self._db.conn.in_transaction and not in_transaction:
                 self._db.rollback()
             self._write_what_is_under_way()
             raise
