@@ -246,11 +246,23 @@ def test_the_file_of_errors_must_not_be_the_input(registered, database, tmp_path
     assert path.read_text() == FILES["phrases.csv"]
 
 
+@pytest.mark.parametrize("dry_run", [[], ["--dry-run"]])
+def test_the_file_of_errors_must_not_be_another_file(load, registered, database, folder, dry_run):
+    load("-", input=FILES["phrases.csv"])
+    for path in (database, folder / "one.txt"):
+        before = path.read_bytes()
+        arguments = ["embed-multi", "c", "--files", folder, "*.txt", "-d", database, *dry_run]
+        message = usage_error(*arguments, "--errors", path)
+        assert f"would replace {path}, which is no list of errors" in message
+        assert path.read_bytes() == before
+
+
 def test_a_dry_run_writes_no_file_of_errors(load, tmp_path):
     errors = tmp_path / "errors.jsonl"
-    errors.write_text("of before")
+    before = '{"id": "a", "error": "of before"}\n'
+    errors.write_text(before)
     load("-", "--dry-run", "--errors", errors, input=FILES["phrases.csv"])
-    assert errors.read_text() == "of before"
+    assert errors.read_text() == before
     load("-", "--errors", errors, input=FILES["phrases.csv"])
     assert errors.read_text() == ""
 

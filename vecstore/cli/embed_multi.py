@@ -167,12 +167,12 @@ def embed_multi(
     source.check()
     if errors and path and errors.exists() and Path(path).exists() and errors.samefile(path):
         raise click.UsageError("--errors names the file that is read, and would replace it")
+    failures = Failures(errors, skip=skip)
+    failures.check()
     chosen = model_to_write(database, collection, model)
     if dry_run:
-        failures = Failures(None, skip=skip)
         _dry_run(source, failures, database, collection, chosen, store, options["batch_size"])
     else:
-        failures = Failures(errors, skip=skip)
         _load(source, failures, database, collection, chosen, store=store, **options)
     failures.raise_if_any()
 

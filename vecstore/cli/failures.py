@@ -9,6 +9,8 @@ import click
 
 from ..errors import VecstoreError
 
+_LONGEST_LINE = 1_000_000  # of a list of errors: an id may be long
+
 
 class Failures:
     """Takes note of entries that are left out: a context manager, in which `path` is written.
@@ -23,6 +25,21 @@ class Failures:
         self._file: TextIO | None = None
         self._number = 0
         self._first: VecstoreError | None = None
+
+    def check(self) -> None:
+        """Raise UsageError if the path is of a file that is no earlier list: it would be lost."""
+        if self._path is None or not self._path.is_file():
+            return
+        with self._path.open("rb") as file:
+            first = file.readline(_LONGEST_LINE)
+        try:
+            is_list = not first or json.loads(first).keys() == {"id", "error"}
+        except (ValueError, AttributeError):
+            is_list = False
+        if not is_list:
+            raise click.UsageError(
+                f"--errors would replace {self._path}, which is no list of errors: name another"
+            )
 
     def __enter__(self) -> "Failures":
         # At the start: that it cannot be written must not be found after an hour.
