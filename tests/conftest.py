@@ -12,6 +12,7 @@ from sqlite_utils.utils import sqlite3 as driver_module
 
 import vecstore
 from tests.models import Failing, WordLengths
+from tests.openai_server import OpenAIServer, server_in_environment
 from vecstore.connection import can_load_extensions
 
 # Started in the background of a script, this process and all that it starts would ignore ^C.
@@ -123,6 +124,13 @@ def failing(registered: WordLengths, monkeypatch: pytest.MonkeyPatch) -> WordLen
     """The model "words", which fails; set its `failure`."""
     monkeypatch.setattr(registered, "__class__", Failing)
     return registered
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
+    """A server that the environment names as OpenAI's."""
+    with server_in_environment(monkeypatch) as server:
+        yield server
 
 
 def rows(db: Database, sql: str, args: Iterable[object] = ()) -> list[tuple]:

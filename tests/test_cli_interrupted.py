@@ -10,7 +10,6 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -26,18 +25,11 @@ from tests.openai_server import (
     bare_error,
     error,
     reject,
-    server_in_environment,
 )
 from vecstore.cli import options
 
 ROWS = [(f"{n:04}", f"text {n}") for n in range(600)]
 CSV = "id,text\n" + "".join(f"{id},{text}\n" for id, text in ROWS)
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
-    with server_in_environment(monkeypatch) as server:
-        yield server
 
 
 @pytest.fixture

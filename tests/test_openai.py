@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -14,17 +13,10 @@ from tests.openai_server import (
     answer_vectors,
     error,
     rows,
-    server_in_environment,
     vector,
 )
 from vecstore.default_plugins import openai as plugin
 from vecstore.models import EmbeddingModel, get_embedding_model
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
-    with server_in_environment(monkeypatch) as server:
-        yield server
 
 
 @pytest.fixture

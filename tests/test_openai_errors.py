@@ -1,7 +1,6 @@
 """What the OpenAI models make of a server's errors and wrong answers, and of missing keys."""
 
 import math
-from collections.abc import Iterator
 
 import pytest
 
@@ -15,17 +14,10 @@ from tests.openai_server import (
     error,
     reject,
     rows,
-    server_in_environment,
     vector,
 )
 from vecstore.errors import MissingKeyError, ModelError, RejectedInputError
 from vecstore.models import EmbeddingModel, get_embedding_model
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
-    with server_in_environment(monkeypatch) as server:
-        yield server
 
 
 @pytest.fixture

@@ -18,19 +18,12 @@ from tests.openai_server import (
     bare_error,
     embed_until_error,
     error,
-    server_in_environment,
     vector,
 )
 from vecstore import retries
 from vecstore.default_plugins import openai as plugin
 from vecstore.errors import ModelError, TemporaryError
 from vecstore.models import EmbeddingModel, get_embedding_model
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
-    with server_in_environment(monkeypatch) as server:
-        yield server
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import repeat
 from time import monotonic
-from types import TracebackType
 from typing import Any
 
 import click
@@ -49,16 +48,11 @@ class Progress:
             self._bar.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         _log.removeHandler(self._waits)
         _log.setLevel(logging.NOTSET)
         if self._bar:
-            self._bar.__exit__(kind, error, traceback)
+            self._bar.__exit__(*error)
 
     def show(self, report: EmbedReport) -> None:
         """Show what a load has done so far."""
