@@ -15,9 +15,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 import vecstore
 from tests.conftest import rows
 from tests.models import Vectors
-from vecstore import Collection, connection, index
+from vecstore import Collection, bits, connection, index
 
-DIMENSIONS = (3, 8)  # without and with a bit table
+DIMENSIONS = (3, 32)  # without and with a bit table
 
 
 def expected_entries(db, dimensions):
@@ -50,18 +50,18 @@ def index_entries(db, dimensions):
     counts = {rows(db, f"select count(*) from {name}{suffix}")[0][0] for suffix in ("", "_ids")}
     assert counts == {len(vectors)}
     if index.has_bits(dimensions):
-        bits = rows(
+        in_step = rows(
             db,
             f"""
             select bits.rowid
             from {name}_bits as bits
             join {name} as vectors on vectors.rowid = bits.rowid
             where bits.collection_id = vectors.collection_id
-              and bits.embedding = vec_quantize_binary(vectors.embedding)
+              and bits.embedding = {bits.of("vectors.embedding", dimensions)}
             """,
         )
         total = rows(db, f"select count(*) from {name}_bits")[0][0]
-        assert len(bits) == total == len(vectors)
+        assert len(in_step) == total == len(vectors)
     return {(collection_id, id): blob for collection_id, id, blob in vectors}
 
 
@@ -236,13 +236,16 @@ def filled(db):
 
 def test_the_index_is_made_by_the_first_write(filled):
     names = {name for name in filled.db.table_names() if name.startswith("vec_embeddings_8")}
-    assert names >= {"vec_embeddings_8", "vec_embeddings_8_bits", "vec_embeddings_8_ids"}
+    assert names >= {"vec_embeddings_8", "vec_embeddings_8_ids"}
     assert_in_step(filled.db)
 
 
-def test_a_dimension_that_is_not_divisible_by_eight_has_no_bits(db):
-    Collection("one", db, model=Vectors()).embed("a", "1 2 3")
-    assert "vec_embeddings_3_bits" not in db.table_names()
+def test_few_dimensions_have_no_bits_and_all_from_32_on_have(db):
+    for dimensions in (3, 31, 32, 50):
+        Collection(f"of {dimensions}", db, model=Vectors()).embed(
+            "a", "1 2" + " 3" * (dimensions - 2)
+        )
+        assert (f"vec_embeddings_{dimensions}_bits" in db.table_names()) == (dimensions >= 32)
     assert_in_step(db)
 
 
@@ -322,7 +325,7 @@ def test_many_rows_are_deleted_from_the_index_too(filled):
 
 def test_a_small_collection_is_small(db):
     """The chunks of one row: about 192 KB of vectors and a quarter of that in bits."""
-    for dimensions in (8, 384, 1536, 8192):
+    for dimensions in (32, 384, 1536, 8192):
         collection = Collection(str(dimensions), db, model=Vectors())
         collection.embed("a", "1 " * dimensions)
         name = f"vec_embeddings_{dimensions}"

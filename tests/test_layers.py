@@ -16,6 +16,7 @@ MAX_LINES = 350
 LAYERS = {
     "errors": 0,
     "vectors": 0,
+    "bits": 0,
     "plugins": 0,
     "dbapi": 0,
     "dbapi_translation": 0,
@@ -27,6 +28,7 @@ LAYERS = {
     "catalog": 1,
     "index": 1,
     "entries": 2,
+    "plans": 2,
     "search": 2,
     "readers": 2,
     "settings": 2,

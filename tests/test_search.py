@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import vecstore
 from tests.conftest import rows
 from tests.models import Vectors, pseudorandom
-from vecstore import Collection, search
+from vecstore import Collection, plans, search
 
 
 def fill(collection, vectors):
@@ -65,7 +65,7 @@ def test_the_scan_gives_what_the_index_gives(numbers):
     for prefix, skip_id in [("", None), ("a", "a002"), ("b1", None), ("zz", None)]:
         blob = vecstore.encode(vectors["a002"])
         query = search.Query(collection.id, blob, 20, prefix, skip_id)
-        assert search._scan(collection.db, query) == search.search(collection.db, query)
+        assert plans.scan(collection.db, query).rows == search.search(collection.db, query)
 
 
 def test_scores_are_those_of_the_extension(numbers):
@@ -96,7 +96,7 @@ def test_a_prefix_is_literal(ids, prefix):
         entries = collection.similar_by_vector(pseudorandom("q"), 100, prefix=prefix)
         assert {entry.id for entry in entries} == {id for id in ids if id.startswith(prefix)}
         query = search.Query(collection.id, vecstore.encode(pseudorandom("q")), 100, prefix)
-        assert {row[0] for row in search._scan(collection.db, query)} == {e.id for e in entries}
+        assert {row[0] for row in plans.scan(collection.db, query).rows} == {e.id for e in entries}
     finally:
         collection.db.close()
 

@@ -3,7 +3,8 @@
 For dimension D, with D in every name:
 
     vec_embeddings_D        vec0: the vectors, partitioned by collection, cosine distance
-    vec_embeddings_D_bits   vec0: one sign bit a dimension, for D divisible by 8
+    vec_embeddings_D_bits   vec0: the bits that stand for them (see bits.py), from 32 dimensions on;
+                            one row in 16 is in the partition of the sample
     vec_embeddings_D_ids    the integer rowid of each (collection_id, id), shared by both
 
 Triggers on `embeddings` keep vec_embeddings_D_ids equal to the rows of that dimension; triggers
@@ -13,11 +14,15 @@ whatever program, and are rolled back with it.
 
 from sqlite_utils import Database
 
-from . import connection
+from . import bits, connection
 
 MAX_DIMENSIONS = 8192  # of a vec0 column
 _CHUNK_BYTES = 192 * 1024
 _MAX_CHUNK_ROWS = 1024  # each takes 8 bytes more, for its rowid
+
+# One row in so many of the bit table is in the sample, from which a fast search learns how far it
+# must look.
+SAMPLED = 16
 
 
 def ensure(db: Database, dimensions: int) -> bool:
@@ -82,8 +87,29 @@ def drop(db: Database, dimensions: int) -> None:
 
 
 def has_bits(dimensions: int) -> bool:
-    """Return whether an index of this dimension has a bit table: vec0 packs 8 bits to a byte."""
-    return dimensions % 8 == 0
+    """Return whether an index of this dimension has a bit table."""
+    return bits.count(dimensions) > 0
+
+
+def count_chunks(db: Database, collection_id: int, dimensions: int) -> int:
+    """Return how many chunks of bits a collection has, without reading them.
+
+    Times `bit_chunk_rows()`, that is about its number of vectors: space that was deleted counts.
+    """
+    found = db.execute(
+        f"""
+        select count(*)
+        from vec_embeddings_{dimensions}_bits_chunks
+        where partition00 = ?
+        """,
+        [collection_id],
+    ).fetchone()
+    return int(found[0])
+
+
+def bit_chunk_rows(dimensions: int) -> int:
+    """Return how many rows of bits a chunk holds."""
+    return min(8 * _chunk_rows(dimensions), _MAX_CHUNK_ROWS)
 
 
 def comparable(row: str, dimensions: int) -> str:
@@ -108,9 +134,6 @@ def _schema(dimensions: int) -> list[str]:
 
 
 def _tables(d: int) -> list[str]:
-    # vec0 allocates whole chunks per collection: with its default of 1024 rows, one row of 1536
-    # dimensions would take 6 MB. Bits get more rows a chunk, for a fast scan in less space.
-    rows = min(max(_CHUNK_BYTES // (4 * d) // 8 * 8, 8), _MAX_CHUNK_ROWS)
     tables = [
         f"""
         CREATE TABLE vec_embeddings_{d}_ids (
@@ -124,21 +147,40 @@ def _tables(d: int) -> list[str]:
         CREATE VIRTUAL TABLE vec_embeddings_{d} USING vec0(
            collection_id integer partition key,
            embedding float[{d}] distance_metric=cosine,
-           chunk_size={rows}
+           chunk_size={_chunk_rows(d)}
         )
+        """,
+        # vec0 reads the whole table to find the chunks of a collection, at each insert too.
+        f"""
+        CREATE INDEX vec_embeddings_{d}_partition
+        ON vec_embeddings_{d}_chunks (partition00)
         """,
     ]
     if has_bits(d):
-        tables.append(
+        tables += [
             f"""
             CREATE VIRTUAL TABLE vec_embeddings_{d}_bits USING vec0(
                collection_id integer partition key,
-               embedding bit[{d}],
-               chunk_size={min(8 * rows, _MAX_CHUNK_ROWS)}
+               sample integer partition key,
+               embedding bit[{bits.count(d)}],
+               chunk_size={bit_chunk_rows(d)}
             )
-            """
-        )
+            """,
+            f"""
+            CREATE INDEX vec_embeddings_{d}_bits_partition
+            ON vec_embeddings_{d}_bits_chunks (partition00, partition01)
+            """,
+        ]
     return [sql.strip() for sql in tables]
+
+
+def _chunk_rows(dimensions: int) -> int:
+    """Return how many vectors a chunk holds.
+
+    vec0 allocates whole chunks per collection: with its default of 1024 rows, one row of 1536
+    dimensions would take 6 MB.
+    """
+    return min(max(_CHUNK_BYTES // (4 * dimensions) // 8 * 8, 8), _MAX_CHUNK_ROWS)
 
 
 def _embeddings_triggers(d: int) -> list[str]:
@@ -211,8 +253,11 @@ def _ids_triggers(d: int) -> list[str]:
            )"""
     # VALUES, not SELECT: an INSERT ... SELECT loses the subtype that marks a value as bits.
     add_bits = f"""
-           INSERT INTO {name}_bits (rowid, collection_id, embedding)
-           VALUES (new.rowid, new.collection_id, vec_quantize_binary({vector}));
+           INSERT INTO {name}_bits (rowid, collection_id, sample, embedding)
+           VALUES (new.rowid, new.collection_id, {_sampled("new.rowid")}, vec_bit((
+              SELECT {bits.of("embedding", d)} FROM embeddings
+              WHERE collection_id = new.collection_id AND id = new.id
+           )));
     """
     remove_bits = f"DELETE FROM {name}_bits WHERE rowid = old.rowid;"
     if not has_bits(d):
@@ -246,3 +291,13 @@ def _ids_triggers(d: int) -> list[str]:
         """,
     ]
     return [sql.strip() for sql in triggers]
+
+
+def _sampled(rowid: str) -> str:
+    """Return the SQL for whether a row is in the sample: 1 or 0.
+
+    Rowids are given in turn, so they are scattered by the golden ratio (Fibonacci hashing, Knuth,
+    The Art of Computer Programming, volume 3, 6.4): neither texts that come sorted nor collections
+    that are written in turns make a sample that is unlike the whole.
+    """
+    return f"({rowid} * 40503 >> 12) % {SAMPLED} = 0"

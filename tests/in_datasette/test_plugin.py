@@ -17,9 +17,7 @@ def tables(site, database="zoo", hidden=False):
 def test_internal_tables_are_hidden(site, animals):
     found = site(animals)
     assert tables(found) == VISIBLE
-    assert {"vec_embeddings_8", "vec_embeddings_8_ids", "vec_embeddings_8_bits"} <= set(
-        tables(found, hidden=True)
-    )
+    assert {"vec_embeddings_8", "vec_embeddings_8_ids"} <= set(tables(found, hidden=True))
 
 
 def test_tables_of_an_index_that_is_made_later_are_hidden(site, animals):

@@ -1,0 +1,323 @@
+"""The three ways to answer a query, each one SQL statement.
+
+    exact   KNN in the vec0 table of the vectors
+    fast    candidates from the vec0 table of their bits, re-scored exactly
+    scan    vec_distance_cosine over rows of `embeddings`
+
+All order equal scores by id, fetch the text of nothing but the winners, and leave out rows whose
+vector cannot be compared.
+"""
+
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlite_utils import Database
+
+from . import bits, index
+from .errors import InvalidInputError
+
+MAX_K = 4096  # of vec0
+_LAST_CODE_POINT = 0x10FFFF
+_CONDITION = "\0"  # stands for it in SQL until our parameters have their names or numbers
+_NOT_OF_A_CONDITION = ("locked", "interrupted", "I/O", "full", "closed", "thread")
+
+Row = tuple[str, float, str | None, str | None]  # id, score, content, metadata
+WhereArgs = Sequence[Any] | Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is asked: the `number` rows of a collection that are nearest to a vector.
+
+    `vector` is float32 bytes. These leave rows out before the nearest are taken: `prefix` all ids
+    that do not start with it, literally; `skip_id` one id; `where` all rows of `embeddings` that do
+    not meet a condition in SQL, whose parameters are in `where_args`. `min_score` cuts off the
+    rest of the result.
+    """
+
+    collection_id: int
+    vector: bytes
+    number: int
+    prefix: str = ""
+    skip_id: str | None = None
+    where: str | None = None
+    where_args: WhereArgs = ()
+    min_score: float | None = None
+    exact: bool = False
+
+    def __post_init__(self) -> None:
+        if not hasattr(self.number, "__index__") or self.number < 0:
+            raise InvalidInputError(f"number is {self.number!r}: it must be an integer from 0 on")
+        if not isinstance(self.prefix, str):
+            raise InvalidInputError(f"prefix is {self.prefix!r}: it must be text")
+        if not isinstance(self.where, str | None):
+            raise InvalidInputError(f"where is {self.where!r}: it must be a condition in SQL")
+        if isinstance(self.where_args, str | bytes) or not isinstance(
+            self.where_args, Sequence | Mapping
+        ):
+            raise InvalidInputError(f"where_args is {self.where_args!r}: it must be a list or dict")
+        if self.where_args and not self.where:
+            raise InvalidInputError("where_args are given, and no where= that they belong to")
+        if not isinstance(self.min_score, int | float | None):
+            raise InvalidInputError(f"min_score is {self.min_score!r}: it must be a number")
+
+    @property
+    def dimensions(self) -> int:
+        """The length of the vector."""
+        return len(self.vector) // 4
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether more than one row may be left out."""
+        return bool(self.prefix or self.where)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a plan found: the rows, best first, and what it took.
+
+    candidates: rows that were compared exactly, or would have been but for the conditions
+    matching: those of them that meet the conditions
+    spilled: how many of the rows come from the farther half of the candidates
+    """
+
+    sql: str
+    rows: list[Row]
+    candidates: int | None = None
+    matching: int = 0
+    spilled: int = 0
+
+
+def exact(db: Database, query: Query, k: int, farthest: float | None = None) -> Found:
+    """Return the k nearest rows, or those of them within a distance, without skip_id.
+
+    For a query that is not filtered: vec0 takes the nearest before any other condition.
+    """
+    d = query.dimensions
+    sql = f"""
+        with nearest as materialized (
+          select rowid, 1 - distance as score
+          from vec_embeddings_{d}
+          where embedding match :_vector
+            and collection_id = :_collection_id
+            and k = :_k
+            {"" if farthest is None else "and distance <= :_farthest"}
+        )
+        select embeddings.id, nearest.score, embeddings.content, embeddings.metadata
+        from nearest
+        cross join vec_embeddings_{d}_ids as ids on ids.rowid = nearest.rowid
+        cross join embeddings
+          on embeddings.collection_id = ids.collection_id
+          and embeddings.id = ids.id
+        where embeddings.id is not :_skip_id
+          {_above_min_score(query)}
+        order by nearest.score desc, embeddings.id
+        """
+    return Found(sql, _run(db, query, sql, k=k, farthest=farthest))
+
+
+def fast(db: Database, query: Query, sample_rank: int) -> Found:
+    """Return the nearest of the candidates: the rows whose bits differ least from the vector's.
+
+    Candidates are as near as the one of that rank in the sample, so there are about
+    `index.SAMPLED` times as many as it says, whatever the distances of this query.
+    """
+    d = query.dimensions
+    knn = f"""from vec_embeddings_{d}_bits
+            where embedding match vec_bit({bits.of(":_vector", d)})
+              and collection_id = :_collection_id"""
+    sql = f"""
+        with {_matching(query)}
+        bound as materialized (
+          select max(+distance) as distance
+          from (
+            select distance
+            {knn}
+              and sample = 1
+              and k = :_sample_rank
+          )
+        ),
+        candidates as materialized (
+          select rowid, distance
+            {knn}
+              and distance <= (select distance from bound)
+              and k = {MAX_K}
+        ),
+        compared as materialized (
+          select
+            embeddings.rowid as row,
+            embeddings.id,
+            candidates.distance as bits,
+            1 - vec_distance_cosine(embeddings.embedding, :_vector) as score
+          from candidates
+          cross join vec_embeddings_{d}_ids as ids on ids.rowid = candidates.rowid
+          cross join embeddings
+            on embeddings.collection_id = ids.collection_id
+            and embeddings.id = ids.id
+          {_joined_to_matching(query)}
+          where ids.id is not :_skip_id
+            {_prefix_condition(query, "ids.id")}
+        ),
+        nearest as materialized (
+          select row, bits, score
+          from compared
+          order by score desc, id
+          limit :_number
+        ),
+        counts as materialized (
+          select
+            (select count(*) from candidates) as candidates,
+            (select count(*) from compared) as matching,
+            (
+              select bits
+              from compared
+              order by bits
+              limit 1
+              offset (select count(*) / 2 from compared)
+            ) as middle
+        )
+        select
+          counts.candidates, counts.matching, nearest.bits > counts.middle,
+          embeddings.id, nearest.score, embeddings.content, embeddings.metadata
+        from counts
+        left join nearest
+        left join embeddings on embeddings.rowid = nearest.row
+        order by nearest.score desc, embeddings.id
+        """
+    rows = _run(db, query, sql, sample_rank=sample_rank)
+    floor = -2.0 if query.min_score is None else query.min_score
+    return Found(
+        sql,
+        [row[3:] for row in rows if row[3] is not None and row[4] >= floor],
+        candidates=rows[0][0],
+        matching=rows[0][1],
+        spilled=sum(row[2] or 0 for row in rows),
+    )
+
+
+def scan(db: Database, query: Query) -> Found:
+    """Return the nearest of all rows that meet the conditions, by comparing each.
+
+    Where there is no index, too.
+    """
+    sql = f"""
+        with {_matching(query)}
+        nearest as materialized (
+          select
+            embeddings.rowid as row,
+            case
+              when {index.comparable("embeddings", query.dimensions)}
+              then 1 - vec_distance_cosine(embeddings.embedding, :_vector)
+            end as score
+          from embeddings
+          {_joined_to_matching(query)}
+          where embeddings.collection_id = :_collection_id
+            and embeddings.id is not :_skip_id
+            {_prefix_condition(query, "embeddings.id")}
+          order by score desc nulls last, embeddings.id
+          limit :_number
+        )
+        select embeddings.id, nearest.score, embeddings.content, embeddings.metadata
+        from nearest
+        join embeddings on embeddings.rowid = nearest.row
+        where nearest.score is not null
+          {_above_min_score(query)}
+        order by nearest.score desc, embeddings.id
+        """
+    return Found(sql, _run(db, query, sql))
+
+
+@contextmanager
+def condition_errors(db: Database, query: Query) -> Iterator[None]:
+    """Raise InvalidInputError, in place of SQLite's error, where the condition is at fault."""
+    try:
+        if query.where:
+            _run(
+                db,
+                query,
+                f"explain with {_matching(query)} ours as (select 1) select row from matching",
+            )
+        yield
+    except (db.conn.OperationalError, db.conn.ProgrammingError, db.conn.Warning) as error:
+        if not query.where or any(words in str(error) for words in _NOT_OF_A_CONDITION):
+            raise
+        raise InvalidInputError(
+            f"where={query.where!r} with where_args={query.where_args!r} cannot be applied to the "
+            f"rows of `embeddings`: {error}"
+        ) from error
+
+
+def _run(db: Database, query: Query, sql: str, **more: Any) -> list[Any]:
+    """Run a statement with the arguments of a query, which its parameters name with a `:_`."""
+    values = {
+        "collection_id": query.collection_id,
+        "vector": query.vector,
+        "number": min(query.number, sys.maxsize),
+        "skip_id": query.skip_id,
+        "prefix": query.prefix,
+        "after_prefix": _after_prefix(query.prefix),
+        "min_score": query.min_score,
+        **more,
+    }
+    if isinstance(query.where_args, Mapping):
+        named = {f"_{name}": value for name, value in values.items()}
+        sql = sql.replace(_CONDITION, query.where or "")
+        return db.execute(sql, {**query.where_args, **named}).fetchall()
+    # The condition comes first and may have `?`, which count from 1: ours are the numbers after.
+    first = len(query.where_args) + 1
+    used = list(dict.fromkeys(re.findall(r":_(\w+)", sql)))
+    numbered = re.sub(r":_(\w+)", lambda found: f"?{first + used.index(found[1])}", sql)
+    sql = numbered.replace(_CONDITION, query.where or "")
+    return db.execute(sql, [*query.where_args, *(values[name] for name in used)]).fetchall()
+
+
+def _matching(query: Query) -> str:
+    """Return the SQL of a table of the rows that meet the condition, to begin a WITH clause.
+
+    Of its own, so that the condition may use the names of all columns, and nothing else.
+    """
+    if not query.where:
+        return ""
+    return f"""matching as not materialized (
+          select rowid as row
+          from embeddings
+          where (
+            {_CONDITION}
+          )
+            and collection_id = :_collection_id
+        ),"""
+
+
+def _joined_to_matching(query: Query) -> str:
+    return "join matching on matching.row = embeddings.rowid" if query.where else ""
+
+
+def _above_min_score(query: Query) -> str:
+    return "" if query.min_score is None else "and nearest.score >= :_min_score"
+
+
+def _prefix_condition(query: Query, id: str) -> str:
+    """Return the SQL for ids that start with the prefix, as a range that an index can answer."""
+    if not query.prefix:
+        return ""
+    if _after_prefix(query.prefix) is None:
+        return f"and {id} >= :_prefix"
+    return f"and {id} >= :_prefix and {id} < :_after_prefix"
+
+
+def _after_prefix(prefix: str) -> str | None:
+    """Return the least text that is greater than every text with this prefix; None if none is.
+
+    SQLite compares the bytes of UTF-8, whose order is that of the code points.
+    """
+    shortened = prefix.rstrip(chr(_LAST_CODE_POINT))
+    if not shortened:
+        return None
+    following = ord(shortened[-1]) + 1
+    if following == 0xD800:  # surrogates are no text
+        following = 0xE000
+    return shortened[:-1] + chr(following)
