@@ -40,6 +40,7 @@ LAYERS = {
     "upsert": 3,
     "loading": 3,
     "preview": 3,
+    "similarity": 3,
     "collection": 3,
     "": 3,  # the package itself: the public names
     "cli": 4,

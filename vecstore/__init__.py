@@ -33,6 +33,7 @@ from .models import (
 )
 from .plugins import hookimpl
 from .settings import get_default_embedding_model, set_default_embedding_model, user_dir
+from .similarity import Explanation, similar_across
 from .upsert import EmbedReport
 from .vectors import content_hash, cosine_similarity, decode, encode
 
@@ -48,6 +49,7 @@ __all__ = [
     "EmbeddingModel",
     "EmbeddingModelWithAliases",
     "Entry",
+    "Explanation",
     "ExtensionError",
     "InputTypeError",
     "InvalidInputError",
@@ -74,5 +76,6 @@ __all__ = [
     "get_embedding_models_with_aliases",
     "hookimpl",
     "set_default_embedding_model",
+    "similar_across",
     "user_dir",
 ]

@@ -1,6 +1,6 @@
 """What users hold: a named group of vectors in a SQLite file, and the entries found in it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -13,7 +13,6 @@ from . import (
     errors,
     models,
     schema,
-    search,
     sql_functions,
     upsert,
     vectors,
@@ -21,7 +20,6 @@ from . import (
 from .entries import (
     Entry,
     Metadata,
-    encode_vector,
     id_text,
     id_texts,
     read_all,
@@ -31,10 +29,11 @@ from .entries import (
 )
 from .loading import Load, OnError, Progress
 from .models import EmbeddingModel
+from .similarity import Searchable
 from .upsert import EmbedReport
 
 
-class Collection:
+class Collection(Searchable):
     """A named collection of embeddings, created if it does not exist.
 
     :param name: its name, unique in the database
@@ -45,19 +44,14 @@ class Collection:
     :param model_id: its id or an alias. A new collection needs one of them, and an existing
       one remembers its own
     :param create: False raises DoesNotExist where there is no such collection
+    :param exact: search exactly, also where the collection is large and that is slower; may be
+      given to each search instead
 
     :raises DoesNotExist: as said; the file then has the tables, and no new collection
     :raises MissingFileError: the path is of no file, and `create` is False or no model is given
     :raises ModelMismatchError: the collection exists, with another model
     :raises UnknownModelError: a new collection is to use a model that is not installed
     """
-
-    DoesNotExist = errors.DoesNotExist
-
-    id: int
-    name: str
-    model_id: str
-    db: Database
 
     def __init__(
         self,
@@ -67,12 +61,14 @@ class Collection:
         model: EmbeddingModel | None = None,
         model_id: str | None = None,
         create: bool = True,
+        exact: bool = False,
     ) -> None:
         if isinstance(model, str | type):
             raise errors.InvalidInputError(
                 f"model= takes an EmbeddingModel, not {model!r}: a name goes into model_id="
             )
         self.name = catalog.check_name(name)
+        self.exact = exact
         self._model = model
         self.db = adoption.database(db, create and bool(model or model_id))
         schema.ensure(self.db)
@@ -280,65 +276,8 @@ class Collection:
             self.db.execute("delete from embeddings where collection_id = ?", [self.id])
             self.db.execute("delete from collections where id = ?", [self.id])
 
-    def similar(
-        self, value: str | bytes, number: int = 10, prefix: str | None = None
-    ) -> list[Entry]:
-        """Return the entries most similar to a value, which the model embeds, best first.
-
-        See similar_by_vector() for the parameters and the order.
-        """
-        return self.similar_by_vector(self.model().embed(value), number, prefix=prefix)
-
-    def similar_by_id(self, id: str, number: int = 10, prefix: str | None = None) -> list[Entry]:
-        """Return the entries most similar to a stored one, which is itself left out.
-
-        Needs no model. An entry whose vector cannot be compared is similar to nothing.
-
-        :raises DoesNotExist: there is no entry with that id
-        """
-        id = id_text(id)
-        row = self.db.execute(
-            "select embedding from embeddings where collection_id = ? and id = ?", [self.id, id]
-        ).fetchone()
-        if row is None:
-            raise self._no_such_id(id)
-        return self._similar(row[0], number, skip_id=id, prefix=prefix)
-
-    def similar_by_vector(
-        self,
-        vector: Sequence[float],
-        number: int = 10,
-        skip_id: str | None = None,
-        prefix: str | None = None,
-    ) -> list[Entry]:
-        """Return the entries most similar to a vector, best first; equal scores by id.
-
-        The search is exact, and runs in SQL. Entries whose vector cannot be compared (zero, NaN,
-        infinite) are left out, and to a zero vector nothing is similar.
-
-        :param number: how many to return, at most
-        :param skip_id: an id to leave out
-        :param prefix: only ids that start with this text, taken literally
-        :raises DimensionError: the collection's vectors have another dimension
-        :raises InvalidInputError: the vector is empty or not finite, or number is negative
-        """
-        blob = encode_vector(vector, "The vector to search for")
-        skip_id = None if skip_id is None else id_text(skip_id)
-        return self._similar(blob, number, skip_id=skip_id, prefix=prefix)
-
-    def _similar(
-        self, vector: object, number: int, *, skip_id: str | None, prefix: str | None
-    ) -> list[Entry]:
-        if not isinstance(vector, bytes) or not vector or len(vector) % 4:
-            return []  # what another program stored, and cannot be compared
-        query = search.Query(self.id, vector, number, prefix or "", skip_id)
-        return [read_entry(row) for row in search.search(self.db, query)]
-
     def _check_exists(self) -> None:
         catalog.check(self.db, self.name, (self.id, self.model_id))
-
-    def _no_such_id(self, id: str) -> errors.DoesNotExist:
-        return self.DoesNotExist(f"ID not found in collection {self.name!r}: {id!r}")
 
     @staticmethod
     def content_hash(input: str | bytes) -> bytes:

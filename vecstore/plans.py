@@ -117,7 +117,7 @@ def exact(db: Database, query: Query, k: int, farthest: float | None = None) -> 
           {_above_min_score(query)}
         order by nearest.score desc, embeddings.id
         """
-    return Found(sql, _run(db, query, sql, k=k, farthest=farthest))
+    return Found(_shown(query, sql), _run(db, query, sql, k=k, farthest=farthest))
 
 
 def fast(db: Database, query: Query, sample_rank: int) -> Found:
@@ -191,7 +191,7 @@ def fast(db: Database, query: Query, sample_rank: int) -> Found:
     rows = _run(db, query, sql, sample_rank=sample_rank)
     floor = -2.0 if query.min_score is None else query.min_score
     return Found(
-        sql,
+        _shown(query, sql),
         [row[3:] for row in rows if row[3] is not None and row[4] >= floor],
         candidates=rows[0][0],
         matching=rows[0][1],
@@ -228,7 +228,7 @@ def scan(db: Database, query: Query) -> Found:
           {_above_min_score(query)}
         order by nearest.score desc, embeddings.id
         """
-    return Found(sql, _run(db, query, sql))
+    return Found(_shown(query, sql), _run(db, query, sql))
 
 
 @contextmanager
@@ -236,11 +236,10 @@ def condition_errors(db: Database, query: Query) -> Iterator[None]:
     """Raise InvalidInputError, in place of SQLite's error, where the condition is at fault."""
     try:
         if query.where:
-            _run(
-                db,
-                query,
-                f"explain with {_matching(query)} ours as (select 1) select row from matching",
-            )
+            # Alone, so that its parameters are counted too.
+            db.execute(
+                f"explain select 1 from embeddings where (\n{query.where}\n)", query.where_args
+            ).fetchall()
         yield
     except (db.conn.OperationalError, db.conn.ProgrammingError, db.conn.Warning) as error:
         if not query.where or any(words in str(error) for words in _NOT_OF_A_CONDITION):
@@ -265,14 +264,18 @@ def _run(db: Database, query: Query, sql: str, **more: Any) -> list[Any]:
     }
     if isinstance(query.where_args, Mapping):
         named = {f"_{name}": value for name, value in values.items()}
-        sql = sql.replace(_CONDITION, query.where or "")
-        return db.execute(sql, {**query.where_args, **named}).fetchall()
+        return db.execute(_shown(query, sql), {**query.where_args, **named}).fetchall()
     # The condition comes first and may have `?`, which count from 1: ours are the numbers after.
     first = len(query.where_args) + 1
     used = list(dict.fromkeys(re.findall(r":_(\w+)", sql)))
     numbered = re.sub(r":_(\w+)", lambda found: f"?{first + used.index(found[1])}", sql)
-    sql = numbered.replace(_CONDITION, query.where or "")
-    return db.execute(sql, [*query.where_args, *(values[name] for name in used)]).fetchall()
+    return db.execute(
+        _shown(query, numbered), [*query.where_args, *(values[name] for name in used)]
+    ).fetchall()
+
+
+def _shown(query: Query, sql: str) -> str:
+    return sql.replace(_CONDITION, query.where or "")
 
 
 def _matching(query: Query) -> str:

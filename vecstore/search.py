@@ -9,6 +9,7 @@ exact and scan give the same answer. fast finds 99 in 100 of the nearest on embe
 texts: see docs/performance.md.
 """
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -79,13 +80,10 @@ class _Search:
 
     def _exact(self, k: int) -> list[Row]:
         number = self._query.number
-        rows = self._step("exact", lambda: plans.exact(self._db, self._query, k)).rows
+        rows = self._step("exact", plans.exact, k).rows
         if len(rows) > number and rows[number - 1][1] == rows[number][1]:
             # vec0 chooses freely among equals, but ids decide: take all that share the last place.
-            farthest = 1 - rows[number][1] + _SLACK
-            rows = self._step(
-                "exact", lambda: plans.exact(self._db, self._query, MAX_K, farthest)
-            ).rows
+            rows = self._step("exact", plans.exact, MAX_K, 1 - rows[number][1] + _SLACK).rows
             if len(rows) + 1 >= MAX_K:
                 return self._scan()
         return rows[:number]
@@ -105,7 +103,7 @@ class _Search:
             return None
         rank = wanted / index.SAMPLED
         while rank <= MAX_K / index.SAMPLED:
-            found = self._step("fast", lambda: plans.fast(self._db, self._query, round(rank)))
+            found = self._step("fast", plans.fast, round(rank))
             enough = found.matching >= wanted / 2
             if enough and found.spilled <= _SPILLED * number:
                 return found.rows
@@ -115,11 +113,11 @@ class _Search:
         return None
 
     def _scan(self) -> list[Row]:
-        return self._step("scan", lambda: plans.scan(self._db, self._query)).rows
+        return self._step("scan", plans.scan).rows
 
-    def _step(self, plan: str, run: Callable[[], Found]) -> Found:
+    def _step(self, plan: str, run: Callable[..., Found], *how: float) -> Found:
         started = time.perf_counter()
-        found = run()
+        found = run(self._db, self._query, *how)
         seconds = time.perf_counter() - started
         self._steps.append(Step(plan, found.sql, seconds, len(found.rows), found.candidates))
         return found
@@ -131,7 +129,7 @@ def _candidates(number: int) -> float:
     Measured, for a recall of 0.99 on sentence embeddings and static ones: about 200 for 10 rows,
     1,600 to 2,700 for 100, and hardly more in larger collections.
     """
-    return 50 * float(number) ** (2 / 3)
+    return 50 * math.pow(number, 2 / 3)
 
 
 def vector_dimensions(db: Database, collection_id: int, dimensions: int) -> int | None:

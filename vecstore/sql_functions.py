@@ -19,7 +19,7 @@ import apsw
 from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
-from . import catalog, connection, dbapi, models, search
+from . import catalog, connection, dbapi, models, plans, search
 from .entries import encode_vector
 from .errors import DatabaseError, InvalidInputError
 from .models import EmbeddingModel
@@ -83,7 +83,7 @@ class _Functions:
         _, model_id = catalog.get(self._database(), collection)
         return self._vector(model_id, value)
 
-    def similar(self, collection: Any, value: Any, k: Any = _DEFAULT_K) -> list[search.Row]:
+    def similar(self, collection: Any, value: Any, k: Any = _DEFAULT_K) -> list[plans.Row]:
         """Return the rows of a collection that are most similar to a text or vector.
 
         Nothing is written: there may be a statement under way that writes.
@@ -93,7 +93,7 @@ class _Functions:
         db = self._database()
         collection_id, _ = catalog.get(db, collection)
         vector = _given_vector(value) or self.embed(collection, value)
-        query = search.Query(collection_id, vector or b"", k)
+        query = plans.Query(collection_id, vector or b"", k)
         return search.search(db, query, build_index=False) if vector else []
 
     def _embed(self, model_id: str, value: Any) -> bytes:
@@ -249,7 +249,7 @@ class _SimilarTable:
 class _SimilarCursor:
     """One call of the function."""
 
-    def __init__(self, similar: Callable[..., list[search.Row]]) -> None:
+    def __init__(self, similar: Callable[..., list[plans.Row]]) -> None:
         self._similar = similar
         self._rows: list[tuple[Any, ...]] = []
         self._position = 0

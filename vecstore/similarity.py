@@ -1,0 +1,294 @@
+"""The searches of a collection, and one over several."""
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from sqlite_utils import Database
+
+from . import errors, plans, search
+from .entries import Entry, encode_vector, id_text, read_entry
+from .models import EmbeddingModel
+from .plans import WhereArgs
+from .search import Step
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """How a search was answered: each statement with its plan, SQL, rows and seconds, in order.
+
+    There is more than one where the first looked at too few candidates. As text, for people.
+    """
+
+    entries: list[Entry]
+    steps: list[Step] = field(default_factory=list)
+
+    @property
+    def plan(self) -> str | None:
+        """The plan that gave the answer: "exact", "fast" or "scan"; None if nothing can match."""
+        return self.steps[-1].plan if self.steps else None
+
+    @property
+    def candidates(self) -> int | None:
+        """How many rows were chosen by their bits and compared exactly; None without `fast`."""
+        return self.steps[-1].candidates if self.steps else None
+
+    @property
+    def seconds(self) -> float:
+        """The time that all statements took."""
+        return sum(step.seconds for step in self.steps)
+
+    def __str__(self) -> str:
+        if not self.steps:
+            return "Nothing to compare with: no statement was run"
+        return "\n\n".join(map(_described, self.steps))
+
+
+class Searchable:
+    """What a Collection can be asked. `exact` is whether it is searched exactly by default."""
+
+    DoesNotExist = errors.DoesNotExist
+
+    id: int
+    name: str
+    model_id: str
+    db: Database
+    exact: bool
+
+    def model(self) -> EmbeddingModel:
+        """Return the embedding model."""
+        raise NotImplementedError
+
+    def similar(
+        self,
+        value: str | bytes,
+        number: int = 10,
+        prefix: str | None = None,
+        *,
+        where: str | None = None,
+        where_args: WhereArgs | None = None,
+        min_score: float | None = None,
+        exact: bool | None = None,
+    ) -> list[Entry]:
+        """Return the entries most similar to a value, which the model embeds, best first.
+
+        See similar_by_vector() for the parameters and the order.
+        """
+        vector = self.model().embed(value)
+        return self.similar_by_vector(
+            vector,
+            number,
+            prefix=prefix,
+            where=where,
+            where_args=where_args,
+            min_score=min_score,
+            exact=exact,
+        )
+
+    def similar_multi(
+        self,
+        values: Iterable[str | bytes],
+        number: int = 10,
+        prefix: str | None = None,
+        *,
+        where: str | None = None,
+        where_args: WhereArgs | None = None,
+        min_score: float | None = None,
+        exact: bool | None = None,
+    ) -> list[list[Entry]]:
+        """Return for each of many values what similar() does, embedding them in batches.
+
+        See similar_by_vector() for the parameters.
+        """
+        return [
+            self.similar_by_vector(
+                vector,
+                number,
+                prefix=prefix,
+                where=where,
+                where_args=where_args,
+                min_score=min_score,
+                exact=exact,
+            )
+            for vector in self.model().embed_multi(values)
+        ]
+
+    def similar_by_id(
+        self,
+        id: str,
+        number: int = 10,
+        prefix: str | None = None,
+        *,
+        where: str | None = None,
+        where_args: WhereArgs | None = None,
+        min_score: float | None = None,
+        exact: bool | None = None,
+    ) -> list[Entry]:
+        """Return the entries most similar to a stored one, which is itself left out.
+
+        Needs no model. An entry whose vector cannot be compared is similar to nothing. See
+        similar_by_vector() for the other parameters.
+
+        :raises DoesNotExist: there is no entry with that id
+        """
+        id = id_text(id)
+        blob = self._stored_vector(id)
+        query = self._query(blob, number, id, prefix, where, where_args, min_score, exact)
+        return self._search(query).entries
+
+    def similar_by_vector(
+        self,
+        vector: Sequence[float],
+        number: int = 10,
+        skip_id: str | None = None,
+        prefix: str | None = None,
+        *,
+        where: str | None = None,
+        where_args: WhereArgs | None = None,
+        min_score: float | None = None,
+        exact: bool | None = None,
+    ) -> list[Entry]:
+        """Return the entries most similar to a vector, best first; equal scores by id.
+
+        The search runs in SQL. Every score is exact. Of the most similar in a large collection (for
+        ten of them, from about 5,000 entries on), one in a hundred may be missed, unless `exact`.
+        All conditions apply before the most similar are taken. Entries whose vector cannot be
+        compared (zero, NaN, infinite) are left out, and to a zero vector nothing is similar.
+
+        :param number: how many to return, at most
+        :param skip_id: an id to leave out
+        :param prefix: only ids that start with this text, taken literally
+        :param where: only rows of the table `embeddings` that meet this condition in SQL, such as
+          "json_extract(metadata, '$.lang') = ?"; it may use all its columns, and cannot write
+        :param where_args: the values of its parameters: a list for ?, a dict for :name
+        :param min_score: only entries with at least this score
+        :param exact: True misses none; by default, what the collection's `exact` says
+        :raises DimensionError: the collection's vectors have another dimension
+        :raises InvalidInputError: the vector is empty or not finite, number is negative, or SQLite
+          cannot apply the condition
+        """
+        blob = encode_vector(vector, "The vector to search for")
+        skip_id = None if skip_id is None else id_text(skip_id)
+        query = self._query(blob, number, skip_id, prefix, where, where_args, min_score, exact)
+        return self._search(query).entries
+
+    def explain(
+        self,
+        value: str | bytes | Sequence[float],
+        number: int = 10,
+        skip_id: str | None = None,
+        prefix: str | None = None,
+        *,
+        where: str | None = None,
+        where_args: WhereArgs | None = None,
+        min_score: float | None = None,
+        exact: bool | None = None,
+    ) -> Explanation:
+        """Search for a value or a vector, and return how that was done.
+
+        See similar_by_vector() for the other parameters.
+        """
+        blob = encode_vector(self._vector_of(value), "The vector to search for")
+        query = self._query(blob, number, skip_id, prefix, where, where_args, min_score, exact)
+        return self._search(query)
+
+    def _vector_of(self, value: str | bytes | Sequence[float]) -> Sequence[float]:
+        return self.model().embed(value) if isinstance(value, str | bytes) else value
+
+    def _query(
+        self,
+        vector: object,
+        number: int,
+        skip_id: str | None,
+        prefix: str | None,
+        where: str | None,
+        where_args: WhereArgs | None,
+        min_score: float | None,
+        exact: bool | None,
+    ) -> plans.Query:
+        return plans.Query(
+            self.id,
+            vector if isinstance(vector, bytes) else b"",
+            number,
+            prefix or "",
+            skip_id,
+            where,
+            () if where_args is None else where_args,
+            min_score,
+            self.exact if exact is None else exact,
+        )
+
+    def _search(self, query: plans.Query) -> Explanation:
+        if not query.vector or len(query.vector) % 4:
+            return Explanation([])  # what another program stored, and cannot be compared
+        steps: list[Step] = []
+        rows = search.search(self.db, query, steps=steps)
+        return Explanation([read_entry(row) for row in rows], steps)
+
+    def _stored_vector(self, id: str) -> object:
+        row = self.db.execute(
+            "select embedding from embeddings where collection_id = ? and id = ?", [self.id, id]
+        ).fetchone()
+        if row is None:
+            raise self._no_such_id(id)
+        return row[0]
+
+    def _no_such_id(self, id: str) -> errors.DoesNotExist:
+        return self.DoesNotExist(f"ID not found in collection {self.name!r}: {id!r}")
+
+
+_Searchable = TypeVar("_Searchable", bound=Searchable)
+
+
+def similar_across(
+    collections: Iterable[_Searchable],
+    value: str | bytes | Sequence[float],
+    number: int = 10,
+    prefix: str | None = None,
+    *,
+    where: str | None = None,
+    where_args: WhereArgs | None = None,
+    min_score: float | None = None,
+    exact: bool | None = None,
+) -> list[tuple[_Searchable, Entry]]:
+    """Return what is most similar in several collections of one model: (collection, entry) pairs.
+
+    One ranking, best first; equal scores in the order of the collections, then by id. They may be
+    in several files. See Collection.similar_by_vector() for the other parameters.
+
+    :param value: a text or bytes, which are embedded once, or a vector
+    :raises ModelMismatchError: they have different models, whose scores do not compare
+    """
+    collections = list(collections)
+    for collection in collections:
+        if collection.model_id != collections[0].model_id:
+            raise errors.ModelMismatchError(
+                f"Collection {collection.name!r} has the model {collection.model_id!r}, and "
+                f"{collections[0].name!r} has {collections[0].model_id!r}: vectors of two models "
+                "cannot be compared"
+            )
+    if not collections:
+        return []
+    vector = collections[0]._vector_of(value)
+    found = [
+        (collection, entry)
+        for collection in collections
+        for entry in collection.similar_by_vector(
+            vector,
+            number,
+            prefix=prefix,
+            where=where,
+            where_args=where_args,
+            min_score=min_score,
+            exact=exact,
+        )
+    ]
+    return sorted(found, key=lambda pair: -(pair[1].score or 0.0))[:number]
+
+
+def _described(step: Step) -> str:
+    candidates = "" if step.candidates is None else f"{step.candidates} candidates, "
+    heading = f"{step.plan}: {candidates}{step.rows} rows, {1000 * step.seconds:.1f} ms"
+    lines = (line for line in textwrap.dedent(step.sql).splitlines() if line.strip())
+    return "\n".join((heading, *lines))
