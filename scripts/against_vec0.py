@@ -1,54 +1,40 @@
 """Speed beside a bare vec0 table, in the same run: machines differ, ratios last.
 
-    .venv/bin/python scripts/bench.py [--rows 100000] [--dimensions 384] [--folder DIR] [--tuned]
+    .venv/bin/python scripts/against_vec0.py [--rows 100000] [--dimensions 384] [--tuned]
 
 Loads the same random vectors, in the same batches of 100, into one vec0 table and through
 Collection.embed_multi() with a model that costs nothing; then asks both for the nearest ten. The
 bare table is in a file with SQLite's defaults and WAL mode; with --tuned, it has the larger pages
-and the memory map of vecstore's own files.
+and the memory map of vecstore's own files. Needs nothing but vecstore; scripts/bench measures more.
 """
 
 import argparse
 import array
+import inspect
 import random
 import sqlite3
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from sqlite_utils import Database
 
 import vecstore
+from benchmark.systems.with_vecstore import Prepared
 
 BATCH = 100
-
-
-class Prepared(vecstore.EmbeddingModel):
-    """Returns vectors made beforehand: the text is their number."""
-
-    model_id = "prepared"
-
-    def __init__(self, blobs: list[bytes]) -> None:
-        self.blobs = blobs
-
-    def embed_batch(
-        self,
-        items: Iterable[str | bytes],
-        *,
-        key: str | None = None,  # noqa: ARG002 - this model needs none
-    ) -> Iterator[tuple[float, ...]]:
-        return (vecstore.decode(self.blobs[int(item)]) for item in items)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--dimensions", type=int, default=384)
-    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--folder", type=Path, help="where the two files are while this runs")
     parser.add_argument("--tuned", action="store_true")
     arguments = parser.parse_args()
     generator = random.Random(0)
@@ -77,24 +63,38 @@ def open_bare(path: Path, tuned: bool) -> Database:
 
 def compare(folder: Path, bare: Database, blobs: list[bytes], queries: list[bytes]) -> None:
     bare_rate = len(blobs) / seconds(lambda: load_bare(bare, blobs))
-    collection = vecstore.Collection("bench", folder / "store.db", model=Prepared(blobs))
+    model = Prepared({str(number): blob for number, blob in enumerate(blobs)})
+    collection = vecstore.Collection("bench", folder / "store.db", model=model)
     entries = ((f"id-{n}", str(n), {"n": n}) for n in range(len(blobs)))
     rate = len(blobs) / seconds(
         lambda: collection.embed_multi_with_metadata(entries, store=True, batch_size=BATCH)
     )
     print(f"driver: {type(collection.db.conn).__module__}")
     print(f"load, rows/s: bare {bare_rate:,.0f}, vecstore {rate:,.0f}: 1/{bare_rate / rate:.2f}")
-    times: dict[str, list[float]] = {"bare": [], "vecstore": []}
-    for query in queries:  # in turn: noise hits both
-        vector = vecstore.decode(query)
-        times["bare"].append(seconds(partial(search_bare, bare, query)))
-        times["vecstore"].append(seconds(partial(collection.similar_by_vector, vector)))
-    bare_ms, ms = (statistics.median(times[name]) * 1000 for name in ("bare", "vecstore"))
-    print(f"search, ms: bare {bare_ms:.1f}, vecstore {ms:.1f}: {ms / bare_ms:.2f}")
+    compare_search(bare, collection, queries, {})
+    if "exact" in inspect.signature(collection.similar_by_vector).parameters:
+        compare_search(bare, collection, queries, {"exact": True})
     bare.close()
     collection.db.close()
     for name in ("bare.db", "store.db"):
         print(f"{name}: {(folder / name).stat().st_size / 1e6:.1f} MB")
+
+
+def compare_search(
+    bare: Database,
+    collection: vecstore.Collection,
+    queries: list[bytes],
+    options: dict[str, Any],
+) -> None:
+    times: dict[str, list[float]] = {"bare": [], "vecstore": []}
+    for query in queries:  # in turn: noise hits both
+        vector = vecstore.decode(query)
+        times["bare"].append(seconds(partial(search_bare, bare, query)))
+        search = partial(collection.similar_by_vector, vector, **options)
+        times["vecstore"].append(seconds(search))
+    bare_ms, ms = (statistics.median(times[key]) * 1000 for key in ("bare", "vecstore"))
+    name = "vecstore" + "".join(f", {option}" for option in options)
+    print(f"search, ms: bare {bare_ms:.1f}, {name} {ms:.1f}: {ms / bare_ms:.2f}")
 
 
 def load_bare(db: Database, blobs: list[bytes]) -> None:
