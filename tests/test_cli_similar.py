@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -104,8 +105,41 @@ def test_a_table_is_as_wide_as_the_terminal(database, monkeypatch):
 
 
 def test_plain_and_table_exclude_each_other(database):
-    message = "--plain and --table cannot be used together"
-    assert usage_error("similar", "demo", "1", "-d", database, "-p", "--table") == message
+    message = "--plain, --table and --explain cannot be used together"
+    for two in (("-p", "--table"), ("-p", "--explain"), ("--explain", "--table")):
+        assert usage_error("similar", "demo", "1", "-d", database, *two) == message
+
+
+def test_conditions(database):
+    def ids(*options):
+        return found(output("similar", "demo", *options, "-d", database))
+
+    sad = ["--where", "json_extract(metadata, '$.sad')"]
+    assert ids("1", *sad) == ids("-c", "hello world", *sad) == ["2"]
+    named = ["--where", "id = :one\nor content = :two -- both", "--param", "one", "2"]
+    assert ids("1", *named, "--param", "two", "a\nb\tc", "--exact") == ["2", "x/3"]
+    assert ids("1", "--min-score", "0.9") == ["2"]
+    assert ids("1", "--min-score", "0.9", "--prefix", "x") == []
+
+
+def test_a_broken_condition_is_an_error_of_one_line(database):
+    options = ["-d", database, "--where", "nope\n= 1; drop table embeddings"]
+    message = error("similar", "demo", "1", *options)
+    assert message.startswith("where='nope\\n= 1; drop table embeddings' with where_args={} cannot")
+    message = error(
+        "similar", "demo", "1", "-d", database, "--where", "id = :a", "--param", "b", ""
+    )
+    assert "cannot be applied to the rows of `embeddings`" in message
+
+
+def test_how_a_search_is_done(database):
+    text = output("similar", "demo", "1", "-d", database, "-n", "2", "--explain")
+    assert re.match(r"exact: 2 rows, \d+\.\d ms\nwith nearest as materialized \(\n", text)
+    text = output("similar", "demo", "1", "-d", database, "--explain", "--where", "id = 'x/3'")
+    assert re.match(r"scan: 1 rows, .*  where \(\n    id = 'x/3'\n", text, re.DOTALL)
+    assert output("similar", "demo", "1", "-n", "0", "-d", database, "--explain") == (
+        "Nothing to compare with: no statement was run\n"
+    )
 
 
 @pytest.mark.parametrize("content", [["-c", "a"], ["-i", "-"], ["-c", ""]])

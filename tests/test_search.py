@@ -254,3 +254,122 @@ def test_one_long_row_takes_less_than_a_megabyte(open_db, path):
     assert [e.id for e in collection.similar("2 " * 1536)] == ["a"]
     collection.db.close()
     assert Path(path).stat().st_size < 1_000_000
+
+
+CONDITIONS = [
+    ("id > ? and id like ?", ["a100", "%2"], lambda id: id > "a100" and id.endswith("2")),
+    (
+        "id in (:one, :two)",
+        {"one": "a002", "two": "b003", "three": 3},
+        {"a002", "b003"}.__contains__,
+    ),
+    ("embeddings.id = 'a002' or collection_id <> 1 -- comment", None, "a002".__eq__),
+    ("id = ?2 or id = ?1", ["a002", "b003"], {"a002", "b003"}.__contains__),
+    ("id < 'a010' /* :_vector ? */", [], lambda id: id < "a010"),
+    ("metadata is not null", None, lambda id: False),
+    ("1) or (0", None, lambda id: True),
+]
+
+
+@pytest.mark.parametrize(("where", "where_args", "meets"), CONDITIONS)
+@pytest.mark.parametrize("number", [5, 5000])
+def test_a_condition_in_sql(numbers, where, where_args, meets, number):
+    collection, vectors = numbers
+    query = pseudorandom("query")
+    expected = brute_force({id: v for id, v in vectors.items() if meets(id)}, query, number)
+    given = {"where": where, "where_args": where_args}
+    assert found(collection.similar_by_vector(query, number, **given)) == expected
+    assert found(collection.explain(query, number, **given).entries) == expected
+    without = brute_force(
+        {id: v for id, v in vectors.items() if meets(id)}, vectors["a002"], number, "a002", "a"
+    )
+    assert found(collection.similar_by_id("a002", number, "a", **given)) == without
+
+
+@pytest.mark.parametrize(
+    ("where", "where_args"),
+    [
+        ("nope = 1", None),
+        ("id =", None),
+        ("1); delete from embeddings; --", None),
+        ("1; delete from embeddings", None),
+        ("delete from embeddings", None),
+        ("id = ?", None),
+        ("id = ?", ["a", "b"]),
+        ("id = :name", {"other": 1}),
+        ("id = ?", [object()]),
+        ("json_extract(id, '$.a') = 1", None),
+        ("id match 'a'", None),
+        ("count(*) > 1", None),
+        (5, None),
+        ("id = ?", "a"),
+        (None, ["a"]),
+    ],
+)
+@pytest.mark.parametrize("exact", [False, True])
+def test_a_broken_condition_is_an_error_and_writes_nothing(numbers, where, where_args, exact):
+    collection, _ = numbers
+    with pytest.raises(vecstore.InvalidInputError, match="where"):
+        collection.similar_by_id("a000", where=where, where_args=where_args, exact=exact)
+    assert collection.count() == 300
+
+
+def test_a_minimum_score(numbers):
+    collection, vectors = numbers
+    query = pseudorandom("query")
+    for number in (10, 5000):
+        scores = [e.score for e in collection.similar_by_vector(query, number, min_score=0.5)]
+        expected = [score for _, score in brute_force(vectors, query, number)]
+        assert scores == [score for score in expected if score.expected >= 0.5]
+        assert len(scores) > 5
+    assert collection.similar_by_vector(query, min_score=1.1) == []
+    with pytest.raises(ValueError, match="min_score is '0.5'"):
+        collection.similar_by_vector(query, min_score="0.5")
+
+
+def test_how_a_search_was_answered(numbers):
+    collection, vectors = numbers
+    explanation = collection.explain(vectors["a000"], 3, prefix="b")
+    assert explanation.plan == "scan"
+    assert explanation.candidates is None
+    assert explanation.entries == collection.similar_by_vector(vectors["a000"], 3, prefix="b")
+    assert explanation.seconds == sum(step.seconds for step in explanation.steps) > 0
+    assert str(explanation).startswith("scan: 3 rows, ")
+    assert collection.explain(id="a000").entries == collection.similar_by_id("a000")
+    assert collection.explain(vectors["a000"], 0).plan is None
+    for wrong in ({}, {"value": [1.0], "id": "a000"}):
+        with pytest.raises(ValueError, match="takes a value to search for, or else id="):
+            collection.explain(**wrong)
+    with pytest.raises(vecstore.DoesNotExist, match="ID not found"):
+        collection.explain(id="nope")
+
+
+def test_several_collections_give_one_ranking(numbers, closing):
+    collection, vectors = numbers
+    elsewhere = closing(vecstore.connect())
+    others = [
+        Collection("others", collection.db, model=Vectors()),
+        Collection("elsewhere", elsewhere, model=Vectors()),
+        Collection("empty", collection.db, model=Vectors()),
+    ]
+    fill(others[0], {"x": vectors["a000"], "y": pseudorandom("y")})
+    fill(others[1], {"a000": vectors["a000"], "b": [0.0] * 8})
+    text = " ".join(map(str, vectors["a000"]))
+    for value in (text, vectors["a000"]):
+        ranking = vecstore.similar_across([collection, *others], value, 4)
+        assert [(c.name, e.id) for c, e in ranking[:3]] == [
+            ("numbers", "a000"),
+            ("others", "x"),
+            ("elsewhere", "a000"),
+        ]
+        assert ranking[3] == (collection, collection.similar_by_id("a000")[0])
+    few = vecstore.similar_across([collection, *others], text, where="id in ('y', 'b')")
+    assert [entry.id for _, entry in few] == ["y"]
+    assert vecstore.similar_across([], text) == []
+
+
+def test_collections_of_two_models_have_no_common_ranking(numbers, model):
+    collection, vectors = numbers
+    other = Collection("words", collection.db, model=model)
+    with pytest.raises(vecstore.ModelMismatchError, match="'words' has the model 'word-lengths'"):
+        vecstore.similar_across([collection, other], vectors["a000"])

@@ -12,6 +12,8 @@ on vec_embeddings_D_ids carry each change on to the vec0 tables. So they see eve
 whatever program, and are rolled back with it.
 """
 
+from functools import cache
+
 from sqlite_utils import Database
 
 from . import bits, connection
@@ -128,6 +130,7 @@ def comparable(row: str, dimensions: int) -> str:
            END"""
 
 
+@cache  # each search asks for it
 def _schema(dimensions: int) -> list[str]:
     """Return the statements that create an index, with the one integer that they depend on."""
     return [*_tables(dimensions), *_embeddings_triggers(dimensions), *_ids_triggers(dimensions)]

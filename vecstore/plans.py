@@ -10,7 +10,7 @@ vector cannot be compared.
 
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +26,7 @@ _CONDITION = "\0"  # stands for it in SQL until our parameters have their names 
 _NOT_OF_A_CONDITION = ("locked", "interrupted", "I/O", "full", "closed", "thread")
 
 Row = tuple[str, float, str | None, str | None]  # id, score, content, metadata
-WhereArgs = Sequence[Any] | Mapping[str, Any]
+WhereArgs = Sequence[Any] | dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Query:
         if not isinstance(self.where, str | None):
             raise InvalidInputError(f"where is {self.where!r}: it must be a condition in SQL")
         if isinstance(self.where_args, str | bytes) or not isinstance(
-            self.where_args, Sequence | Mapping
+            self.where_args, Sequence | dict
         ):
             raise InvalidInputError(f"where_args is {self.where_args!r}: it must be a list or dict")
         if self.where_args and not self.where:
@@ -262,7 +262,7 @@ def _run(db: Database, query: Query, sql: str, **more: Any) -> list[Any]:
         "min_score": query.min_score,
         **more,
     }
-    if isinstance(query.where_args, Mapping):
+    if isinstance(query.where_args, dict):
         named = {f"_{name}": value for name, value in values.items()}
         return db.execute(_shown(query, sql), {**query.where_args, **named}).fetchall()
     # The condition comes first and may have `?`, which count from 1: ours are the numbers after.

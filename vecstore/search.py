@@ -104,11 +104,11 @@ class _Search:
         rank = wanted / index.SAMPLED
         while rank <= MAX_K / index.SAMPLED:
             found = self._step("fast", plans.fast, round(rank))
+            if found.candidates == MAX_K:
+                break  # vec0 left some out, and their bits may be no farther
             enough = found.matching >= wanted / 2
             if enough and found.spilled <= _SPILLED * number:
                 return found.rows
-            if found.candidates == MAX_K:
-                break
             rank *= _WIDER if enough else max(2, wanted / max(found.matching, 1))
         return None
 

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
@@ -175,25 +175,30 @@ class Searchable:
 
     def explain(
         self,
-        value: str | bytes | Sequence[float],
+        value: str | bytes | Sequence[float] | None = None,
         number: int = 10,
-        skip_id: str | None = None,
         prefix: str | None = None,
         *,
+        id: str | None = None,
         where: str | None = None,
         where_args: WhereArgs | None = None,
         min_score: float | None = None,
         exact: bool | None = None,
     ) -> Explanation:
-        """Search for a value or a vector, and return how that was done.
+        """Search for a value, for a vector or like an id, and return how that was done.
 
-        See similar_by_vector() for the other parameters.
+        See similar_by_vector() for the other parameters, and for what is raised.
         """
-        blob = encode_vector(self._vector_of(value), "The vector to search for")
-        query = self._query(blob, number, skip_id, prefix, where, where_args, min_score, exact)
+        if (value is None) == (id is None):
+            raise errors.InvalidInputError("explain() takes a value to search for, or else id=")
+        if id is None:
+            blob: object = encode_vector(self._vector_of(value), "The vector to search for")
+        else:
+            blob = self._stored_vector(id := id_text(id))
+        query = self._query(blob, number, id, prefix, where, where_args, min_score, exact)
         return self._search(query)
 
-    def _vector_of(self, value: str | bytes | Sequence[float]) -> Sequence[float]:
+    def _vector_of(self, value: Any) -> Sequence[float]:
         return self.model().embed(value) if isinstance(value, str | bytes) else value
 
     def _query(

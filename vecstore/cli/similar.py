@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 
-from ..collection import Collection
 from ..entries import Entry
 from .options import (
     content_options,
@@ -28,8 +27,22 @@ from .options import (
     "-n", "--number", type=int, default=10, show_default=True, help="How many entries to return."
 )
 @click.option("--prefix", metavar="TEXT", help="Only ids that start with this text.")
+@click.option(
+    "--where", metavar="SQL", help="Only rows of the table embeddings that meet this condition."
+)
+@click.option(
+    "--param",
+    "where_args",
+    type=(str, str),
+    multiple=True,
+    metavar="NAME VALUE",
+    help="A text for :NAME in the condition; may be given many times.",
+)
+@click.option("--min-score", type=float, help="Only entries with at least this score.")
+@click.option("--exact", is_flag=True, help="Miss nothing in a large collection; slower.")
 @click.option("-p", "--plain", is_flag=True, help="Print text, not JSON.")
 @click.option("--table", is_flag=True, help="Print a table as wide as the terminal.")
+@click.option("--explain", is_flag=True, help="Print how the search was done: plan, times, SQL.")
 @key_option
 @database_option
 def similar(
@@ -40,8 +53,13 @@ def similar(
     binary: bool,
     number: int,
     prefix: str | None,
+    where: str | None,
+    where_args: tuple[tuple[str, str], ...],
+    min_score: float | None,
+    exact: bool,
     plain: bool,
     table: bool,
+    explain: bool,
     key: str | None,
     database: Path,
 ) -> None:
@@ -51,36 +69,38 @@ def similar(
       vecstore similar pets -c "a dog in a good mood" -n 3
       vecstore similar pets hound --table
       vecstore similar pets -i letter.txt --prefix c
+      vecstore similar pets hound --where "json_extract(metadata, '$.colour') = :c" --param c red
 
     One JSON object a line: id, score, content and metadata, the most similar first. The score is
     the cosine similarity, up to 1.0. A search needs the model of the collection; a search for the
     entries like one that is stored, by its ID, needs none.
     """
     has_content = content is not None or input is not None
-    if plain and table:
-        raise click.UsageError("--plain and --table cannot be used together")
+    if plain + table + explain > 1:
+        raise click.UsageError("--plain, --table and --explain cannot be used together")
     if id and has_content:
         raise click.UsageError("Search for an ID or for content (-c, -i), not both")
     if not id and not has_content:
         raise click.ClickException("Must provide content or an ID for the comparison")
     with existing_collection(database, collection) as opened:
-        if id:
-            found = opened.similar_by_id(id, number, prefix)
-        else:
-            value = read_content(content, input, binary)
-            found = _similar(opened, value, key, number, prefix)
-    if table:
-        _print_table(found)
-        return
-    for entry in found:
-        _print_plain(entry) if plain else click.echo(json.dumps(asdict(entry)))
-
-
-def _similar(
-    collection: Collection, value: str | bytes, key: str | None, number: int, prefix: str | None
-) -> list[Entry]:
-    vector = collection.model().embed(value, key=key)
-    return collection.similar_by_vector(vector, number, prefix=prefix)
+        value = None if id else read_content(content, input, binary)
+        found = opened.explain(
+            None if value is None else opened.model().embed(value, key=key),
+            number,
+            prefix,
+            id=id,
+            where=where,
+            where_args=dict(where_args),
+            min_score=min_score,
+            exact=exact,
+        )
+    if explain:
+        click.echo(found)
+    elif table:
+        _print_table(found.entries)
+    else:
+        for entry in found.entries:
+            _print_plain(entry) if plain else click.echo(json.dumps(asdict(entry)))
 
 
 def _print_plain(entry: Entry) -> None:
