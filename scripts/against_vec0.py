@@ -10,7 +10,6 @@ and the memory map of vecstore's own files. Needs nothing but vecstore; scripts/
 
 import argparse
 import array
-import inspect
 import random
 import sqlite3
 import statistics
@@ -72,8 +71,7 @@ def compare(folder: Path, bare: Database, blobs: list[bytes], queries: list[byte
     print(f"driver: {type(collection.db.conn).__module__}")
     print(f"load, rows/s: bare {bare_rate:,.0f}, vecstore {rate:,.0f}: 1/{bare_rate / rate:.2f}")
     compare_search(bare, collection, queries, {})
-    if "exact" in inspect.signature(collection.similar_by_vector).parameters:
-        compare_search(bare, collection, queries, {"exact": True})
+    compare_search(bare, collection, queries, {"exact": True})
     bare.close()
     collection.db.close()
     for name in ("bare.db", "store.db"):

@@ -69,7 +69,7 @@ def similar(
       vecstore similar pets -c "a dog in a good mood" -n 3
       vecstore similar pets hound --table
       vecstore similar pets -i letter.txt --prefix c
-      vecstore similar pets hound --where "json_extract(metadata, '$.colour') = :c" --param c red
+      vecstore similar pets hound --where "length(content) > 10" --exact
 
     One JSON object a line: id, score, content and metadata, the most similar first. The score is
     the cosine similarity, up to 1.0. A search needs the model of the collection; a search for the

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from array import array
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -33,7 +32,6 @@ class Prepared(vecstore.EmbeddingModel):
 
 
 class VecstoreDefault(System):
-    can_filter = "where" in inspect.signature(vecstore.Collection.similar_by_vector).parameters
     can_change = True
     exact: ClassVar[bool | None] = None
 
