@@ -87,7 +87,7 @@ def test_a_large_collection_is_searched_by_bits_and_scores_are_exact(many):
     assert entry.score == pytest.approx(score, abs=1e-6)
 
 
-@pytest.mark.parametrize("number", [1, 10, 20])
+@pytest.mark.parametrize("number", [1, 10, 15])
 def test_the_fast_plan_finds_99_in_100(many, number):
     assert many.explain(QUERIES[0], number).plan == "fast"
     assert recall(many, number) >= 0.99
@@ -127,6 +127,14 @@ def test_a_collection_can_be_set_to_search_exactly(many):
     assert exact.explain(QUERIES[0]).plan == "exact"
     assert exact.explain(QUERIES[0], exact=False).plan == "fast"
     assert many.explain(QUERIES[0]).plan == "fast"
+
+
+def test_a_small_collection_is_searched_exactly(many):
+    small = Collection("small", many.db, model=Vectors())
+    small.embed_multi((str(n), " ".join(map(str, VECTORS[n]))) for n in range(100))
+    for number in (1, 10, 100):
+        assert small.explain(QUERIES[0], number).plan == "exact"
+    small.delete()
 
 
 def test_min_score_and_skip_id(many):

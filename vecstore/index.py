@@ -93,12 +93,13 @@ def has_bits(dimensions: int) -> bool:
     return bits.count(dimensions) > 0
 
 
-def count_chunks(db: Database, collection_id: int, dimensions: int) -> int:
-    """Return how many chunks of bits a collection has, without reading them.
+def count_rows(db: Database, collection_id: int, dimensions: int) -> int:
+    """Return about how many vectors a collection has in the bit table, without reading them.
 
-    Times `bit_chunk_rows()`, that is about its number of vectors: space that was deleted counts.
+    That is what its chunks of bits hold, except for the last of each partition, which may hold
+    little. Rows that were deleted may count.
     """
-    found = db.execute(
+    chunks = db.execute(
         f"""
         select count(*)
         from vec_embeddings_{dimensions}_bits_chunks
@@ -106,12 +107,7 @@ def count_chunks(db: Database, collection_id: int, dimensions: int) -> int:
         """,
         [collection_id],
     ).fetchone()
-    return int(found[0])
-
-
-def bit_chunk_rows(dimensions: int) -> int:
-    """Return how many rows of bits a chunk holds."""
-    return min(8 * _chunk_rows(dimensions), _MAX_CHUNK_ROWS)
+    return max(int(chunks[0]) - 2, 0) * _bit_chunk_rows(dimensions)
 
 
 def comparable(row: str, dimensions: int) -> str:
@@ -166,7 +162,7 @@ def _tables(d: int) -> list[str]:
                collection_id integer partition key,
                sample integer partition key,
                embedding bit[{bits.count(d)}],
-               chunk_size={bit_chunk_rows(d)}
+               chunk_size={_bit_chunk_rows(d)}
             )
             """,
             f"""
@@ -184,6 +180,11 @@ def _chunk_rows(dimensions: int) -> int:
     dimensions would take 6 MB.
     """
     return min(max(_CHUNK_BYTES // (4 * dimensions) // 8 * 8, 8), _MAX_CHUNK_ROWS)
+
+
+def _bit_chunk_rows(dimensions: int) -> int:
+    """Return how many rows of bits a chunk holds: more than of vectors, for a fast scan."""
+    return min(8 * _chunk_rows(dimensions), _MAX_CHUNK_ROWS)
 
 
 def _embeddings_triggers(d: int) -> list[str]:

@@ -165,6 +165,7 @@ def fast(db: Database, query: Query, sample_rank: int) -> Found:
         nearest as materialized (
           select row, bits, score
           from compared
+          where score is not null
           order by score desc, id
           limit :_number
         ),
@@ -296,7 +297,7 @@ def _matching(query: Query) -> str:
 
 
 def _joined_to_matching(query: Query) -> str:
-    return "join matching on matching.row = embeddings.rowid" if query.where else ""
+    return "cross join matching on matching.row = embeddings.rowid" if query.where else ""
 
 
 def _above_min_score(query: Query) -> str:

@@ -98,8 +98,8 @@ class _Search:
         wanted = _candidates(number)
         if not index.has_bits(dimensions) or wanted > MAX_K:
             return None
-        chunks = index.count_chunks(self._db, self._query.collection_id, dimensions)
-        if chunks * index.bit_chunk_rows(dimensions) < _ROWS_PER_CANDIDATE * wanted:
+        rows = index.count_rows(self._db, self._query.collection_id, dimensions)
+        if rows < _ROWS_PER_CANDIDATE * wanted:
             return None
         rank = wanted / index.SAMPLED
         while rank <= MAX_K / index.SAMPLED:
