@@ -42,6 +42,7 @@ LAYERS = {
     "preview": 3,
     "similarity": 3,
     "collection": 3,
+    "maintenance": 3,
     "": 3,  # the package itself: the public names
     "cli": 4,
     "datasette_plugin": 4,

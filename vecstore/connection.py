@@ -60,10 +60,9 @@ def connect(
         driver = "sqlite3" if usable else "apsw"
     if name != ":memory:":
         _check_path(Path(name), read_only)
-    conn = _open(name, driver, read_only)
+    conn = bare(name, driver, read_only)
     try:
-        set_busy_timeout(conn, timeout)
-        _check_is_database(conn, name)
+        _check_is_database(conn, name, timeout)
         enforce_foreign_keys(conn)
         configure(conn, new_file=name != ":memory:" and not read_only)
         db = Database(conn)
@@ -74,6 +73,25 @@ def connect(
         raise
     db.memory = name == ":memory:"
     return db
+
+
+def connect_to_read(path: str | Path, *, driver: Driver = "auto") -> Database:
+    """Open a SQLite file that there is, and refuse what would write to it.
+
+    Where it can be written all the same, SQLite removes the files that it makes for readers.
+
+    :raises DatabaseError: there is no such file, or it is no SQLite database
+    """
+    file = Path(path)
+    can_write = is_writable(file) and file.exists() and file.stat().st_size > 0
+    db = connect(file, driver=driver, read_only=not can_write)
+    db.conn.execute("pragma query_only = on")
+    return db
+
+
+def is_writable(path: Path) -> bool:
+    """Return whether a file and its folder can be written to."""
+    return os.access(path, os.W_OK) and os.access(path.absolute().parent, os.W_OK)
 
 
 def configure(conn: Any, *, new_file: bool) -> None:
@@ -208,7 +226,8 @@ def is_unwritable(error: Exception) -> bool:
     return "readonly" in message or "locked" in message or "full" in message
 
 
-def _open(name: str, driver: str, read_only: bool) -> Any:
+def bare(name: str, driver: str, read_only: bool = False) -> Any:
+    """Open a file as its SQLite library does: nothing is loaded or set, and a new file is empty."""
     library = "apsw" if driver == "apsw" else sqlite3.__name__.partition(".")[0]
     opener = _open_apsw if driver == "apsw" else _open_sqlite3
     with guard.opening(name, library):
@@ -258,8 +277,9 @@ def _check_path(path: Path, read_only: bool) -> None:
         raise DatabaseError(f"{path.parent} does not exist: make that folder first")
 
 
-def _check_is_database(conn: Any, name: str) -> None:
+def _check_is_database(conn: Any, name: str, timeout: float) -> None:
     try:
+        set_busy_timeout(conn, timeout)
         conn.execute("pragma schema_version").fetchone()
     except conn.DatabaseError as error:
         remedy = " (open it with vecstore.connect(path, read_only=True))"

@@ -58,7 +58,11 @@ def is_ours(db: Database) -> bool:
     return bool(llm_migrations.applied(db))
 
 
-def _is_current(db: Database) -> bool:
+def pending(db: Database) -> list[str]:
+    """Return the migrations that a database does not have, llm's and ours.
+
+    :raises NewerSchemaError: it has some that this version does not know
+    """
     known = {migration.name for migration in vecstore_migrations._migrations}
     applied = {migration.name for migration in vecstore_migrations.applied(db)}
     if applied - known:
@@ -66,7 +70,24 @@ def _is_current(db: Database) -> bool:
             f"The database has the migrations {', '.join(sorted(applied - known))}, which this "
             "vecstore does not know: upgrade it with pip install -U sqlite-vecstore"
         )
-    return applied == known and not llm_migrations.pending(db) and not _lost(db)
+    of_llm = [migration.name for migration in llm_migrations.pending(db)]
+    return of_llm + sorted(known - applied)
+
+
+def drop_renewable(db: Database) -> None:
+    """Remove our triggers and views, which the next vecstore that opens the file makes again.
+
+    Belongs inside a transaction.
+    """
+    found = {(kind, name) for kind, name in db.execute("select type, name from sqlite_master")}
+    for made in _RENEWABLE.values():
+        for kind, name in (thing.split() for thing in sorted(made)):
+            if (kind, name) in found:
+                db.execute(f"DROP {kind} {name}")
+
+
+def _is_current(db: Database) -> bool:
+    return not pending(db) and not _lost(db)
 
 
 def _lost(db: Database) -> list[str]:

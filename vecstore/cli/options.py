@@ -12,7 +12,7 @@ from sqlite_utils import Database
 
 from .. import catalog
 from ..collection import Collection
-from ..connection import connect
+from ..connection import connect, connect_to_read, is_writable
 from ..errors import DatabaseError
 from ..models import (
     EmbeddingModel,
@@ -170,30 +170,19 @@ def existing_collection(path: Path, name: str) -> Iterator[Collection]:
 
 def open_existing(path: Path) -> Database:
     """Open a file that there is, for reading only where it cannot be written."""
-    return _open(path, read_only=not is_writable(path))
+    _check_exists(path)
+    return connect(path, driver="apsw", read_only=not is_writable(path))
 
 
 def open_to_read(path: Path) -> Database:
-    """Open a file that there is, for reading only.
-
-    Where it can be written all the same, SQLite removes the files that it makes for readers.
-    """
-    can_write = is_writable(path) and path.exists() and path.stat().st_size > 0
-    db = _open(path, read_only=not can_write)
-    if can_write:
-        db.conn.execute("pragma query_only = on")
-    return db
+    """Open a file that there is, for reading only."""
+    _check_exists(path)
+    return connect_to_read(path, driver="apsw")
 
 
-def is_writable(path: Path) -> bool:
-    """Return whether a file and its folder can be written to."""
-    return os.access(path, os.W_OK) and os.access(path.absolute().parent, os.W_OK)
-
-
-def _open(path: Path, *, read_only: bool) -> Database:
+def _check_exists(path: Path) -> None:
     if not path.exists():
         raise DatabaseError(
             f"There is no database {path}: 'vecstore embed' makes one, and -d or VECSTORE_DB names "
             "another"
         )
-    return connect(path, driver="apsw", read_only=read_only)

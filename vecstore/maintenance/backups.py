@@ -1,0 +1,121 @@
+"""Copies a database while others write to it."""
+
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from .. import connection, extension, schema
+from ..errors import DatabaseError
+from . import files, indexes
+
+_PAGES = 1000  # that are copied between two looks for ^C
+_HEADER = b"SQLite format 3\0"
+
+
+@dataclass(frozen=True)
+class Backup:
+    """What a backup holds.
+
+    Attributes:
+        collections: how many
+        embeddings: how many
+        bytes: the size of the file
+    """
+
+    collections: int
+    embeddings: int
+    bytes: int
+
+
+def backup(db: Database | str | Path, target: str | Path, *, plain: bool = False) -> Backup:
+    """Copy a database as it is at this moment into a file, in place of an older copy.
+
+    Others may write meanwhile (in WAL mode; else they wait). The copy is made beside the target,
+    checked (SQLite's integrity_check, and the number of rows) and on the disk before it takes the
+    target's place. If that fails, the target is as it was, and nothing else is left; a process that
+    is killed leaves `TARGET.….tmp`.
+
+    :param db: a sqlite_utils.Database, or the path of a file
+    :param plain: leave out the index, triggers and views, so that any program with SQLite can write
+      to the copy; the next vecstore that opens it makes them again
+    :raises DatabaseError: the target is the database itself, in use or something else than a
+      SQLite database; the copy is damaged, as the database must be; a transaction is open
+    :raises MissingFileError: there is no such database
+    """
+    target = Path(target).resolve()
+    with files.opened(db, read_only=True) as source:
+        files.refuse_transaction(source, "A database cannot be copied")
+        _check_target(source, target)
+        library = extension.library(source.conn)
+        driver: connection.Driver = "apsw" if library == "apsw" else "sqlite3"
+        with files.replacing(target) as temporary:
+            counts = _copy(source, temporary, driver)
+            with closing(connection.connect(temporary, driver=driver)) as copy:
+                if plain:
+                    _make_plain(copy)
+                _verify(copy, counts, files.name_of(source))
+            size = temporary.stat().st_size
+            _check_target(source, target)
+        return Backup(*counts, size)
+
+
+def _check_target(source: Database, target: Path) -> None:
+    """Raise DatabaseError if a copy must not take the place of a file."""
+    name = files.name_of(source)
+    if not target.parent.is_dir():
+        raise DatabaseError(f"{target.parent} does not exist: make that folder first")
+    for ending in ("-wal", "-journal"):
+        if target.with_name(target.name + ending).exists():
+            raise DatabaseError(
+                f"{target}{ending} exists, so a program has {target} open, or had when it crashed: "
+                "end it, and open the file once, with 'vecstore check' for instance"
+            )
+    if not target.exists():
+        return
+    if Path(name).exists() and target.samefile(name):
+        raise DatabaseError(f"{target} is the database itself: name another file for the copy")
+    if not target.is_file():
+        raise DatabaseError(f"{target} is no file: name one for the copy")
+    with target.open("rb") as file:
+        beginning = file.read(len(_HEADER))
+    if beginning not in (b"", _HEADER):
+        raise DatabaseError(f"{target} is no SQLite database, and would be lost: name another file")
+
+
+def _copy(source: Database, path: Path, driver: connection.Driver) -> tuple[int, int]:
+    """Copy a database, as it is at one moment, and return how many rows it has of both tables."""
+    with closing(connection.bare(str(path), driver)) as copy:
+        source.execute("begin")
+        try:
+            counts = _counts(source)
+            source.conn.backup(copy, pages=_PAGES)
+        finally:
+            source.execute("rollback")
+    return counts
+
+
+def _counts(db: Database) -> tuple[int, int]:
+    tables = [db["collections"], db["embeddings"]]
+    collections, embeddings = (table.count if table.exists() else 0 for table in tables)
+    return collections, embeddings
+
+
+def _make_plain(copy: Database) -> None:
+    with connection.transaction(copy):
+        indexes.drop(copy)
+        schema.drop_renewable(copy)
+    copy.execute("vacuum")
+    copy.execute("pragma journal_mode = delete").fetchall()
+
+
+def _verify(copy: Database, counts: tuple[int, int], name: str) -> None:
+    found = [message for (message,) in copy.execute("pragma integrity_check")]
+    if found != ["ok"]:
+        raise DatabaseError(
+            f"The copy of {name} is damaged ({found[0]}), and an older one was kept: "
+            "'vecstore check' tells whether the database is"
+        )
+    if _counts(copy) != counts:
+        raise DatabaseError(f"The copy of {name} has not all rows, and an older one was kept")

@@ -1,0 +1,335 @@
+"""Whether a database is sound: the file, its schema, the rows, and the index against the rows.
+
+Every statement reads a few thousand rows and is done. So no writer waits for long, nothing is kept
+in memory, and each row is compared with the index as of one moment. Only `integrity_check`, of
+SQLite, reads the whole file at once.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+
+from .. import schema, vectors
+from ..errors import DatabaseError
+from . import files, index_checks, reference
+from .report import CheckReport, Tally, plural
+
+_ROWS = 5000  # that one statement reads
+_BEFORE_ALL = -(2**63)
+_FROM_LLM = "m005_add_content_blob"  # the last of llm's migrations: all columns are there
+
+
+def check(db: Database | str | Path, *, progress: files.Progress | None = None) -> CheckReport:
+    """Look for damage in a database, and change nothing.
+
+    Problems are: what SQLite's integrity_check finds; missing or altered tables, triggers and
+    indexes; rows without a collection, vectors that are no float32, collections with vectors of
+    several dimensions, content that is not what was embedded, and any difference between the index
+    and the rows. Notes are: rows that cannot be compared with anything, an index that is not built
+    yet, a schema that the next writer brings up to date, a collection whose hashes are all of
+    another function.
+
+    :param db: a sqlite_utils.Database, or the path of a file, which is opened for reading
+    :param progress: a function that is called with the number of rows read so far, and of all
+    :raises DatabaseError: there is no such file, it is no SQLite database, it is cut off at its
+      beginning, or it has no tables of llm or vecstore
+    :raises NewerSchemaError: a later vecstore has migrated it
+    """
+    with files.opened(db, read_only=True) as opened:
+        report = CheckReport(files.name_of(opened))
+        try:
+            pending = schema.pending(opened)
+            is_complete = _check_file(opened, report) and _check_schema(opened, report, pending)
+            if is_complete:
+                _check_contents(opened, report, pending, progress)
+        except opened.conn.DatabaseError as error:
+            if isinstance(error, opened.conn.OperationalError) and "disk I/O" not in str(error):
+                raise
+            _unreadable(report, str(error))
+        return report
+
+
+def _unreadable(report: CheckReport, message: str, count: int = 1) -> None:
+    report.problem(
+        "integrity",
+        f"SQLite finds the file damaged: {message}",
+        "restore a backup; '.recover' of the sqlite3 shell saves what can be read",
+        count=count,
+    )
+
+
+def _check_file(db: Database, report: CheckReport) -> bool:
+    """Return whether the pages of the file are sound, which is needed to check anything else."""
+    found = [str(message) for (message,) in db.execute("pragma integrity_check")]
+    if found == ["ok"]:
+        return True
+    _unreadable(report, "; ".join(found[:3]), len(found))
+    return False
+
+
+def _check_schema(db: Database, report: CheckReport, pending: list[str]) -> bool:
+    """Return whether there are tables that can be read as ours."""
+    found = reference.parts_of(db)
+    present = {"collections", "embeddings"} & found.keys()
+    if not present and not schema.is_ours(db):
+        raise DatabaseError(
+            f"{report.file or 'The database in memory'} has no tables of vecstore or llm: there is "
+            "nothing to check"
+        )
+    if not schema.is_ours(db):
+        report.problem(
+            "schema",
+            "The record of the migrations, _sqlite_migrations, is missing",
+            "restore a backup, or export the collections from one",
+        )
+    elif pending:
+        report.note(
+            "schema",
+            f"The schema is older ({', '.join(pending)} missing)",
+            "the next command that opens it for writing brings it up to date",
+        )
+    complete = _check_tables(db, report, pending)
+    if complete and not pending:
+        _check_parts(db, report, found)
+    return complete
+
+
+def _check_tables(db: Database, report: CheckReport, pending: list[str]) -> bool:
+    columns = {
+        "collections": ["id", "name", "model"],
+        "embeddings": ["collection_id", "id", "embedding"],
+    }
+    if _FROM_LLM not in pending:
+        columns["embeddings"] += ["content", "content_blob", "content_hash", "metadata", "updated"]
+    keys = {"collections": ["id"], "embeddings": ["collection_id", "id"]}
+    complete = True
+    for table, names in columns.items():
+        found = dict(db.execute("select name, pk from pragma_table_info(?)", [table]).fetchall())
+        missing = [name for name in names if name not in found]
+        key = sorted((place, name) for name, place in found.items() if place)
+        if missing or [name for _, name in key] != keys[table]:
+            complete = complete and not missing
+            what = f"the columns {', '.join(missing)}" if missing else "its primary key"
+            report.problem("schema", f"The table {table} lacks {what}", "restore a backup")
+    return complete
+
+
+def _check_parts(db: Database, report: CheckReport, found: dict[str, str]) -> None:
+    """Compare indexes, triggers and views with those of a new database."""
+    missing: dict[str, list[str]] = {"index": [], "trigger": [], "view": []}
+    for part in reference.schema_parts(db):
+        if part.kind == "table":
+            continue
+        if part.name not in found:
+            missing[part.kind].append(part.sql if part.kind == "index" else part.name)
+        elif part.kind == "trigger" and not part.is_in(found):
+            remedy = "drop it: a Collection that is opened makes it again"
+            report.problem("schema", f"The trigger {part.name} was altered", remedy)
+    for sql in missing["index"]:
+        report.problem(
+            "schema", "An index of the tables is missing", f"run {' '.join(sql.split())}"
+        )
+    # Without them, a write can get an index out of step; no such write can do anything to none.
+    if missing["trigger"] and reference.indexed_dimensions(db):
+        _missing(report.problem, missing.pop("trigger"))
+    _missing(report.note, [*missing.get("trigger", []), *missing["view"]])
+
+
+def _missing(add: Callable[..., None], names: list[str]) -> None:
+    if names:
+        remedy = "a Collection that is opened makes what is missing again"
+        add("schema", f"There is no {', no '.join(names)}", remedy, count=len(names))
+
+
+def _check_contents(
+    db: Database, report: CheckReport, pending: list[str], progress: files.Progress | None
+) -> None:
+    dimensions = reference.indexed_dimensions(db)
+    report.collections, report.embeddings = db.execute(
+        "select (select count(*) from collections), (select count(*) from embeddings)"
+    ).fetchone()
+    steps = _Steps(progress, report.embeddings * (1 + 2 * len(dimensions)))
+    rows = _Rows(_FROM_LLM not in pending)
+    for after, last, number in spans(db, "embeddings"):
+        rows.read(db, after, last)
+        steps.add(number)
+    names = dict(db.execute("select id, name from collections"))
+    rows.tell(report, names)
+    for d in dimensions:
+        index_checks.check_index(
+            db, d, report, names, spans=lambda table: steps.of(spans(db, table))
+        )
+    for d, number in sorted(rows.dimensions.items()):
+        if d not in dimensions:
+            index_checks.note_missing_index(d, number, report)
+
+
+def spans(db: Database, table: str) -> Iterator[tuple[int, int, int]]:
+    """Yield ranges of rowids, above the first and up to the second, and how many there are."""
+    after = _BEFORE_ALL
+    while True:
+        last, number = db.execute(
+            f"""
+            select max(row), count(*)
+            from (
+              select rowid as row
+              from {table}
+              where rowid > ?
+              order by rowid
+              limit {_ROWS}
+            )
+            """,
+            [after],
+        ).fetchone()
+        if not number:
+            return
+        yield after, last, number
+        after = last
+
+
+class _Steps:
+    """How far the check has come."""
+
+    def __init__(self, progress: files.Progress | None, total: int) -> None:
+        self._progress = progress
+        self._total = total
+        self._done = 0
+
+    def add(self, number: int) -> None:
+        self._done += number
+        self._total = max(self._total, self._done)
+        if self._progress:
+            self._progress(self._done, self._total)
+
+    def of(self, ranges: Iterator[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
+        for after, last, number in ranges:
+            yield after, last, number
+            self.add(number)
+
+
+class _Rows:
+    """What the rows of `embeddings` are like, each on its own."""
+
+    def __init__(self, has_hashes: bool) -> None:
+        self._content = "content_hash, cast(coalesce(content, content_blob) as blob)"
+        if not has_hashes:
+            self._content = "null, null"
+        self._lost = Tally()
+        self._refused = Tally()
+        self._left_out = Tally()
+        self._by_collection: defaultdict[int, Counter[int]] = defaultdict(Counter)
+        self._matching: Counter[Any] = Counter()
+        self._changed: defaultdict[Any, Tally] = defaultdict(Tally)
+        self.dimensions: Counter[int] = Counter()  # of vectors that can be compared
+
+    def read(self, db: Database, after: int, last: int) -> None:
+        """Read the rows of a range."""
+        rows = db.execute(
+            f"""
+            select
+              collection_id,
+              id,
+              case
+                when embedding is not null
+                  and (typeof(embedding) <> 'blob' or length(embedding) % 4 <> 0)
+                then 'refused'
+                when typeof(collection_id) <> 'integer'
+                  or id is null
+                  or coalesce(length(embedding), 0) = 0
+                then 'left out'
+                when vec_distance_cosine(embedding, embedding) is null
+                then 'left out'
+                else length(embedding) / 4
+              end,
+              collection_id is not null
+                and not exists (
+                  select 1
+                  from collections
+                  where collections.id = embeddings.collection_id
+                ),
+              {self._content}
+            from embeddings
+            where rowid > ?
+              and rowid <= ?
+            """,
+            [after, last],
+        )
+        for collection_id, id, vector, is_lost, content_hash, content in rows:
+            if is_lost:
+                self._lost.add(collection_id, id)
+            if vector == "refused":
+                self._refused.add(collection_id, id)
+            elif vector == "left out":
+                self._left_out.add(collection_id, id)
+            else:
+                self.dimensions[vector] += 1
+                self._by_collection[collection_id][vector] += 1
+            if content is None or content_hash is None:
+                continue
+            if content_hash == vectors.content_hash(content):
+                self._matching[collection_id] += 1
+            else:
+                self._changed[collection_id].add(collection_id, id)
+
+    def tell(self, report: CheckReport, names: dict[Any, str]) -> None:
+        """Add what was found to the report."""
+        if self._lost.count:
+            report.problem(
+                "collection",
+                f"{plural(self._lost.count, 'row', 'is')} of no collection",
+                "delete from embeddings where collection_id not in (select id from collections)",
+                **self._lost.details(names),
+            )
+        if self._refused.count:
+            report.problem(
+                "vector",
+                f"{plural(self._refused.count, 'row', 'has')} what is no array of float32",
+                "embed these again, or delete them",
+                **self._refused.details(names),
+            )
+        if self._left_out.count:
+            report.note(
+                "vector",
+                f"{plural(self._left_out.count, 'row', 'has')} no vector, or one that cannot be "
+                "compared (zeros, NaN, infinity): no search finds them",
+                **self._left_out.details(names),
+            )
+        self._tell_of_dimensions(report, names)
+        self._tell_of_content(report, names)
+
+    def _tell_of_dimensions(self, report: CheckReport, names: dict[Any, str]) -> None:
+        for key, sizes in sorted(self._by_collection.items()):
+            if len(sizes) == 1:
+                continue
+            (most, _), *others = sizes.most_common()
+            found = ", ".join(f"{number:,} of {d}" for d, number in sizes.most_common())
+            report.problem(
+                "dimensions",
+                f"The vectors of {names.get(key)!r} have several dimensions ({found}): a search "
+                "finds those of one",
+                "embed the others again: select id from embeddings where "
+                f"collection_id = {key} and length(embedding) <> {4 * most}",
+                count=sum(number for _, number in others),
+            )
+
+    def _tell_of_content(self, report: CheckReport, names: dict[Any, str]) -> None:
+        for key, tally in self._changed.items():
+            name, details = repr(names.get(key)), tally.details(names)
+            if self._matching[key]:
+                report.problem(
+                    "content",
+                    f"The content of {plural(tally.count, 'row')} of {name} is not what was "
+                    "embedded: its hash is another",
+                    "embed these again",
+                    **details,
+                )
+            else:
+                report.note(
+                    "content",
+                    f"No content hash of {name} is the MD5 of its content: another content_hash() "
+                    "made them, or all content was changed",
+                    **details,
+                )

@@ -1,0 +1,77 @@
+"""Opens the databases that maintenance is for, and replaces files by complete ones."""
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from .. import adoption, connection
+from ..errors import DatabaseError, MissingFileError
+
+Progress = Callable[[int, int], object]  # is called with how much is done, and how much there is
+
+_BESIDES = ("", "-wal", "-shm", "-journal")  # the files of one database
+
+
+@contextmanager
+def opened(
+    db: Database | str | Path, *, read_only: bool = False, create: bool = False
+) -> Iterator[Database]:
+    """Give a Database that can run vec0; one that is opened here, for a path, is closed at the end.
+
+    :raises MissingFileError: there is no such file, and it is not to be created
+    """
+    if isinstance(db, Database):
+        adoption.adopt(db)
+        yield db
+        return
+    if not create and not Path(db).exists():
+        raise MissingFileError(f"The file {db} does not exist")
+    with closing(connection.connect_to_read(db) if read_only else connection.connect(db)) as new:
+        connection.unmap_file(new.conn)
+        yield new
+
+
+def name_of(db: Database) -> str:
+    """Return what a message calls a database: its file."""
+    [file] = db.execute("select file from pragma_database_list where name = 'main'").fetchone()
+    return file or "the database in memory"
+
+
+def refuse_transaction(db: Database, what: str) -> None:
+    """Raise DatabaseError if the caller has a transaction open."""
+    if db.conn.in_transaction:
+        raise DatabaseError(f"{what} while a transaction is open: commit it first")
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """Give the name of a new file beside the target, which takes its place after the block.
+
+    By then it is on the disk. If the block fails, the target is as it was and the new file gone.
+    """
+    temporary = target.with_name(f"{target.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        temporary.touch(exist_ok=False)
+        if target.exists():
+            shutil.copymode(target, temporary)
+        yield temporary
+        _sync(temporary)
+        temporary.replace(target)
+        _sync(target.parent)
+    finally:
+        for ending in _BESIDES:
+            temporary.with_name(temporary.name + ending).unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,102 @@
+"""A collection as a Parquet file: the columns of `embeddings`, vectors as lists of float32.
+
+The header is in the metadata of the file's schema, under "vecstore", as JSON.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any, BinaryIO
+
+from ..errors import InvalidInputError, MissingPackageError
+from .rows import COLUMNS, Header, Row, portions
+
+MAGIC = b"PAR1"
+_KEY = b"vecstore"
+_GROUP = 2000  # rows
+
+
+def write(stream: BinaryIO, header: Header, rows: Iterator[Row]) -> None:
+    """Write a collection to a stream of bytes.
+
+    :raises InvalidInputError: a value is not of its column's type, which JSON lines can hold
+    :raises MissingPackageError: pyarrow is not installed
+    """
+    pa = _pyarrow()
+    types = [pa.large_string(), pa.large_list(pa.float32()), pa.large_string(), pa.large_binary(),
+             pa.large_binary(), pa.large_string(), pa.int64()]  # fmt: skip
+    schema = pa.schema(zip(COLUMNS, types, strict=True), {_KEY: json.dumps(asdict(header))})
+    with pa.parquet.ParquetWriter(stream, schema) as writer:
+        for portion in portions(rows, _GROUP):
+            try:
+                columns = [
+                    _lists(pa, values) if name == "embedding" else pa.array(values, type)
+                    for name, type, values in zip(
+                        COLUMNS, types, zip(*portion, strict=True), strict=True
+                    )
+                ]
+            except (TypeError, ValueError, OverflowError, pa.ArrowException) as error:
+                raise InvalidInputError(
+                    f"The entries from {portion[0][0]!r} to {portion[-1][0]!r} cannot be Parquet "
+                    f"({error}): export JSON lines"
+                ) from error
+            writer.write_batch(pa.record_batch(columns, schema=schema))
+
+
+def read(stream: BinaryIO) -> tuple[Header, Iterator[Row]]:
+    """Return what is in a file; the rows are read as they are asked for.
+
+    :raises InvalidInputError: it is no Parquet file of vecstore's
+    :raises MissingPackageError: pyarrow is not installed
+    """
+    pa = _pyarrow()
+    try:
+        file = pa.parquet.ParquetFile(stream)
+        header = Header(**json.loads(file.schema_arrow.metadata[_KEY]))
+    except (KeyError, TypeError, ValueError, OSError) as error:
+        raise InvalidInputError(f"This is no Parquet file of vecstore: {error}") from error
+    return header, _rows(file)
+
+
+def _rows(file: Any) -> Iterator[Row]:
+    for batch in file.iter_batches(batch_size=_GROUP, columns=list(COLUMNS)):
+        columns = [
+            _blobs(batch[name]) if name == "embedding" else batch[name].to_pylist()
+            for name in COLUMNS
+        ]
+        yield from zip(*columns, strict=True)
+
+
+def _lists(pa: Any, blobs: tuple[Any, ...]) -> Any:
+    """Return vectors as an array of lists, in which the bytes are what they were."""
+    offsets: list[int | None] = []
+    end = 0
+    for blob in blobs:
+        if blob is not None and (not isinstance(blob, bytes) or len(blob) % 4):
+            raise ValueError("an embedding is no array of float32")
+        offsets.append(None if blob is None else end)
+        end += len(blob or b"") // 4
+    data = pa.py_buffer(b"".join(blob for blob in blobs if blob is not None))
+    numbers = pa.Array.from_buffers(pa.float32(), end, [None, data])
+    return pa.LargeListArray.from_arrays(pa.array([*offsets, end], pa.int64()), numbers)
+
+
+def _blobs(lists: Any) -> list[bytes | None]:
+    data = memoryview(lists.values.buffers()[1] or b"").cast("B")
+    begin = 4 * lists.values.offset
+    ends = [begin + 4 * offset for offset in lists.offsets.to_pylist()]
+    return [
+        bytes(data[start:end]) if valid else None
+        for start, end, valid in zip(ends, ends[1:], lists.is_valid().to_pylist(), strict=False)
+    ]
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise MissingPackageError(
+            "Parquet needs pyarrow: pip install 'sqlite-vecstore[parquet]', or use JSON lines"
+        ) from error
+    return pyarrow

@@ -1,0 +1,85 @@
+"""What the schema of a sound database is: that of one which is made in memory, just now."""
+
+import re
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlite_utils import Database
+
+from .. import connection, dbapi, index, schema
+
+
+@dataclass(frozen=True)
+class Part:
+    """A table, index, trigger or view. The tables of vec0's own are shadows."""
+
+    kind: str
+    name: str
+    sql: str
+    is_shadow: bool
+
+    def is_in(self, found: dict[str, str]) -> bool:
+        """Return whether what `parts_of()` found has this, unaltered.
+
+        The shadows may be of another version of sqlite-vec.
+        """
+        return self.name in found and (self.is_shadow or found[self.name] == self.sql)
+
+
+def parts_of(db: Database) -> dict[str, str]:
+    """Return the SQL of all parts of a database by their names."""
+    return dict(db.execute("select name, sql from sqlite_master where sql is not null"))
+
+
+def schema_parts(db: Database) -> list[Part]:
+    """Return what every database has: tables, their indexes, triggers and views."""
+    with _made_in_memory(db) as made:
+        return list(_parts(made))
+
+
+def index_parts(db: Database, dimensions: int) -> list[Part]:
+    """Return the parts of the index of one dimension."""
+    with _made_in_memory(db) as made:
+        before = parts_of(made)
+        index.build(made, dimensions)
+        return [part for part in _parts(made) if part.name not in before]
+
+
+def indexed_dimensions(db: Database) -> list[int]:
+    """Return the dimensions of which there is an index, or a part of one."""
+    found = parts_of(db)
+    named = (re.match(r"vec_embeddings_(\d{1,4})(?:_|$)", name) for name in found)
+    return [
+        dimensions
+        for dimensions in sorted({int(match[1]) for match in named if match})
+        if 0 < dimensions <= index.MAX_DIMENSIONS
+        and any(part.name in found for part in index_parts(db, dimensions))
+    ]
+
+
+@contextmanager
+def _made_in_memory(db: Database) -> Iterator[Database]:
+    """Give a new database with our tables, from the same SQLite library as another."""
+    conn: Any = db.conn
+    driver: connection.Driver = "apsw" if isinstance(conn, dbapi.Connection) else "sqlite3"
+    with closing(connection.connect(driver=driver)) as made:
+        schema.ensure(made)
+        yield made
+
+
+def _parts(made: Database) -> Iterator[Part]:
+    shadows = {
+        name for (name,) in made.execute("select name from pragma_table_list where type = 'shadow'")
+    }
+    rows = made.execute(
+        """
+        select type, name, sql
+        from sqlite_master
+        where sql is not null
+          and name not like 'sqlite\\_%' escape '\\'
+        """
+    )
+    for kind, name, sql in rows.fetchall():
+        yield Part(kind, name, sql, name in shadows)
