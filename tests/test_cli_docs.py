@@ -66,12 +66,13 @@ def prepared(tmp_path, monkeypatch):
     pets.embed_multi([("hound", "my happy hound"), ("cat", "my dissatisfied cat")], store=True)
     db.close()
     shutil.copy(vecstore.user_dir() / "embeddings.db", "pets.db")
+    vecstore.export_collection("pets.db", "pets", "exported.jsonl")
     Path("query.sql").write_text("select id from vecstore_items;\n")
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_runs(prepared, example):
-    command, _, file = example.partition(" < ")
+    command, _, file = example.partition(" > ")[0].partition(" < ")
     _, *arguments = shlex.split(command)
     result = run(*arguments, input=Path(file).read_bytes() if file else None)
     assert result.exit_code == 0, result.stderr

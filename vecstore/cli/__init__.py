@@ -15,6 +15,8 @@ from .collections import collections
 from .embed import embed
 from .embed_models import embed_models
 from .embed_multi import embed_multi
+from .index import index
+from .maintenance import backup, check, compact
 from .progress import INTERRUPTED
 from .shell import extension_path, shell
 from .similar import similar
@@ -80,6 +82,10 @@ cli.add_command(collections)
 cli.add_command(embed_models)
 cli.add_command(shell)
 cli.add_command(extension_path)
+cli.add_command(check)
+cli.add_command(index)
+cli.add_command(compact)
+cli.add_command(backup)
 
 
 def main() -> None:

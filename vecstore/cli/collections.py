@@ -10,15 +10,17 @@ from sqlite_utils import Database
 
 from ..settings import default_database
 from .options import ListByDefault, database_option, existing_collection, open_to_read
+from .transfer import export, import_
 
 
 @click.group(cls=ListByDefault)
 def collections() -> None:
-    """List and delete the collections of a database.
+    """List, delete, export and import the collections of a database.
 
     \b
       vecstore collections
       vecstore collections delete pets
+      vecstore collections export pets exported.jsonl
     """
 
 
@@ -78,7 +80,7 @@ def path() -> None:
     click.echo(default_database())
 
 
-for command in (list_, delete, path):
+for command in (list_, delete, path, export, import_):
     collections.add_command(command)
 
 

@@ -12,7 +12,7 @@ from sqlite_utils import Database
 
 from .. import catalog
 from ..collection import Collection
-from ..connection import connect, connect_to_read, is_writable
+from ..connection import connect, connect_to_read, is_writable, unmap_file
 from ..errors import DatabaseError
 from ..models import (
     EmbeddingModel,
@@ -25,6 +25,7 @@ _Command = Callable[..., Any]
 
 # Seconds to wait for another process that writes: what was embedded is in hand, and paid for.
 _PATIENCE = 60.0
+_INSTRUCTIONS = 100_000  # of SQLite between two looks whether ^C was pressed: about 1 ms
 
 
 class ListByDefault(DefaultGroup):  # type: ignore[misc]
@@ -48,6 +49,40 @@ database_option = click.option(
     default=default_database,
     help="The SQLite file, by default $VECSTORE_DB or else that of 'vecstore collections path'.",
 )
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
+    ctx.meta[str(param.name)] = value
+
+
+def _choose(ctx: click.Context, _param: click.Parameter, value: Path | None) -> Path:
+    named = ctx.meta["named"]
+    if named and value:
+        raise click.UsageError("Name the database once: as DB, or with -d")
+    return value or named or default_database()
+
+
+def database_argument(command: _Command) -> _Command:
+    """Add the argument DB, which can be given as -d as well."""
+    path = click.Path(dir_okay=False, path_type=Path)
+    for add in (
+        click.option(
+            "named",
+            "-d",
+            "--database",
+            type=path,
+            metavar="FILE",
+            is_eager=True,
+            expose_value=False,
+            callback=_remember,
+            help="The SQLite file, as DB; by default $VECSTORE_DB or else that of 'vecstore "
+            "collections path'.",
+        ),
+        click.argument("database", metavar="[DB]", type=path, required=False, callback=_choose),
+    ):
+        command = add(command)
+    return command
+
 
 model_option = click.option(
     "-m",
@@ -139,8 +174,7 @@ def open_collection(path: Path, name: str, model: EmbeddingModel | None) -> Iter
     :param model: what `model_to_write()` returned
     :raises ModelMismatchError: the collection was made with another model
     """
-    if path == default_database() and not os.environ.get("VECSTORE_DB"):
-        user_dir()  # the only folder that is ours to make
+    _make_user_dir(path)
     with closing(connect(path, driver="apsw", timeout=_PATIENCE)) as db:
         is_new = not Collection.exists(db, name)
         collection = Collection(name, db, model=model, create=model is not None)
@@ -178,6 +212,39 @@ def open_to_read(path: Path) -> Database:
     """Open a file that there is, for reading only."""
     _check_exists(path)
     return connect_to_read(path, driver="apsw")
+
+
+@contextmanager
+def open_for_maintenance(
+    path: Path, *, read_only: bool = False, create: bool = False
+) -> Iterator[Database]:
+    """Open a file for work on all of it: patiently, and so that ^C ends a statement."""
+    if create:
+        _make_user_dir(path)
+    else:
+        _check_exists(path)
+    opened = (
+        connect_to_read(path, driver="apsw")
+        if read_only
+        else connect(path, driver="apsw", timeout=_PATIENCE)
+    )
+    with closing(opened) as db:
+        unmap_file(db.conn)
+        conn: Any = db.conn
+        conn.apsw.set_progress_handler(lambda: False, _INSTRUCTIONS)
+        try:
+            yield db
+        except conn.OperationalError as error:
+            what = "read" if read_only else "written"
+            raise DatabaseError(
+                f"{path} cannot be {what} now ({error}): nothing was changed"
+            ) from error
+
+
+def _make_user_dir(path: Path) -> None:
+    """Make the folder of the default database: the only one that is ours to make."""
+    if path == default_database() and not os.environ.get("VECSTORE_DB"):
+        user_dir()
 
 
 def _check_exists(path: Path) -> None:

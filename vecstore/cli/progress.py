@@ -1,4 +1,4 @@
-"""How far a load has come, on stderr, and what ^C does to it."""
+"""How far a load or a check has come, on stderr, and what ^C does to a load."""
 
 import logging
 import os
@@ -6,7 +6,8 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from itertools import repeat
 from time import monotonic
 from typing import Any
@@ -23,21 +24,31 @@ _log = logging.getLogger("vecstore")
 
 
 class Progress:
-    """Shows the number of entries so far, how many a second, and the time that remains.
+    """Shows the number of rows so far, how many a second, and the time that remains.
 
     A bar in a terminal, and a line every few seconds elsewhere. Also, that a provider asks to wait.
 
-    :param total: of the entries; None if that is not known
+    :param total: of the rows; None if that is not known
+    :param label: what is done
+    :param unit: what the rows are called
     """
 
-    def __init__(self, total: int | None, *, quiet: bool) -> None:
+    def __init__(
+        self,
+        total: int | None,
+        *,
+        quiet: bool,
+        label: str = "Embedding",
+        unit: str = "entries",
+    ) -> None:
         self._total = total
+        self._unit = unit
         self._quiet = quiet
         self._printed = monotonic()
         self._done = 0
         self._recent = deque([(self._printed, 0)])  # moments, and how many entries there were
         is_terminal = sys.stderr is not None and sys.stderr.isatty()
-        self._bar = _bar(total) if is_terminal and not quiet else None
+        self._bar = _bar(total, label) if is_terminal and not quiet else None
         self._waits = _Waits(below="\n" if self._bar else "")
 
     def __enter__(self) -> "Progress":
@@ -56,8 +67,12 @@ class Progress:
 
     def show(self, report: EmbedReport) -> None:
         """Show what a load has done so far."""
+        self.reach(count(report))
+
+    def reach(self, done: int) -> None:
+        """Show that so many rows are done."""
         now = monotonic()
-        before, self._done = self._done, count(report)
+        before, self._done = self._done, done
         self._recent.append((now, self._done))
         while now - self._recent[0][0] > SECONDS_OF_RATE and len(self._recent) > 2:
             self._recent.popleft()
@@ -66,7 +81,7 @@ class Progress:
         elif not self._quiet and now - self._printed >= SECONDS_A_LINE:
             self._printed = now
             of_total = "" if self._total is None else f" of {self._total:,}"
-            click.echo(f"{self._done:,}{of_total} entries, {self._speed()}", err=True)
+            click.echo(f"{self._done:,}{of_total} {self._unit}, {self._speed()}", err=True)
 
     def _speed(self) -> str:
         """Return entries a second, of late, and with them the time that remains."""
@@ -76,6 +91,21 @@ class Progress:
             return f"{a_second:,.0f}/s"
         seconds = (self._total - self._done) / max(a_second, 0.001)
         return f"{a_second:,.0f}/s, {_time(seconds)} left"
+
+
+@contextmanager
+def showing(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Give a function that takes how many rows are done, and how many there are, and shows that."""
+    with ExitStack() as stack:
+        begun: list[Progress] = []
+
+        def show(done: int, total: int) -> None:
+            if not begun:
+                progress = Progress(total, quiet=False, label=label, unit="rows")
+                begun.append(stack.enter_context(progress))
+            begun[0].reach(done)
+
+        yield show
 
 
 class _Waits(logging.Handler):
@@ -149,13 +179,13 @@ def count(report: EmbedReport) -> int:
     return report.embedded + report.reused + report.updated + report.unchanged + report.failed
 
 
-def _bar(total: int | None) -> Any:
+def _bar(total: int | None, label: str) -> Any:
     # Without a length, click wants something to iterate over, of which it cannot tell the length.
     endless: Iterator[None] = (None for _ in repeat(None))
     return click.progressbar(
         None if total is not None else endless,
         length=total,
-        label="Embedding",
+        label=label,
         show_pos=True,
         show_percent=total is not None,
         show_eta=False,

@@ -1,0 +1,110 @@
+"""`vecstore check`, `compact` and `backup`: the health of a file, its size, and copies of it."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from .. import maintenance
+from ..maintenance import CheckReport, Finding
+from .options import database_argument, open_for_maintenance
+from .progress import showing
+
+
+@click.command()
+@database_argument
+@click.option("as_json", "--json", is_flag=True, help="Print the report as JSON.")
+def check(database: Path, as_json: bool) -> None:
+    """Look for damage in a database.
+
+    \b
+      vecstore check
+      vecstore check pets.db
+      vecstore check pets.db --json
+
+    The file, its schema, each row, and the index against the rows, both ways. The file is opened
+    for reading, and others may write to it meanwhile. The exit code is 0 if there is no problem.
+    Notes, such as rows that cannot be compared, are no problems.
+    """
+    with open_for_maintenance(database, read_only=True) as db, showing("Checking") as progress:
+        report = maintenance.check(db, progress=progress)
+    if as_json:
+        click.echo(json.dumps(report.as_dict(), indent=4))
+    else:
+        _print(report, database)
+    if not report.ok:
+        sys.exit(1)
+
+
+@click.command()
+@database_argument
+def compact(database: Path) -> None:
+    """Make a file as small as what it holds.
+
+    \b
+      vecstore compact
+      vecstore compact pets.db
+
+    After entries were deleted, sqlite-vec and SQLite keep their space for new ones. This builds the
+    index anew and writes the file anew (VACUUM). A crash at any moment loses nothing. It needs free
+    space, and other programs wait to write.
+    """
+    with open_for_maintenance(database) as db:
+        done = maintenance.compact(db)
+    click.echo(f"{database}: {_size(done.before)}, now {_size(done.after)}")
+    if done.is_pending:
+        click.echo("The file shrinks when the programs that read it now are done", err=True)
+
+
+@click.command()
+@click.argument("database", metavar="DB", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("target", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--plain",
+    is_flag=True,
+    help="Leave out the index, triggers and views: any program with SQLite can write to the copy.",
+)
+def backup(database: Path, target: Path, plain: bool) -> None:
+    """Copy a database into a file, while others write to it.
+
+    \b
+      vecstore backup pets.db pets-backup.db
+      vecstore backup pets.db for-llm.db --plain
+
+    The copy is of one moment. It is checked, and on the disk, before it takes the place of an older
+    one; if anything fails, the older one stays.
+    """
+    with open_for_maintenance(database, read_only=True) as db:
+        done = maintenance.backup(db, target, plain=plain)
+    click.echo(f"{target}: {_contents(done.collections, done.embeddings)}, {_size(done.bytes)}")
+
+
+def _print(report: CheckReport, database: Path) -> None:
+    click.echo(f"{database}: {_contents(report.collections, report.embeddings)}")
+    for title, findings in (("Problem", report.problems), ("Note", report.notes)):
+        for finding in findings:
+            click.echo(f"{title}: {finding.message}{_examples(finding)}")
+            if finding.remedy:
+                click.echo(f"  {finding.remedy}")
+    problems = len(report.problems)
+    click.echo(_number(problems, "problem") if problems else "No problems")
+
+
+def _examples(finding: Finding) -> str:
+    if not any(id for _, id in finding.examples):
+        return ""
+    shown = ", ".join(f"{id!r:.80} of {name!r:.80}" for name, id in finding.examples)
+    return f" ({shown}{', ...' * (finding.count > len(finding.examples))})"
+
+
+def _contents(collections: int, embeddings: int) -> str:
+    return f"{_number(embeddings, 'embedding')} in {_number(collections, 'collection')}"
+
+
+def _number(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _size(size: int) -> str:
+    return f"{size / 1_000_000:,.1f} MB"

@@ -1,0 +1,58 @@
+"""`vecstore collections export` and `import`: a collection as a file."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from .. import maintenance
+from .options import database_option, open_for_maintenance
+
+
+@click.command()
+@click.argument("collection")
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True), default="-")
+@database_option
+def export(collection: str, file: str, database: Path) -> None:
+    """Write a collection, with its vectors, to a file or standard output.
+
+    \b
+      vecstore collections export pets > exported.jsonl
+      vecstore collections export pets exported.jsonl
+
+    JSON lines, or Parquet for a FILE that ends in .parquet, which needs pyarrow (pip install
+    'sqlite-vecstore[parquet]'). An import of that is the same collection, byte for byte, and
+    nothing is embedded again.
+    """
+    with open_for_maintenance(database, read_only=True) as db:
+        if file == "-":
+            maintenance.export_collection(db, collection, sys.stdout.buffer)
+            return
+        done = maintenance.export_collection(db, collection, file)
+    _print(done)
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.option("--name", metavar="NAME", help="The name of the collection, if not that of FILE.")
+@database_option
+def import_(file: str, name: str | None, database: Path) -> None:
+    """Read a collection from a file of 'vecstore collections export'.
+
+    \b
+      vecstore collections import exported.jsonl -d pets.db
+      vecstore collections import exported.jsonl --name pets-2
+      vecstore collections import - < exported.jsonl
+
+    A collection that exists must have the same model. Entries of FILE take the place of those with
+    the same id; others stay. It is one transaction: all of FILE is stored, or nothing.
+    """
+    source = sys.stdin.buffer if file == "-" else file
+    with open_for_maintenance(database, create=True) as db:
+        done = maintenance.import_collection(db, source, name=name)
+    _print(done)
+
+
+def _print(done: maintenance.Header) -> None:
+    entries = "1 entry" if done.entries == 1 else f"{done.entries:,} entries"
+    click.echo(f"{done.collection}: {entries}, model {done.model}")
