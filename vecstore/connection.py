@@ -280,7 +280,7 @@ def _check_path(path: Path, read_only: bool) -> None:
 def _check_is_database(conn: Any, name: str, timeout: float) -> None:
     try:
         set_busy_timeout(conn, timeout)
-        conn.execute("pragma schema_version").fetchone()
+        conn.execute("select 1 from sqlite_master").fetchone()
     except conn.DatabaseError as error:
         remedy = " (open it with vecstore.connect(path, read_only=True))"
         raise DatabaseError(

@@ -66,6 +66,8 @@ def _check_target(source: Database, target: Path) -> None:
     name = files.name_of(source)
     if not target.parent.is_dir():
         raise DatabaseError(f"{target.parent} does not exist: make that folder first")
+    if Path(name).exists() and target.exists() and target.samefile(name):
+        raise DatabaseError(f"{target} is the database itself: name another file for the copy")
     for ending in ("-wal", "-journal"):
         if target.with_name(target.name + ending).exists():
             raise DatabaseError(
@@ -74,8 +76,6 @@ def _check_target(source: Database, target: Path) -> None:
             )
     if not target.exists():
         return
-    if Path(name).exists() and target.samefile(name):
-        raise DatabaseError(f"{target} is the database itself: name another file for the copy")
     if not target.is_file():
         raise DatabaseError(f"{target} is no file: name one for the copy")
     with target.open("rb") as file:

@@ -124,7 +124,9 @@ def _check_parts(db: Database, report: CheckReport, found: dict[str, str]) -> No
         if part.kind == "table":
             continue
         if part.name not in found:
-            missing[part.kind].append(part.sql if part.kind == "index" else part.name)
+            missing[part.kind].append(
+                part.sql if part.kind == "index" else f"{part.kind} {part.name}"
+            )
         elif part.kind == "trigger" and not part.is_in(found):
             remedy = "drop it: a Collection that is opened makes it again"
             report.problem("schema", f"The trigger {part.name} was altered", remedy)
@@ -141,7 +143,7 @@ def _check_parts(db: Database, report: CheckReport, found: dict[str, str]) -> No
 def _missing(add: Callable[..., None], names: list[str]) -> None:
     if names:
         remedy = "a Collection that is opened makes what is missing again"
-        add("schema", f"There is no {', no '.join(names)}", remedy, count=len(names))
+        add("schema", f"Missing: {', '.join(names)}", remedy, count=len(names))
 
 
 def _check_contents(
@@ -151,7 +153,8 @@ def _check_contents(
     report.collections, report.embeddings = db.execute(
         "select (select count(*) from collections), (select count(*) from embeddings)"
     ).fetchone()
-    steps = _Steps(progress, report.embeddings * (1 + 2 * len(dimensions)))
+    indexed = sum(index_checks.rows_to_read(db, d) for d in dimensions)
+    steps = _Steps(progress, report.embeddings + indexed)
     rows = _Rows(_FROM_LLM not in pending)
     for after, last, number in spans(db, "embeddings"):
         rows.read(db, after, last)

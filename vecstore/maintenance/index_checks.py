@@ -33,7 +33,7 @@ def check_index(
     try:
         tallies = _compare(db, dimensions, spans)
         for part in parts:
-            if part.sql.startswith("CREATE VIRTUAL TABLE"):
+            if _is_vec0(part):
                 _compare_chunks(db, part.name, dimensions, spans, tallies)
     except db.conn.DatabaseError as error:
         if connection.is_unwritable(error):
@@ -45,6 +45,16 @@ def check_index(
         report.problem("index", message, _REMEDY, **tally.details(names))
 
 
+def rows_to_read(db: Database, dimensions: int) -> int:
+    """Return how many rows `check_index()` reads."""
+    parts = reference.index_parts(db, dimensions)
+    if _wrong_parts(db, parts):
+        return 0
+    [rows] = db.execute("select count(*) from embeddings").fetchone()
+    [entries] = db.execute(f"select count(*) from vec_embeddings_{dimensions}_ids").fetchone()
+    return int(rows + entries * (1 + sum(map(_is_vec0, parts))))
+
+
 def note_missing_index(dimensions: int, number: int, report: CheckReport) -> None:
     """Add to the report that vectors of a dimension are not indexed."""
     found = f"{plural(number, 'vector')} of {dimensions} dimensions"
@@ -52,6 +62,10 @@ def note_missing_index(dimensions: int, number: int, report: CheckReport) -> Non
         report.note("index", f"There can be no index of {found}: a search reads all of them")
     else:
         report.note("index", f"There is no index of {found}", "the next search builds it")
+
+
+def _is_vec0(part: reference.Part) -> bool:
+    return part.sql.startswith("CREATE VIRTUAL TABLE")
 
 
 def _wrong_parts(db: Database, parts: list[reference.Part]) -> list[str]:
@@ -161,8 +175,8 @@ def _compare_chunks(
               ids.collection_id,
               ids.id,
               chunks.partition00,
-              substr(chunks.validity, rows.chunk_offset / 8 + 1, 1),
-              substr(chunks.rowids, 8 * rows.chunk_offset + 1, 8)
+              cast(substr(chunks.validity, rows.chunk_offset / 8 + 1, 1) as blob),
+              cast(substr(chunks.rowids, 8 * rows.chunk_offset + 1, 8) as blob)
             from {table}_rowids as rows
             left join {table}_chunks as chunks on chunks.chunk_id = rows.chunk_id
             left join vec_embeddings_{d}_ids as ids on ids.rowid = rows.rowid
@@ -176,8 +190,8 @@ def _compare_chunks(
                 tallies["orphaned"].add(None, None)
             elif (
                 partition != collection_id
-                or not taken[0] >> place % 8 & 1
-                or int.from_bytes(named, "little", signed=True) != rowid
+                or not _integer(taken) >> place % 8 & 1
+                or _integer(named) != rowid
             ):
                 tallies["missing"].add(collection_id, id)
     for _ in range(_places_too_many(db, table)):
@@ -189,12 +203,16 @@ def _places_too_many(db: Database, table: str) -> int:
     surplus = 0
     for validity, number in db.execute(
         f"""
-        select validity, 0
+        select cast(validity as blob), 0
         from {table}_chunks
         union all
         select x'', count(*)
         from {table}_rowids
         """
     ):
-        surplus += int.from_bytes(validity, "big").bit_count() - number
+        surplus += _integer(validity).bit_count() - number
     return max(surplus, 0)
+
+
+def _integer(blob: bytes | None) -> int:
+    return int.from_bytes(blob or b"", "little")

@@ -70,9 +70,6 @@ def _made_in_memory(db: Database) -> Iterator[Database]:
 
 
 def _parts(made: Database) -> Iterator[Part]:
-    shadows = {
-        name for (name,) in made.execute("select name from pragma_table_list where type = 'shadow'")
-    }
     rows = made.execute(
         """
         select type, name, sql
@@ -80,6 +77,20 @@ def _parts(made: Database) -> Iterator[Part]:
         where sql is not null
           and name not like 'sqlite\\_%' escape '\\'
         """
-    )
-    for kind, name, sql in rows.fetchall():
+    ).fetchall()
+    shadows = _shadows(made)
+    for kind, name, sql in rows:
         yield Part(kind, name, sql, name in shadows)
+
+
+def _shadows(made: Database) -> set[str]:
+    # sqlite-vec leaves those of the second kind out of what it tells SQLite.
+    found = made.execute(
+        """
+        select name
+        from pragma_table_list
+        where type = 'shadow'
+          or name glob '*_vector_chunks[0-9][0-9]'
+        """
+    )
+    return {name for (name,) in found}
