@@ -111,8 +111,8 @@ def _make_plain(copy: Database) -> None:
 
 
 def _verify(copy: Database, counts: tuple[int, int], name: str) -> None:
-    found = [message for (message,) in copy.execute("pragma integrity_check")]
-    if found != ["ok"]:
+    found = files.integrity_errors(copy)
+    if found:
         raise DatabaseError(
             f"The copy of {name} is damaged ({found[0]}), and an older one was kept: "
             "'vecstore check' tells whether the database is"

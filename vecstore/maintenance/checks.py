@@ -63,11 +63,10 @@ def _unreadable(report: CheckReport, message: str, count: int = 1) -> None:
 
 def _check_file(db: Database, report: CheckReport) -> bool:
     """Return whether the pages of the file are sound, which is needed to check anything else."""
-    found = [str(message) for (message,) in db.execute("pragma integrity_check")]
-    if found == ["ok"]:
-        return True
-    _unreadable(report, "; ".join(found[:3]), len(found))
-    return False
+    found = files.integrity_errors(db)
+    if found:
+        _unreadable(report, "; ".join(found[:3]), len(found))
+    return not found
 
 
 def _check_schema(db: Database, report: CheckReport, pending: list[str]) -> bool:

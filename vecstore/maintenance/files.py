@@ -48,6 +48,17 @@ def refuse_transaction(db: Database, what: str) -> None:
         raise DatabaseError(f"{what} while a transaction is open: commit it first")
 
 
+def integrity_errors(db: Database) -> list[str]:
+    """Return what SQLite finds wrong with the pages of a file."""
+    try:
+        found = [str(message) for (message,) in db.execute("pragma integrity_check")]
+    except db.conn.OperationalError:
+        raise
+    except db.conn.DatabaseError as error:  # it could not go on
+        return [str(error)]
+    return [] if found == ["ok"] else found
+
+
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
     """Give the name of a new file beside the target, which takes its place after the block.

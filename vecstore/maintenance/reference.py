@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlite_utils import Database
@@ -35,16 +36,12 @@ def parts_of(db: Database) -> dict[str, str]:
 
 def schema_parts(db: Database) -> list[Part]:
     """Return what every database has: tables, their indexes, triggers and views."""
-    with _made_in_memory(db) as made:
-        return list(_parts(made))
+    return _schema_parts(_driver(db))
 
 
 def index_parts(db: Database, dimensions: int) -> list[Part]:
     """Return the parts of the index of one dimension."""
-    with _made_in_memory(db) as made:
-        before = parts_of(made)
-        index.build(made, dimensions)
-        return [part for part in _parts(made) if part.name not in before]
+    return _index_parts(_driver(db), dimensions)
 
 
 def indexed_dimensions(db: Database) -> list[int]:
@@ -59,11 +56,28 @@ def indexed_dimensions(db: Database) -> list[int]:
     ]
 
 
-@contextmanager
-def _made_in_memory(db: Database) -> Iterator[Database]:
-    """Give a new database with our tables, from the same SQLite library as another."""
+def _driver(db: Database) -> connection.Driver:
     conn: Any = db.conn
-    driver: connection.Driver = "apsw" if isinstance(conn, dbapi.Connection) else "sqlite3"
+    return "apsw" if isinstance(conn, dbapi.Connection) else "sqlite3"
+
+
+@lru_cache
+def _schema_parts(driver: connection.Driver) -> list[Part]:
+    with _made_in_memory(driver) as made:
+        return list(_parts(made))
+
+
+@lru_cache
+def _index_parts(driver: connection.Driver, dimensions: int) -> list[Part]:
+    with _made_in_memory(driver) as made:
+        before = parts_of(made)
+        index.build(made, dimensions)
+        return [part for part in _parts(made) if part.name not in before]
+
+
+@contextmanager
+def _made_in_memory(driver: connection.Driver) -> Iterator[Database]:
+    """Give a new database with our tables; of the driver of another, as both load sqlite-vec."""
     with closing(connection.connect(driver=driver)) as made:
         schema.ensure(made)
         yield made
