@@ -75,7 +75,7 @@ def _empty_wal(db: Database) -> bool:
 
 
 def _remedy(error: Exception) -> str:
-    if "full" in str(error):
+    if "full" in str(error) or "I/O" in str(error):
         return (
             "make room of twice its size, there and in the folder for temporary files, which "
             "SQLITE_TMPDIR names"

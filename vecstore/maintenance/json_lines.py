@@ -10,6 +10,7 @@ vector of finite numbers is an array, with the nine digits by which a float32 is
 import base64
 import json
 import math
+import struct
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -63,7 +64,7 @@ def _rows(stream: BinaryIO) -> Iterator[Row]:
         entry = _parse(line, number)
         try:
             row = tuple(_stored(entry.pop(name, None)) for name in COLUMNS)
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, struct.error) as error:
             raise _error(number, error) from error
         if entry:
             raise _error(number, f"it has the unknown key {next(iter(entry))!r}")

@@ -14,6 +14,7 @@ from .rows import COLUMNS, Header, Row, portions
 MAGIC = b"PAR1"
 _KEY = b"vecstore"
 _GROUP = 2000  # rows
+_TYPES = dict(zip(COLUMNS, (str, bytes, str, bytes, bytes, str, int), strict=True))
 
 
 def write(stream: BinaryIO, header: Header, rows: Iterator[Row]) -> None:
@@ -23,24 +24,28 @@ def write(stream: BinaryIO, header: Header, rows: Iterator[Row]) -> None:
     :raises MissingPackageError: pyarrow is not installed
     """
     pa = _pyarrow()
-    types = [pa.large_string(), pa.large_list(pa.float32()), pa.large_string(), pa.large_binary(),
-             pa.large_binary(), pa.large_string(), pa.int64()]  # fmt: skip
-    schema = pa.schema(zip(COLUMNS, types, strict=True), {_KEY: json.dumps(asdict(header))})
+    arrow = {str: pa.large_string(), bytes: pa.large_binary(), int: pa.int64()}
+    types = {name: arrow[type] for name, type in _TYPES.items()}
+    types["embedding"] = pa.large_list(pa.float32())
+    schema = pa.schema(types.items(), {_KEY: json.dumps(asdict(header))})
     with pa.parquet.ParquetWriter(stream, schema) as writer:
-        for portion in portions(rows, _GROUP):
-            try:
-                columns = [
-                    _lists(pa, values) if name == "embedding" else pa.array(values, type)
-                    for name, type, values in zip(
-                        COLUMNS, types, zip(*portion, strict=True), strict=True
-                    )
-                ]
-            except (TypeError, ValueError, OverflowError, pa.ArrowException) as error:
-                raise InvalidInputError(
-                    f"The entries from {portion[0][0]!r} to {portion[-1][0]!r} cannot be Parquet "
-                    f"({error}): export JSON lines"
-                ) from error
+        for portion in portions(map(_checked, rows), _GROUP):
+            columns = [
+                _lists(pa, values) if name == "embedding" else pa.array(values, types[name])
+                for name, values in zip(COLUMNS, zip(*portion, strict=True), strict=True)
+            ]
             writer.write_batch(pa.record_batch(columns, schema=schema))
+
+
+def _checked(row: Row) -> Row:
+    for (name, type), value in zip(_TYPES.items(), row, strict=True):
+        is_vector = name != "embedding" or len(value or b"") % 4 == 0
+        if value is not None and not (isinstance(value, type) and is_vector):
+            raise InvalidInputError(
+                f"The {name} of {row[0]!r} is {value!r:.80}, which a Parquet file of "
+                f"{type.__name__} cannot hold: export JSON lines"
+            )
+    return row
 
 
 def read(stream: BinaryIO) -> tuple[Header, Iterator[Row]]:
@@ -72,8 +77,6 @@ def _lists(pa: Any, blobs: tuple[Any, ...]) -> Any:
     offsets: list[int | None] = []
     end = 0
     for blob in blobs:
-        if blob is not None and (not isinstance(blob, bytes) or len(blob) % 4):
-            raise ValueError("an embedding is no array of float32")
         offsets.append(None if blob is None else end)
         end += len(blob or b"") // 4
     data = pa.py_buffer(b"".join(blob for blob in blobs if blob is not None))
