@@ -6,6 +6,7 @@ import math
 import shlex
 import struct
 import subprocess
+import sys
 import tempfile
 from contextlib import closing
 from pathlib import Path
@@ -240,7 +241,7 @@ def test_what_parquet_cannot_hold_is_named_and_no_file_is_left(filled, tmp_path)
 
 
 def test_without_pyarrow_the_error_names_the_extra(filled, tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(
         vecstore.MissingPackageError, match=r"pip install 'sqlite-vecstore\[parquet\]'"
     ):

@@ -77,7 +77,7 @@ class MissingKeyError(ModelError):
 
 
 class MissingPackageError(ModelError, ImportError):
-    """A model needs a package that is not installed."""
+    """A model, or a format, needs a package that is not installed."""
 
 
 class RejectedInputError(ModelError, ValueError):

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sqlite_utils import Database
 
 from .. import connection, schema
 from ..errors import DatabaseError
 from . import files, indexes
+
+_WAIT_FOR_READERS = 1.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,16 @@ def _size(db: Database) -> int:
 
 
 def _empty_wal(db: Database) -> bool:
-    """Move what the WAL holds into the file, and return whether readers keep SQLite from it."""
-    busy: Any
-    [busy, *_] = db.execute("pragma wal_checkpoint(truncate)").fetchone()
+    """Move what the WAL holds into the file, and return whether readers keep SQLite from it.
+
+    For one that never ends, such as a replication, there is no point in waiting.
+    """
+    [milliseconds] = db.execute("pragma busy_timeout").fetchone()
+    connection.set_busy_timeout(db.conn, min(milliseconds / 1000, _WAIT_FOR_READERS))
+    try:
+        [busy, *_] = db.execute("pragma wal_checkpoint(truncate)").fetchone()
+    finally:
+        connection.set_busy_timeout(db.conn, milliseconds / 1000)
     return bool(busy)
 
 
