@@ -1,6 +1,8 @@
 """check() finds each kind of damage, names it, and finds none where there is none."""
 
 import json
+import subprocess
+import sys
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -531,6 +533,42 @@ def test_a_file_that_cannot_be_written_is_checked(database):
         assert output("check", database).endswith("No problems\n")
     finally:
         database.parent.chmod(0o700)
+
+
+WRITER = """
+import random
+import sys
+import vecstore
+from tests.models import Vectors
+
+db = vecstore.connect(sys.argv[1], driver="apsw", timeout=30)
+collection = vecstore.Collection("pets", db, model=Vectors())
+print("ready", flush=True)
+while True:
+    n = random.randrange(100)
+    collection.embed_multi(((n, f"{n} 1 1 1 1 1 1 {i}") for i in range(5)), store=True)
+    collection.delete_ids([random.randrange(100)])
+    db.execute("insert or replace into embeddings select * from embeddings where id = ?", [str(n)])
+    db.execute("update or replace embeddings set id = 'x' || id where id = ?", [str(n)])
+    if n < 10:
+        vecstore.build_index(db)
+"""
+
+
+def test_what_another_process_writes_meanwhile_is_no_damage(database, monkeypatch):
+    monkeypatch.setattr(vecstore.maintenance.checks, "_ROWS", 7)
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(database)], stdout=subprocess.PIPE
+    )
+    try:
+        process.stdout.readline()
+        reports = [check(database) for _ in range(60)]
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.communicate()
+    assert [report.problems for report in reports] == [[]] * 60
+    assert len({report.embeddings for report in reports}) > 1
 
 
 def test_a_check_goes_on_while_another_process_writes(database):

@@ -48,6 +48,33 @@ def test_a_dropped_index_leaves_no_trace_and_any_sqlite_can_write(filled, path):
     ]
 
 
+def test_llm_writes_where_the_index_was_dropped(path):
+    from llm import Collection as LlmCollection
+    from llm import EmbeddingModel
+
+    class Numbers(EmbeddingModel):
+        model_id = "vectors"
+
+        def embed_batch(self, items):
+            return ([float(number) for number in item.split()] for item in items)
+
+    with closing(vecstore.connect(path, driver="apsw")) as db:
+        Collection("one", db, model=Vectors()).embed("a", "1 0 0 0 0 0 0 0", store=True)
+    with closing(sqlite_utils.Database(sqlite3.connect(path))) as db:
+        collection = LlmCollection("one", db, model=Numbers())
+        with pytest.raises(sqlite3.OperationalError, match="no such (module|function)"):
+            collection.embed("b", "1 1 0 0 0 0 0 0")
+    assert drop_index(path) == [8]
+    with closing(sqlite_utils.Database(sqlite3.connect(path))) as db:
+        collection = LlmCollection("one", db, model=Numbers())
+        collection.embed_multi([("b", "1 1 0 0 0 0 0 0"), ("c", "1 1 1 0 0 0 0 0")], store=True)
+        collection.embed("a", "0 0 0 0 0 0 0 1", store=True)
+    with closing(vecstore.connect(path)) as db:
+        found = Collection("one", db).similar_by_vector([1.0] * 8)
+        assert [entry.id for entry in found] == ["c", "b", "a"]
+        assert (check(db).problems, check(db).notes) == ([], [])
+
+
 def test_one_dimension_is_dropped_and_the_other_stays(filled):
     assert drop_index(filled.db, 3) == [3]
     assert drop_index(filled.db, 3) == []

@@ -19,7 +19,7 @@ import vecstore
 from tests.command import PROCESS, error, output, process, run
 from tests.conftest import rows
 from tests.models import Vectors, WordLengths
-from vecstore import Collection, Header, check, encode, export_collection, import_collection
+from vecstore import Collection, ExportHeader, check, encode, export_collection, import_collection
 
 COLUMNS = "id, embedding, content, content_blob, content_hash, metadata, updated"
 TYPES = ", ".join(f"typeof({column})" for column in COLUMNS.split(", "))
@@ -61,9 +61,9 @@ def stored(db, name="words"):
 
 
 def test_an_import_is_what_was_exported(filled, file, tmp_path):
-    assert export_collection(filled.db, "words", file) == Header("words", "word-lengths", 3)
+    assert export_collection(filled.db, "words", file) == ExportHeader("words", "word-lengths", 3)
     target = tmp_path / "other.db"
-    assert import_collection(target, file) == Header("words", "word-lengths", 3)
+    assert import_collection(target, file) == ExportHeader("words", "word-lengths", 3)
     with closing(vecstore.connect(target)) as db:
         assert stored(db) == stored(filled.db)
         assert (check(db).problems, check(db).notes) == ([], [])

@@ -53,6 +53,6 @@ def import_(file: str, name: str | None, database: Path) -> None:
     _print(done)
 
 
-def _print(done: maintenance.Header) -> None:
+def _print(done: maintenance.ExportHeader) -> None:
     entries = "1 entry" if done.entries == 1 else f"{done.entries:,} entries"
     click.echo(f"{done.collection}: {entries}, model {done.model}")

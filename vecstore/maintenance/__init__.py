@@ -5,15 +5,15 @@ from .checks import check
 from .compaction import Compaction, compact
 from .indexes import IndexStatus, build_index, drop_index, list_indexes
 from .report import CheckReport, Finding
-from .rows import Header
+from .rows import ExportHeader
 from .transfer import export_collection, import_collection
 
 __all__ = [
     "Backup",
     "CheckReport",
     "Compaction",
+    "ExportHeader",
     "Finding",
-    "Header",
     "IndexStatus",
     "backup",
     "build_index",

@@ -75,8 +75,7 @@ def _check_schema(db: Database, report: CheckReport, pending: list[str]) -> bool
     present = {"collections", "embeddings"} & found.keys()
     if not present and not schema.is_ours(db):
         raise DatabaseError(
-            f"{report.file or 'The database in memory'} has no tables of vecstore or llm: there is "
-            "nothing to check"
+            f"{report.file} has no tables of vecstore or llm: there is nothing to check"
         )
     if not schema.is_ours(db):
         report.problem(

@@ -50,7 +50,7 @@ def compact(db: Database | str | Path) -> Compaction:
                 schema.ensure(opened)
                 with connection.transaction(opened):
                     indexes.rebuild(opened)
-            opened.execute("vacuum")
+            opened.execute("vacuum main")
             is_pending = _empty_wal(opened)
         except opened.conn.OperationalError as error:
             raise DatabaseError(
@@ -76,7 +76,7 @@ def _empty_wal(db: Database) -> bool:
     [milliseconds] = db.execute("pragma busy_timeout").fetchone()
     connection.set_busy_timeout(db.conn, min(milliseconds / 1000, _WAIT_FOR_READERS))
     try:
-        [busy, *_] = db.execute("pragma wal_checkpoint(truncate)").fetchone()
+        [busy, *_] = db.execute("pragma main.wal_checkpoint(truncate)").fetchone()
     finally:
         connection.set_busy_timeout(db.conn, milliseconds / 1000)
     return bool(busy)
@@ -88,4 +88,6 @@ def _remedy(error: Exception) -> str:
             "make room of twice its size, there and in the folder for temporary files, which "
             "SQLITE_TMPDIR names"
         )
+    if "readonly" in str(error):
+        return "its file and folder must be writable"
     return "try again when no other program uses it"

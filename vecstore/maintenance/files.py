@@ -51,7 +51,7 @@ def refuse_transaction(db: Database, what: str) -> None:
 def integrity_errors(db: Database) -> list[str]:
     """Return what SQLite finds wrong with the pages of a file."""
     try:
-        found = [str(message) for (message,) in db.execute("pragma integrity_check")]
+        found = [str(message) for (message,) in db.execute("pragma main.integrity_check")]
     except db.conn.OperationalError:
         raise
     except db.conn.DatabaseError as error:  # it could not go on

@@ -38,6 +38,8 @@ def check_index(
     except db.conn.DatabaseError as error:
         if connection.is_unwritable(error):
             raise
+        if not reference.parts_of(db).keys() & {part.name for part in parts}:
+            return  # it was dropped meanwhile
         report.problem("index", f"{title} cannot be read: {error}", _REMEDY)
         return
     for kind, tally in sorted(tallies.items()):

@@ -16,14 +16,14 @@ from typing import Any, BinaryIO
 
 from ..errors import InvalidInputError
 from ..vectors import decode, encode
-from .rows import COLUMNS, Header, Row
+from .rows import COLUMNS, ExportHeader, Row
 
 _VERSION = 1
 
 _to_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
-def write(stream: BinaryIO, header: Header, rows: Iterator[Row]) -> None:
+def write(stream: BinaryIO, header: ExportHeader, rows: Iterator[Row]) -> None:
     """Write a collection to a stream of bytes."""
     first = {
         "vecstore": _VERSION,
@@ -41,7 +41,7 @@ def write(stream: BinaryIO, header: Header, rows: Iterator[Row]) -> None:
         stream.write(f"{{{', '.join(fields)}}}\n".encode())
 
 
-def read(stream: BinaryIO) -> tuple[Header, Iterator[Row]]:
+def read(stream: BinaryIO) -> tuple[ExportHeader, Iterator[Row]]:
     """Return what is in a stream of bytes; the rows are read as they are asked for.
 
     :raises InvalidInputError: the first line is no header; a line, which is named, is no entry
@@ -56,7 +56,7 @@ def read(stream: BinaryIO) -> tuple[Header, Iterator[Row]]:
     name, model, entries = (first.get(key) for key in ("collection", "model", "entries"))
     if not isinstance(name, str) or not isinstance(model, str) or not isinstance(entries, int):
         raise InvalidInputError("The first line lacks a collection, its model or its entries")
-    return Header(name, model, entries), _rows(stream)
+    return ExportHeader(name, model, entries), _rows(stream)
 
 
 def _rows(stream: BinaryIO) -> Iterator[Row]:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any, BinaryIO
 
 from ..errors import InvalidInputError, MissingPackageError
-from .rows import COLUMNS, Header, Row, portions
+from .rows import COLUMNS, ExportHeader, Row, portions
 
 MAGIC = b"PAR1"
 _KEY = b"vecstore"
@@ -17,7 +17,7 @@ _GROUP = 2000  # rows
 _TYPES = dict(zip(COLUMNS, (str, bytes, str, bytes, bytes, str, int), strict=True))
 
 
-def write(stream: BinaryIO, header: Header, rows: Iterator[Row]) -> None:
+def write(stream: BinaryIO, header: ExportHeader, rows: Iterator[Row]) -> None:
     """Write a collection to a stream of bytes.
 
     :raises InvalidInputError: a value is not of its column's type, which JSON lines can hold
@@ -48,7 +48,7 @@ def _checked(row: Row) -> Row:
     return row
 
 
-def read(stream: BinaryIO) -> tuple[Header, Iterator[Row]]:
+def read(stream: BinaryIO) -> tuple[ExportHeader, Iterator[Row]]:
     """Return what is in a file; the rows are read as they are asked for.
 
     :raises InvalidInputError: it is no Parquet file of vecstore's
@@ -57,7 +57,7 @@ def read(stream: BinaryIO) -> tuple[Header, Iterator[Row]]:
     pa = _pyarrow()
     try:
         file = pa.parquet.ParquetFile(stream)
-        header = Header(**json.loads(file.schema_arrow.metadata[_KEY]))
+        header = ExportHeader(**json.loads(file.schema_arrow.metadata[_KEY]))
     except (KeyError, TypeError, ValueError, OSError) as error:
         raise InvalidInputError(f"This is no Parquet file of vecstore: {error}") from error
     return header, _rows(file)

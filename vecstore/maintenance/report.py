@@ -31,7 +31,7 @@ class CheckReport:
     """What check() found. Problems are damage; notes are not.
 
     Attributes:
-        file: the path; empty for a database in memory
+        file: the path, or "the database in memory"
         collections: how many there are
         embeddings: how many there are
     """

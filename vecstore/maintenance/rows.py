@@ -26,7 +26,7 @@ _PORTION_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Header:
+class ExportHeader:
     """What a file tells of the collection before its rows."""
 
     collection: str
@@ -34,7 +34,7 @@ class Header:
     entries: int
 
 
-def read(db: Database, name: str) -> tuple[Header, Iterator[Row]]:
+def read(db: Database, name: str) -> tuple[ExportHeader, Iterator[Row]]:
     """Return a collection. Belongs inside a transaction, so that the number is that of the rows.
 
     :raises DoesNotExist: there is no such collection
@@ -52,10 +52,10 @@ def read(db: Database, name: str) -> tuple[Header, Iterator[Row]]:
         """,
         [collection_id],
     )
-    return Header(name, model, entries), rows
+    return ExportHeader(name, model, entries), rows
 
 
-def write(db: Database, header: Header, rows: Iterable[Row]) -> int:
+def write(db: Database, header: ExportHeader, rows: Iterable[Row]) -> int:
     """Write rows into a collection, which is created if need be; return how many there were.
 
     Belongs inside a transaction. The last row of an id wins, over what is stored as well.

@@ -12,12 +12,12 @@ from sqlite_utils import Database
 
 from .. import catalog, connection, schema
 from . import files, json_lines, parquet, rows
-from .rows import Header
+from .rows import ExportHeader
 
 
 def export_collection(
     db: Database | str | Path, name: str, target: str | Path | BinaryIO
-) -> Header:
+) -> ExportHeader:
     """Write a collection as it is at this moment to a file: JSON lines, or Parquet.
 
     All columns are there, so that nothing has to be embedded again. Others may write to the
@@ -44,7 +44,7 @@ def export_collection(
 
 def import_collection(
     db: Database | str | Path, source: str | Path | BinaryIO, *, name: str | None = None
-) -> Header:
+) -> ExportHeader:
     """Read a collection from a file of export_collection() into a database.
 
     A collection that does not exist is created. In one that does, an entry of the file takes the
