@@ -53,6 +53,7 @@ def backup(db: Database | str | Path, target: str | Path, *, plain: bool = False
         with files.replacing(target) as temporary:
             counts = _copy(source, temporary, driver)
             with closing(connection.connect(temporary, driver=driver)) as copy:
+                connection.unmap_file(copy.conn)
                 if plain:
                     _make_plain(copy)
                 _verify(copy, counts, files.name_of(source))
