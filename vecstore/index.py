@@ -258,7 +258,7 @@ def _ids_triggers(d: int) -> list[str]:
     # VALUES, not SELECT: an INSERT ... SELECT loses the subtype that marks a value as bits.
     add_bits = f"""
            INSERT INTO {name}_bits (rowid, collection_id, sample, embedding)
-           VALUES (new.rowid, new.collection_id, {_sampled("new.rowid")}, vec_bit((
+           VALUES (new.rowid, new.collection_id, {sampled("new.rowid")}, vec_bit((
               SELECT {bits.of("embedding", d)} FROM embeddings
               WHERE collection_id = new.collection_id AND id = new.id
            )));
@@ -297,7 +297,7 @@ def _ids_triggers(d: int) -> list[str]:
     return [sql.strip() for sql in triggers]
 
 
-def _sampled(rowid: str) -> str:
+def sampled(rowid: str) -> str:
     """Return the SQL for whether a row is in the sample: 1 or 0.
 
     Rowids are given in turn, so they are scattered by the golden ratio (Fibonacci hashing, Knuth,

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from .. import connection, index
+from .. import bits, connection, index
 from . import reference
 from .report import CheckReport, Tally, plural
 
@@ -151,12 +151,13 @@ def _bits(d: int) -> tuple[str, str, str]:
     """Return the SQL that joins the bits of an entry, and tells them missing, and different."""
     if not index.has_bits(d):
         return "", "", ""
+    of_row = bits.of("embeddings.embedding", d)
     return (
         f"left join vec_embeddings_{d}_bits as bits on bits.rowid = ids.rowid",
         "or bits.rowid is null",
-        """
-                or (bits.collection_id, bits.embedding)
-                  is not (embeddings.collection_id, vec_quantize_binary(embeddings.embedding))""",
+        f"""
+                or (bits.collection_id, bits.sample, bits.embedding)
+                  is not (embeddings.collection_id, {index.sampled("ids.rowid")}, {of_row})""",
     )
 
 
