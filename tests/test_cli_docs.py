@@ -72,7 +72,7 @@ def prepared(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_runs(prepared, example):
-    command, _, file = example.partition(" > ")[0].partition(" < ")
+    command, _, file = re.sub(r" > \S+$", "", example).partition(" < ")
     _, *arguments = shlex.split(command)
     result = run(*arguments, input=Path(file).read_bytes() if file else None)
     assert result.exit_code == 0, result.stderr
