@@ -27,7 +27,8 @@ def of(vector: str, dimensions: int) -> str:
     added = count(dimensions) - signs
     sums = -(-added // 2 // _STEP) * _STEP
     differences = added - sums
-    parts = [_signs(_part(vector, 0, signs))]
+    whole = vector if signs == dimensions else _part(vector, 0, signs)
+    parts = [_signs(whole)]
     for function, length in (("vec_add", sums), ("vec_sub", differences)):
         if length:
             left, right = _part(vector, 0, length), _part(vector, length, 2 * length)

@@ -82,7 +82,7 @@ def drop(db: Database, dimensions: int) -> None:
     Belongs inside a transaction.
     """
     name = f"vec_embeddings_{dimensions}"
-    for event in ("insert", "update", "delete"):
+    for event in ("insert", "insert_incomparable", "update", "update_incomparable", "delete"):
         db.execute(f"DROP TRIGGER IF EXISTS {name}_{event}")
     for table in (f"{name}_ids", f"{name}_bits", name):
         db.execute(f"DROP TABLE IF EXISTS {table}")
@@ -193,46 +193,63 @@ def _embeddings_triggers(d: int) -> list[str]:
     OR REPLACE deletes a conflicting row without firing delete triggers, so after every insert and
     update the new key may have an entry already. It is then updated in place: vec0 would keep
     the space of a deleted one.
+
+    Whether a row belongs into the index is asked by WHEN, once: INSERT ... SELECT ... WHERE, into
+    a table with triggers, makes SQLite a temporary table for each row.
     """
     ids = f"vec_embeddings_{d}_ids"
     old_key = "collection_id = old.collection_id AND id = old.id"
     new_key = "collection_id = new.collection_id AND id = new.id"
+    has_entry = f"EXISTS (SELECT 1 FROM {ids} WHERE {new_key})"
+    is_changed = """(old.collection_id, old.id, old.embedding)
+           IS NOT (new.collection_id, new.id, new.embedding)"""
     put = f"""
-           DELETE FROM {ids}
-           WHERE {new_key} AND NOT {comparable("new", d)};
-           UPDATE {ids}
-           SET id = id
-           WHERE {new_key};
            INSERT INTO {ids} (collection_id, id)
-           SELECT new.collection_id, new.id
-           WHERE {comparable("new", d)}
-              AND NOT EXISTS (SELECT 1 FROM {ids} WHERE {new_key});
+           VALUES (new.collection_id, new.id)
+           ON CONFLICT (collection_id, id) DO UPDATE SET id = excluded.id;
     """
     triggers = [
         f"""
         CREATE TRIGGER vec_embeddings_{d}_insert
         AFTER INSERT ON embeddings
-        WHEN length(new.embedding) = {4 * d}
-           OR EXISTS (SELECT 1 FROM {ids} WHERE {new_key})
+        WHEN {comparable("new", d)}
         BEGIN
            {put.strip()}
         END
         """,
         f"""
+        CREATE TRIGGER vec_embeddings_{d}_insert_incomparable
+        AFTER INSERT ON embeddings
+        WHEN CASE WHEN {has_entry} THEN NOT {comparable("new", d)} END
+        BEGIN
+           DELETE FROM {ids}
+           WHERE {new_key};
+        END
+        """,
+        f"""
         CREATE TRIGGER vec_embeddings_{d}_update
         AFTER UPDATE OF collection_id, id, embedding ON embeddings
-        WHEN (old.collection_id, old.id, old.embedding)
-           IS NOT (new.collection_id, new.id, new.embedding)
-           AND (
-              length(new.embedding) = {4 * d}
-              OR length(old.embedding) = {4 * d}
-              OR EXISTS (SELECT 1 FROM {ids} WHERE {new_key})
-           )
+        WHEN {is_changed}
+           AND {comparable("new", d)}
         BEGIN
            DELETE FROM {ids}
            WHERE {old_key}
               AND (old.collection_id, old.id) IS NOT (new.collection_id, new.id);
            {put.strip()}
+        END
+        """,
+        f"""
+        CREATE TRIGGER vec_embeddings_{d}_update_incomparable
+        AFTER UPDATE OF collection_id, id, embedding ON embeddings
+        WHEN {is_changed}
+           AND CASE
+              WHEN length(old.embedding) = {4 * d} OR {has_entry}
+              THEN NOT {comparable("new", d)}
+           END
+        BEGIN
+           DELETE FROM {ids}
+           WHERE ({old_key})
+              OR ({new_key});
         END
         """,
         f"""
