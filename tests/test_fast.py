@@ -93,6 +93,26 @@ def test_the_fast_plan_finds_99_in_100(many, number):
     assert recall(many, number) >= 0.99
 
 
+@pytest.mark.parametrize("number", [1, 3, 10])
+@pytest.mark.parametrize("make", [abs, lambda x: x + 12], ids=["positive", "far from zero"])
+def test_where_bits_say_little_the_search_looks_wider(number, make):
+    """Most signs are alike, so the bits of many rows are the same: no reason to stop at these."""
+    vectors = [[make(x) for x in vector[:32]] for vector in VECTORS]
+    db = vecstore.connect()
+    collection = Collection("positive", db, model=Vectors())
+    db["embeddings"].insert_all(
+        {"collection_id": collection.id, "id": f"{n:04}", "embedding": vecstore.encode(vector)}
+        for n, vector in enumerate(vectors[:ROWS])
+    )
+    found = total = 0
+    for query in vectors[ROWS:]:
+        ids = {entry.id for entry in collection.similar_by_vector(query, number, exact=True)}
+        found += sum(e.id in ids for e in collection.similar_by_vector(query, number))
+        total += number
+    assert found / total >= 0.97
+    db.close()
+
+
 @pytest.mark.parametrize("share", [0.5, 0.1, 0.01, 0.001])
 def test_a_condition_applies_before_the_nearest_are_taken(many, share):
     conditions = {"where": "json_extract(metadata, '$.n') % 1000 < ?", "where_args": [1000 * share]}

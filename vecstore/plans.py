@@ -21,6 +21,7 @@ from . import bits, index
 from .errors import InvalidInputError
 
 MAX_K = 4096  # of vec0
+TELLING = 10  # where fewer of the nearest lie says little of the bits
 _LAST_CODE_POINT = 0x10FFFF
 _CONDITION = "\0"  # stands for it in SQL until our parameters have their names or numbers
 _NOT_OF_A_CONDITION = ("locked", "interrupted", "I/O", "full", "closed", "thread")
@@ -82,7 +83,8 @@ class Found:
 
     candidates: rows that were compared exactly, or would have been but for the conditions
     matching: those of them that meet the conditions
-    spilled: how many of the rows come from the farther half of the candidates
+    spilled: how many of the nearest are as far by their bits as 3 in 8 of the candidates. Bits that
+        say little are the same for many candidates, which are far then
     """
 
     sql: str
@@ -178,22 +180,22 @@ def fast(db: Database, query: Query, sample_rank: int) -> Found:
               from compared
               order by bits
               limit 1
-              offset (select count(*) / 2 from compared)
-            ) as middle
+              offset (select count(*) * 5 / 8 from compared)
+            ) as far
         )
         select
-          counts.candidates, counts.matching, nearest.bits > counts.middle,
+          counts.candidates, counts.matching, nearest.bits >= counts.far,
           embeddings.id, nearest.score, embeddings.content, embeddings.metadata
         from counts
         left join nearest
         left join embeddings on embeddings.rowid = nearest.row
         order by nearest.score desc, embeddings.id
         """
-    rows = _run(db, query, sql, sample_rank=sample_rank)
+    rows = _run(db, query, sql, sample_rank=sample_rank, number=max(query.number, TELLING))
     floor = -2.0 if query.min_score is None else query.min_score
     return Found(
         _shown(query, sql),
-        [row[3:] for row in rows if row[3] is not None and row[4] >= floor],
+        [row[3:] for row in rows if row[3] is not None and row[4] >= floor][: query.number],
         candidates=rows[0][0],
         matching=rows[0][1],
         spilled=sum(row[2] or 0 for row in rows),

@@ -92,9 +92,10 @@ class _Search:
         """Return what the fast plan finds, or None if another plan is better.
 
         It looks wider until there are enough candidates that meet the conditions, and few of the
-        nearest are among the farther half of them: then few can be farther still.
+        nearest, ten at least, are among the farther of them: then few can be farther still.
         """
-        number, dimensions = self._query.number, self._query.dimensions
+        dimensions = self._query.dimensions
+        number = max(self._query.number, plans.TELLING)
         wanted = _candidates(number)
         if not index.has_bits(dimensions) or wanted > MAX_K:
             return None
