@@ -110,6 +110,8 @@ class _Search:
             enough = found.matching >= wanted / 2
             if enough and found.spilled <= _SPILLED * number:
                 return found.rows
+            # Bits may be the same for many: wider than what was found, not than what was meant.
+            rank = max(rank, (found.candidates or 0) / index.SAMPLED)
             rank *= _WIDER if enough else max(2, wanted / max(found.matching, 1))
         return None
 
