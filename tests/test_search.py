@@ -1,6 +1,7 @@
 """Searches, checked against brute force; and the cases at the edges."""
 
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,35 @@ def test_number_zero_is_empty_and_negative_is_refused(numbers):
     with pytest.raises(ValueError, match="prefix is 5"):
         collection.similar_by_vector(vectors["a000"], prefix=5)
     assert len(collection.similar_by_vector(vectors["a000"], 10**20)) == 300
+
+
+class OfNumPy:
+    """What NumPy's integers are to Python, and a buffer would be to SQLite."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __index__(self):
+        return self.number
+
+    def __eq__(self, other):
+        return self.number == other
+
+    def __add__(self, other):
+        return OfNumPy((self.number + other) % 256)
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("conditions", [{}, {"where": "1"}])
+def test_numbers_of_other_types_count(numbers, exact, conditions):
+    collection, vectors = numbers
+    query = pseudorandom("query")
+    expected = brute_force(vectors, query, 255)
+    arguments = {"exact": exact, **conditions}
+    assert found(collection.similar_by_vector(query, OfNumPy(255), **arguments)) == expected
+    score = Fraction(collection.similar_by_vector(query, 5, **arguments)[4].score)
+    assert len(collection.similar_by_vector(query, min_score=score, **arguments)) == 5
+    assert collection.similar_by_vector(query, min_score=10**20, **arguments) == []
 
 
 @pytest.mark.parametrize("number", [10, 5000])

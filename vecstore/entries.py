@@ -167,6 +167,8 @@ def encode_vector(vector: Sequence[float], name: str) -> bytes:
         )
     try:
         total = sum(vector)  # not finite if any of the numbers is not
+        if not math.isfinite(total):
+            total = sum(map(float, vector))  # the sum of NumPy's float16 overflows early
         if len(vector) and math.isfinite(total):
             return encode(vector)
     except (TypeError, OverflowError, struct.error) as error:

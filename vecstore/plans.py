@@ -8,6 +8,8 @@ All order equal scores by id, fetch the text of nothing but the winners, and lea
 vector cannot be compared.
 """
 
+import numbers
+import operator
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -52,8 +54,13 @@ class Query:
     exact: bool = False
 
     def __post_init__(self) -> None:
-        if not hasattr(self.number, "__index__") or self.number < 0:
+        try:
+            number = operator.index(self.number)  # NumPy's too, which SQLite would take for a blob
+        except TypeError:
+            number = -1
+        if number < 0:
             raise InvalidInputError(f"number is {self.number!r}: it must be an integer from 0 on")
+        object.__setattr__(self, "number", number)
         if not isinstance(self.prefix, str):
             raise InvalidInputError(f"prefix is {self.prefix!r}: it must be text")
         if not isinstance(self.where, str | None):
@@ -64,8 +71,10 @@ class Query:
             raise InvalidInputError(f"where_args is {self.where_args!r}: it must be a list or dict")
         if self.where_args and not self.where:
             raise InvalidInputError("where_args are given, and no where= that they belong to")
-        if not isinstance(self.min_score, int | float | None):
-            raise InvalidInputError(f"min_score is {self.min_score!r}: it must be a number")
+        if self.min_score is not None:
+            if not isinstance(self.min_score, numbers.Real):
+                raise InvalidInputError(f"min_score is {self.min_score!r}: it must be a number")
+            object.__setattr__(self, "min_score", float(self.min_score))
 
     @property
     def dimensions(self) -> int:
