@@ -258,7 +258,7 @@ class Collection(Searchable):
         deleted = 0
         with connection.transaction(self.db):
             self._check_exists()
-            for portion in upsert.portions(id_texts(ids)):
+            for portion in upsert.portions(sorted(id_texts(ids))):
                 deleted += self.db.conn.execute(
                     f"""
                     delete from embeddings
