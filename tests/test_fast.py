@@ -129,6 +129,19 @@ def test_a_condition_that_the_nearest_do_not_meet_leaves_no_answer_short(many):
     assert [entry.id for entry in found] == [entry.id for entry in expected]
 
 
+@pytest.mark.parametrize(
+    "table", ["matching", "bound", "candidates", "compared", "nearest", "counts"]
+)
+@pytest.mark.parametrize("number", [1, 4])
+def test_a_condition_means_the_tables_of_the_file(many, table, number):
+    many.db.execute(f"create table {table} (id text)")
+    many.db.execute(f"insert into {table} values ('0001'), ('0002'), ('0003'), ('0004')")
+    steps = many.explain(QUERIES[0], number, where=f"id in (select id from {table})")
+    assert {entry.id for entry in steps.entries} <= {"0001", "0002", "0003", "0004"}
+    assert len(steps.entries) == number
+    many.db.execute(f"drop table {table}")
+
+
 def test_what_is_asked_exactly_is_found_exactly(many):
     def ids(entries):
         return [entry.id for entry in entries]

@@ -29,6 +29,7 @@ LAYERS = {
     "index": 1,
     "entries": 2,
     "plans": 2,
+    "conditions": 2,
     "search": 2,
     "readers": 2,
     "settings": 2,

@@ -1,6 +1,7 @@
 """Searches, checked against brute force; and the cases at the edges."""
 
 import json
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -137,6 +138,8 @@ def test_number_zero_is_empty_and_negative_is_refused(numbers):
         collection.similar_by_vector(vectors["a000"], -1)
     with pytest.raises(ValueError, match="number is '10'"):
         collection.similar_by_vector(vectors["a000"], "10")
+    with pytest.raises(vecstore.InvalidInputError, match="surrogate"):
+        collection.similar_by_vector(vectors["a000"], prefix="\ud800")
     with pytest.raises(ValueError, match="prefix is 5"):
         collection.similar_by_vector(vectors["a000"], prefix=5)
     assert len(collection.similar_by_vector(vectors["a000"], 10**20)) == 300
@@ -331,6 +334,15 @@ def test_a_condition_in_sql(numbers, where, where_args, meets, number):
         ("json_extract(id, '$.a') = 1", None),
         ("id match 'a'", None),
         ("count(*) > 1", None),
+        ("1) union all select rowid from embeddings where (1", None),
+        ("1) group by (1", None),
+        ("fulltext = 1", None),
+        ("closed = 1 or locked", None),
+        ("length(zeroblob(5000000000)) = 1", None),
+        ("id = ?", [10**30]),
+        ("id = ?", ["\ud800"]),
+        ("id = '\ud800'", None),
+        ("id = :_vector", {"_vector": "a002"}),
         (5, None),
         ("id = ?", "a"),
         (None, ["a"]),
@@ -342,6 +354,17 @@ def test_a_broken_condition_is_an_error_and_writes_nothing(numbers, where, where
     with pytest.raises(vecstore.InvalidInputError, match="where"):
         collection.similar_by_id("a000", where=where, where_args=where_args, exact=exact)
     assert collection.count() == 300
+
+
+def test_a_condition_uses_an_index(numbers):
+    collection, vectors = numbers
+    db = collection.db
+    db.execute("create index by_number on embeddings (json_extract(metadata, '$.n'))")
+    for column, where in [("id", "id = 'b003'"), ("<expr>", "json_extract(metadata, '$.n') = 3")]:
+        (step,) = collection.explain(vectors["a000"], where=where).steps
+        values = dict.fromkeys(re.findall(r":(_\w+)", step.sql))
+        plan = [row[3] for row in db.execute(f"explain query plan {step.sql}", values)]
+        assert [line for line in plan if f"{column}=?)" in line and "INDEX" in line], plan
 
 
 def test_a_minimum_score(numbers):

@@ -5,15 +5,15 @@
     scan    vec_distance_cosine over rows of `embeddings`
 
 All order equal scores by id, fetch the text of nothing but the winners, and leave out rows whose
-vector cannot be compared.
+vector cannot be compared. Their own tables have names with a _, for a condition sees them, and
+means those of the file.
 """
 
 import numbers
 import operator
 import re
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -27,7 +27,6 @@ MAX_K = 4096  # of vec0
 TELLING = 10  # where fewer of the nearest lie says little of the bits
 _LAST_CODE_POINT = 0x10FFFF
 _CONDITION = "\0"  # stands for it in SQL until our parameters have their names or numbers
-_NOT_OF_A_CONDITION = ("locked", "interrupted", "I/O", "full", "closed", "thread")
 
 Row = tuple[str, float, str | None, str | None]  # id, score, content, metadata
 WhereArgs = Sequence[Any] | dict[str, Any]
@@ -63,6 +62,8 @@ class Query:
         object.__setattr__(self, "number", number)
         if not isinstance(self.prefix, str):
             raise InvalidInputError(f"prefix is {self.prefix!r}: it must be text")
+        if any("\ud800" <= char <= "\udfff" for char in self.prefix):
+            raise InvalidInputError(f"prefix is {self.prefix!r}: a lone surrogate is no text")
         if not isinstance(self.where, str | None):
             raise InvalidInputError(f"where is {self.where!r}: it must be a condition in SQL")
         if isinstance(self.where_args, str | bytes) or not isinstance(
@@ -111,7 +112,7 @@ def exact(db: Database, query: Query, k: int, farthest: float | None = None) -> 
     """
     d = query.dimensions
     sql = f"""
-        with nearest as materialized (
+        with _nearest as materialized (
           select rowid, 1 - distance as score
           from vec_embeddings_{d}
           where embedding match :_vector
@@ -119,15 +120,15 @@ def exact(db: Database, query: Query, k: int, farthest: float | None = None) -> 
             and k = :_k
             {"" if farthest is None else "and distance <= :_farthest"}
         )
-        select embeddings.id, nearest.score, embeddings.content, embeddings.metadata
-        from nearest
-        cross join vec_embeddings_{d}_ids as ids on ids.rowid = nearest.rowid
+        select embeddings.id, _nearest.score, embeddings.content, embeddings.metadata
+        from _nearest
+        cross join vec_embeddings_{d}_ids as ids on ids.rowid = _nearest.rowid
         cross join embeddings
           on embeddings.collection_id = ids.collection_id
           and embeddings.id = ids.id
         where embeddings.id is not :_skip_id
           {_above_min_score(query)}
-        order by nearest.score desc, embeddings.id
+        order by _nearest.score desc, embeddings.id
         """
     return Found(_shown(query, sql), _run(db, query, sql, k=k, farthest=farthest))
 
@@ -144,7 +145,7 @@ def fast(db: Database, query: Query, sample_rank: int) -> Found:
               and collection_id = :_collection_id"""
     sql = f"""
         with {_matching(query)}
-        bound as materialized (
+        _bound as materialized (
           select max(+distance) as distance
           from (
             select distance
@@ -153,21 +154,21 @@ def fast(db: Database, query: Query, sample_rank: int) -> Found:
               and k = :_sample_rank
           )
         ),
-        candidates as materialized (
+        _candidates as materialized (
           select rowid, distance
             {knn}
-              and distance <= (select distance from bound)
+              and distance <= (select distance from _bound)
               and k = {MAX_K}
           order by +rowid  -- about as they are stored, which is read faster; vec0 cannot do it
         ),
-        compared as materialized (
+        _compared as materialized (
           select
             embeddings.rowid as row,
             embeddings.id,
-            candidates.distance as bits,
+            _candidates.distance as bits,
             1 - vec_distance_cosine(embeddings.embedding, :_vector) as score
-          from candidates
-          cross join vec_embeddings_{d}_ids as ids on ids.rowid = candidates.rowid
+          from _candidates
+          cross join vec_embeddings_{d}_ids as ids on ids.rowid = _candidates.rowid
           cross join embeddings
             on embeddings.collection_id = ids.collection_id
             and embeddings.id = ids.id
@@ -175,32 +176,32 @@ def fast(db: Database, query: Query, sample_rank: int) -> Found:
           where ids.id is not :_skip_id
             {_prefix_condition(query, "ids.id")}
         ),
-        nearest as materialized (
+        _nearest as materialized (
           select row, bits, score
-          from compared
+          from _compared
           where score is not null
           order by score desc, id
           limit :_number
         ),
-        counts as materialized (
+        _counts as materialized (
           select
-            (select count(*) from candidates) as candidates,
-            (select count(*) from compared) as matching,
+            (select count(*) from _candidates) as candidates,
+            (select count(*) from _compared) as matching,
             (
               select bits
-              from compared
+              from _compared
               order by bits
               limit 1
-              offset (select count(*) * 5 / 8 from compared)
+              offset (select count(*) * 5 / 8 from _compared)
             ) as far
         )
         select
-          counts.candidates, counts.matching, nearest.bits >= counts.far,
-          embeddings.id, nearest.score, embeddings.content, embeddings.metadata
-        from counts
-        left join nearest
-        left join embeddings on embeddings.rowid = nearest.row
-        order by nearest.score desc, embeddings.id
+          _counts.candidates, _counts.matching, _nearest.bits >= _counts.far,
+          embeddings.id, _nearest.score, embeddings.content, embeddings.metadata
+        from _counts
+        left join _nearest
+        left join embeddings on embeddings.rowid = _nearest.row
+        order by _nearest.score desc, embeddings.id
         """
     rows = _run(db, query, sql, sample_rank=sample_rank, number=max(query.number, TELLING))
     floor = -2.0 if query.min_score is None else query.min_score
@@ -220,48 +221,29 @@ def scan(db: Database, query: Query) -> Found:
     """
     sql = f"""
         with {_matching(query)}
-        nearest as materialized (
+        _nearest as materialized (
           select
             embeddings.rowid as row,
             case
               when {index.comparable("embeddings", query.dimensions)}
               then 1 - vec_distance_cosine(embeddings.embedding, :_vector)
             end as score
-          from embeddings
-          {_joined_to_matching(query)}
+          from {"_matching cross join" if query.where else ""} embeddings
           where embeddings.collection_id = :_collection_id
+            {"and embeddings.rowid = _matching.row" if query.where else ""}
             and embeddings.id is not :_skip_id
             {_prefix_condition(query, "embeddings.id")}
           order by score desc nulls last, embeddings.id
           limit :_number
         )
-        select embeddings.id, nearest.score, embeddings.content, embeddings.metadata
-        from nearest
-        join embeddings on embeddings.rowid = nearest.row
-        where nearest.score is not null
+        select embeddings.id, _nearest.score, embeddings.content, embeddings.metadata
+        from _nearest
+        join embeddings on embeddings.rowid = _nearest.row
+        where _nearest.score is not null
           {_above_min_score(query)}
-        order by nearest.score desc, embeddings.id
+        order by _nearest.score desc, embeddings.id
         """
     return Found(_shown(query, sql), _run(db, query, sql))
-
-
-@contextmanager
-def condition_errors(db: Database, query: Query) -> Iterator[None]:
-    """Raise InvalidInputError, in place of SQLite's error, where the condition is at fault."""
-    try:
-        if query.where:
-            # Alone, so that its parameters are counted too.
-            db.execute(
-                f"explain select 1 from embeddings where (\n{query.where}\n)", query.where_args
-            ).fetchall()
-        yield
-    except (db.conn.OperationalError, db.conn.ProgrammingError, db.conn.Warning) as error:
-        if not query.where or any(words in str(error) for words in _NOT_OF_A_CONDITION):
-            raise
-        raise InvalidInputError(
-            f"where={query.where!r} with where_args={query.where_args!r} cannot be applied to the "
-            f"rows of `embeddings`: {error}"
-        ) from error
 
 
 def _run(db: Database, query: Query, sql: str, **more: Any) -> list[Any]:
@@ -278,6 +260,12 @@ def _run(db: Database, query: Query, sql: str, **more: Any) -> list[Any]:
     }
     if isinstance(query.where_args, dict):
         named = {f"_{name}": value for name, value in values.items()}
+        taken = sorted(named.keys() & query.where_args.keys())
+        if taken:
+            raise InvalidInputError(
+                f"where_args has {', '.join(map(repr, taken))}, which the search itself uses: "
+                "take names without a _ at the beginning"
+            )
         return db.execute(_shown(query, sql), {**query.where_args, **named}).fetchall()
     # The condition comes first and may have `?`, which count from 1: ours are the numbers after.
     first = len(query.where_args) + 1
@@ -306,22 +294,23 @@ def _matching(query: Query) -> str:
     """
     if not query.where:
         return ""
-    return f"""matching as not materialized (
+    return f"""_matching as not materialized (
           select rowid as row
           from embeddings
           where (
             {_CONDITION}
           )
             and collection_id = :_collection_id
+            {_prefix_condition(query, "id")}
         ),"""
 
 
 def _joined_to_matching(query: Query) -> str:
-    return "cross join matching on matching.row = embeddings.rowid" if query.where else ""
+    return "cross join _matching on _matching.row = embeddings.rowid" if query.where else ""
 
 
 def _above_min_score(query: Query) -> str:
-    return "" if query.min_score is None else "and nearest.score >= :_min_score"
+    return "" if query.min_score is None else "and _nearest.score >= :_min_score"
 
 
 def _prefix_condition(query: Query, id: str) -> str:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from sqlite_utils import Database
 
-from . import index, plans
+from . import conditions, index, plans
 from .errors import DimensionError
 from .plans import MAX_K, Found, Query, Row
 
@@ -52,7 +52,7 @@ def search(
     :raises DimensionError: the collection has vectors, but none of this dimension
     :raises InvalidInputError: the condition is none that SQLite can apply
     """
-    with plans.condition_errors(db, query):
+    with conditions.errors_explained(db, query):
         if query.number == 0 or not _is_comparable(db, query) or not _has_dimension(db, query):
             return []
         return _Search(db, query, [] if steps is None else steps).run(build_index)
