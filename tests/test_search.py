@@ -426,3 +426,15 @@ def test_collections_of_two_models_have_no_common_ranking(numbers, model):
     other = Collection("words", collection.db, model=model)
     with pytest.raises(vecstore.ModelMismatchError, match="'words' has the model 'word-lengths'"):
         vecstore.similar_across([collection, other], vectors["a000"])
+
+
+def test_a_model_may_be_recorded_by_two_names(db):
+    """llm records an alias of its own where vecstore records the name."""
+    ours = Collection("ours", db, model_id="text-embedding-3-small")
+    theirs = Collection("theirs", db, model_id="text-embedding-3-small")
+    db["collections"].update(theirs.id, {"model": "3-small"})
+    collections = [ours, Collection("theirs", db)]
+    for collection in collections:
+        fill(collection, {"a": [1, 0]})
+    for ordered in (collections, collections[::-1]):
+        assert len(vecstore.similar_across(ordered, [1, 0])) == 2

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
-from . import errors, plans, search
+from . import errors, models, plans, search
 from .entries import Entry, encode_vector, id_text, read_entry
 from .models import EmbeddingModel
 from .plans import WhereArgs
@@ -267,7 +267,7 @@ def similar_across(
     """
     collections = list(collections)
     for collection in collections:
-        if collection.model_id != collections[0].model_id:
+        if not _have_one_model(collection, collections[0]):
             raise errors.ModelMismatchError(
                 f"Collection {collection.name!r} has the model {collection.model_id!r}, and "
                 f"{collections[0].name!r} has {collections[0].model_id!r}: vectors of two models "
@@ -290,6 +290,12 @@ def similar_across(
         )
     ]
     return sorted(found, key=lambda pair: -(pair[1].score or 0.0))[:number]
+
+
+def _have_one_model(one: Searchable, other: Searchable) -> bool:
+    """Return whether two collections were made with the same model, whatever name each recorded."""
+    names = one.model_id, other.model_id
+    return models.is_recorded_as(*names) or models.is_recorded_as(*reversed(names))
 
 
 def _described(step: Step) -> str:
