@@ -213,6 +213,8 @@ def test_many_at_once(many):
     together = many.similar_multi(texts, 3, where="id > ?", where_args=["4000"])
     assert together == [many.similar(text, 3, where="id > '4000'") for text in texts]
     assert many.similar_multi([]) == []
+    with pytest.raises(vecstore.InvalidInputError, match="pass a list"):
+        many.similar_multi("1 2 3")
 
 
 def test_where_bits_tell_nothing_the_search_is_exact(tmp_path):

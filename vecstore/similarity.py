@@ -100,7 +100,13 @@ class Searchable:
         """Return for each of many values what similar() does, embedding them in batches.
 
         See similar_by_vector() for the parameters.
+
+        :raises InvalidInputError: `values` is one text or bytes, not many
         """
+        if isinstance(values, str | bytes):
+            raise errors.InvalidInputError(
+                f"values is {values!r:.80}: pass a list of what to search for"
+            )
         return [
             self.similar_by_vector(
                 vector,
