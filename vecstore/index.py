@@ -5,7 +5,9 @@ For dimension D, with D in every name:
     vec_embeddings_D        vec0: the vectors, partitioned by collection, cosine distance
     vec_embeddings_D_bits   vec0: the bits that stand for them (see bits.py), from 32 dimensions on;
                             one row in 16 is in the partition of the sample
-    vec_embeddings_D_ids    the integer rowid of each (collection_id, id), shared by both
+    vec_embeddings_D_ids    the integer rowid of each (collection_id, id), shared by both, and where
+                            in `embeddings` the row was when it was written: a hint, as VACUUM and
+                            others may move it
 
 Triggers on `embeddings` keep vec_embeddings_D_ids equal to the rows of that dimension; triggers
 on vec_embeddings_D_ids carry each change on to the vec0 tables. So they see every write, from
@@ -21,6 +23,7 @@ from . import bits, connection
 MAX_DIMENSIONS = 8192  # of a vec0 column
 _CHUNK_BYTES = 192 * 1024
 _MAX_CHUNK_ROWS = 1024  # each takes 8 bytes more, for its rowid
+_MAX_BIT_CHUNK_ROWS = 512  # vec0 looks through a chunk once for each row that it chooses in it
 
 # One row in so many of the bit table is in the sample, from which a fast search learns how far it
 # must look.
@@ -53,7 +56,7 @@ def exists(db: Database, dimensions: int) -> bool:
     """Return whether the index of this dimension and all its triggers are there, unaltered."""
     found = db.execute(
         "select sql from sqlite_master where name glob ?", [f"vec_embeddings_{dimensions}*"]
-    )
+    ).fetchall()
     return {sql for (sql,) in found}.issuperset(_schema(dimensions))
 
 
@@ -67,8 +70,8 @@ def build(db: Database, dimensions: int) -> None:
         db.execute(sql)
     db.execute(
         f"""
-        insert into vec_embeddings_{dimensions}_ids (collection_id, id)
-        select collection_id, id
+        insert into vec_embeddings_{dimensions}_ids (collection_id, id, embeddings_rowid)
+        select collection_id, id, rowid
         from embeddings
         where {comparable("embeddings", dimensions)}
         order by collection_id, rowid
@@ -139,6 +142,7 @@ def _tables(d: int) -> list[str]:
            rowid INTEGER PRIMARY KEY,
            collection_id INTEGER NOT NULL,
            id TEXT NOT NULL,
+           embeddings_rowid INTEGER NOT NULL,
            UNIQUE (collection_id, id)
         )
         """,
@@ -184,7 +188,7 @@ def _chunk_rows(dimensions: int) -> int:
 
 def _bit_chunk_rows(dimensions: int) -> int:
     """Return how many rows of bits a chunk holds: more than of vectors, for a fast scan."""
-    return min(8 * _chunk_rows(dimensions), _MAX_CHUNK_ROWS)
+    return min(8 * _chunk_rows(dimensions), _MAX_BIT_CHUNK_ROWS)
 
 
 def _embeddings_triggers(d: int) -> list[str]:
@@ -204,9 +208,10 @@ def _embeddings_triggers(d: int) -> list[str]:
     is_changed = """(old.collection_id, old.id, old.embedding)
            IS NOT (new.collection_id, new.id, new.embedding)"""
     put = f"""
-           INSERT INTO {ids} (collection_id, id)
-           VALUES (new.collection_id, new.id)
-           ON CONFLICT (collection_id, id) DO UPDATE SET id = excluded.id;
+           INSERT INTO {ids} (collection_id, id, embeddings_rowid)
+           VALUES (new.collection_id, new.id, new.rowid)
+           ON CONFLICT (collection_id, id)
+           DO UPDATE SET embeddings_rowid = excluded.embeddings_rowid;
     """
     triggers = [
         f"""
