@@ -31,7 +31,7 @@ def test_every_kind_of_connection_has_sqlite_vec_and_loads_nothing_more(db, mode
 def test_a_new_file_is_in_wal_mode_with_large_pages(db, model):
     Collection("test", db, model=model)
     assert db.journal_mode == "wal"
-    assert rows(db, "pragma page_size") == [(16384,)]
+    assert rows(db, "pragma page_size") == [(8192,)]
 
 
 def test_an_existing_file_keeps_its_mode_and_page_size(path, open_db, model):

@@ -49,6 +49,16 @@ def index_entries(db, dimensions):
     )
     counts = {rows(db, f"select count(*) from {name}{suffix}")[0][0] for suffix in ("", "_ids")}
     assert counts == {len(vectors)}
+    misplaced = rows(
+        db,
+        f"""
+        select ids.id
+        from {name}_ids as ids
+        join embeddings using (collection_id, id)
+        where embeddings.rowid <> ids.embeddings_rowid
+        """,
+    )
+    assert misplaced == []
     if index.has_bits(dimensions):
         in_step = rows(
             db,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DEFAULTS = ("pragma journal_mode = wal", "pragma cache_size = -2000", "pragma mmap_size = 0")
 TUNED = (
-    "pragma page_size = 16384",
+    "pragma page_size = 8192",
     "pragma journal_mode = wal",
     "pragma cache_size = -16384",
     "pragma mmap_size = 2147418112",
