@@ -217,7 +217,7 @@ class EmbeddingModel(ABC):
         values = row.tolist() if hasattr(row, "tolist") else row
         try:
             # A sum that is a float is a sum of numbers, and much quicker than float() of each.
-            is_numbers = isinstance(values, list) and type(sum(values)) is float
+            is_numbers = isinstance(values, list | tuple) and type(sum(values)) is float
             return list(values if is_numbers else map(float, values))
         except (TypeError, ValueError):
             raise ModelError(
