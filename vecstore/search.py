@@ -53,9 +53,13 @@ def search(
     :raises InvalidInputError: the condition is none that SQLite can apply
     """
     with conditions.errors_explained(db, query):
-        if query.number == 0 or not _is_comparable(db, query) or not _has_dimension(db, query):
+        if query.number == 0 or not _is_comparable(db, query):
             return []
-        return _Search(db, query, [] if steps is None else steps).run(build_index)
+        has_index = index.exists(db, query.dimensions)
+        if not _has_dimension(db, query, has_index):
+            return []
+        has_index = has_index or (build_index and index.ensure(db, query.dimensions))
+        return _Search(db, query, [] if steps is None else steps).run(has_index)
 
 
 class _Search:
@@ -66,12 +70,11 @@ class _Search:
         self._query = query
         self._steps = steps
 
-    def run(self, build_index: bool) -> list[Row]:
+    def run(self, has_index: bool) -> list[Row]:
         query = self._query
-        has_index = index.ensure if build_index else index.exists
         # One more than asked for shows whether the last place is shared, another is for skip_id.
         k = query.number + 1 + (query.skip_id is not None)
-        if k > MAX_K or not has_index(self._db, query.dimensions):
+        if k > MAX_K or not has_index:
             return self._scan()
         rows = None if query.exact else self._fast()
         if rows is None:
@@ -143,7 +146,13 @@ def vector_dimensions(db: Database, collection_id: int, dimensions: int) -> int 
 
     A collection has one dimension, unless other programs gave it more. None: it has no vectors.
     """
-    if index.exists(db, dimensions) and _in_index(db, collection_id, dimensions):
+    return _dimensions(db, collection_id, dimensions, index.exists(db, dimensions))
+
+
+def _dimensions(
+    db: Database, collection_id: int, dimensions: int, has_index: bool
+) -> int | None:
+    if has_index and _in_index(db, collection_id, dimensions):
         return dimensions
     row = db.execute(
         """
@@ -172,8 +181,8 @@ def _is_comparable(db: Database, query: Query) -> bool:
     return bool(row.fetchone()[0])
 
 
-def _has_dimension(db: Database, query: Query) -> bool:
-    found = vector_dimensions(db, query.collection_id, query.dimensions)
+def _has_dimension(db: Database, query: Query, has_index: bool) -> bool:
+    found = _dimensions(db, query.collection_id, query.dimensions, has_index)
     if found is not None and found != query.dimensions:
         raise dimension_error("The vector", query.dimensions, found)
     return found is not None
