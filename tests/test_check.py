@@ -322,7 +322,7 @@ SCHEMA = [
         lambda db: Collection("one", db),
     ),
     (
-        "drop index idx_embeddings_content_hash",
+        "drop index idx_collections_name",
         "An index of the tables is missing",
         lambda db: db.execute(check(db).problems[0].remedy.removeprefix("run ")),
     ),
@@ -358,9 +358,12 @@ def test_an_altered_guard_is_found(filled):
     assert problems(filled.db) == [("The trigger embeddings_guard_update was altered", [])]
 
 
-def test_views_that_are_missing_are_a_note(filled):
-    filled.db.execute("drop view vecstore_items")
-    assert (problems(filled.db), notes(filled.db)) == ([], [("Missing: view vecstore_items", [])])
+@pytest.mark.parametrize("lost", ["view vecstore_items", "index idx_embeddings_content_hash"])
+def test_what_costs_no_row_is_a_note_and_comes_back(filled, lost):
+    filled.db.execute(f"drop {lost}")
+    assert (problems(filled.db), notes(filled.db)) == ([], [(f"Missing: {lost}", [])])
+    Collection("one", filled.db)
+    assert notes(filled.db) == []
 
 
 def test_a_database_of_llm_is_clean(path):
@@ -378,7 +381,7 @@ def test_a_database_of_llm_is_clean(path):
     report = check(path)
     assert report.problems == []
     assert [note.message for note in report.notes] == [
-        "The schema is older (0006_guard_embeddings, 0007_views missing)",
+        "The schema is older (0006_guard_embeddings, 0007_views, 0008_content_hash_index missing)",
         "There is no index of 2 vectors of 3 dimensions",
     ]
 

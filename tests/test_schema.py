@@ -22,6 +22,7 @@ MIGRATIONS = [
     ("llm.embeddings", "m005_add_content_blob"),
     ("vecstore", "0006_guard_embeddings"),
     ("vecstore", "0007_views"),
+    ("vecstore", "0008_content_hash_index"),
 ]
 
 

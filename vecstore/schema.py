@@ -18,7 +18,8 @@ from .vectors import content_hash
 _TABLES = {"collections", "embeddings"}
 _LLM_MIGRATIONS = 5
 # What a file may lose after it was migrated, and the migration that makes it again: triggers, as
-# sqlite-utils' transform() drops them, and views, which must go before some changes of a table.
+# sqlite-utils' transform() drops them, views, which must go before some changes of a table, and an
+# index, which older ones of transform() dropped.
 _RENEWABLE = {
     "0006_guard_embeddings": {
         "trigger embeddings_guard_insert",
@@ -26,6 +27,7 @@ _RENEWABLE = {
         "trigger embeddings_guard_update",
     },
     "0007_views": {"view vecstore_collections", "view vecstore_items"},
+    "0008_content_hash_index": {"index idx_embeddings_content_hash"},
 }
 
 llm_migrations = Migrations("llm.embeddings")
@@ -74,15 +76,20 @@ def pending(db: Database) -> list[str]:
     return of_llm + sorted(known - applied)
 
 
-def drop_renewable(db: Database) -> None:
+def is_renewable(kind: str, name: str) -> bool:
+    """Return whether a part that is missing is made again when a Collection is opened."""
+    return any(f"{kind} {name}" in made for made in _RENEWABLE.values())
+
+
+def drop_ours(db: Database) -> None:
     """Remove our triggers and views, which the next vecstore that opens the file makes again.
 
-    Belongs inside a transaction.
+    The index is llm's too, and stays. Belongs inside a transaction.
     """
     found = {(kind, name) for kind, name in db.execute("select type, name from sqlite_master")}
     for made in _RENEWABLE.values():
         for kind, name in (thing.split() for thing in sorted(made)):
-            if (kind, name) in found:
+            if kind != "index" and (kind, name) in found:
                 db.execute(f"DROP {kind} {name}")
 
 
@@ -91,13 +98,13 @@ def _is_current(db: Database) -> bool:
 
 
 def _lost(db: Database) -> list[str]:
-    """Return the migrations whose triggers or views are not all there.
+    """Return the migrations whose triggers, views or indexes are not all there.
 
     A table of the user's own that is named like a view stays in its place.
     """
     rows = db.execute(
         """
-        select case when type = 'trigger' then 'trigger ' else 'view ' end || lower(name)
+        select case when type in ('trigger', 'index') then type else 'view' end || ' ' || lower(name)
         from sqlite_master
         """
     )

@@ -106,7 +106,7 @@ def _counts(db: Database) -> tuple[int, int]:
 def _make_plain(copy: Database) -> None:
     with connection.transaction(copy):
         indexes.drop(copy)
-        schema.drop_renewable(copy)
+        schema.drop_ours(copy)
     copy.execute("vacuum")
     copy.execute("pragma journal_mode = delete").fetchall()
 

@@ -120,21 +120,18 @@ def _check_parts(db: Database, report: CheckReport, found: dict[str, str]) -> No
     for part in reference.schema_parts(db):
         if part.kind == "table":
             continue
-        if part.name not in found:
-            missing[part.kind].append(
-                part.sql if part.kind == "index" else f"{part.kind} {part.name}"
-            )
+        if part.name not in found and schema.is_renewable(part.kind, part.name):
+            missing[part.kind].append(f"{part.kind} {part.name}")
+        elif part.name not in found:
+            remedy = f"run {' '.join(part.sql.split())}"
+            report.problem("schema", "An index of the tables is missing", remedy)
         elif part.kind == "trigger" and not part.is_in(found):
             remedy = "drop it: a Collection that is opened makes it again"
             report.problem("schema", f"The trigger {part.name} was altered", remedy)
-    for sql in missing["index"]:
-        report.problem(
-            "schema", "An index of the tables is missing", f"run {' '.join(sql.split())}"
-        )
     # Without them, a write can get an index out of step; no such write can do anything to none.
     if missing["trigger"] and reference.indexed_dimensions(db):
         _missing(report.problem, missing.pop("trigger"))
-    _missing(report.note, [*missing.get("trigger", []), *missing["view"]])
+    _missing(report.note, [name for names in missing.values() for name in names])
 
 
 def _missing(add: Callable[..., None], names: list[str]) -> None:
