@@ -104,7 +104,8 @@ def _lost(db: Database) -> list[str]:
     """
     rows = db.execute(
         """
-        select case when type in ('trigger', 'index') then type else 'view' end || ' ' || lower(name)
+        select
+          case when type in ('trigger', 'index') then type else 'view' end || ' ' || lower(name)
         from sqlite_master
         """
     )
