@@ -1,0 +1,28 @@
+"""A plugin of vecstore: two models, whose vectors depend on the text alone.
+
+neighbour_plugin_llm has the same for llm.
+"""
+
+import hashlib
+
+import vecstore
+
+DIMENSIONS = {"neighbour": 8, "neighbour-wide": 32}  # the wide one's index has a table of bits
+
+
+def vector(text: str, dimensions: int) -> list[float]:
+    return [byte / 128 - 1 for byte in hashlib.shake_128(text.encode()).digest(dimensions)]
+
+
+class Model(vecstore.EmbeddingModel):
+    def __init__(self, model_id: str) -> None:
+        self.model_id = model_id
+
+    def embed_batch(self, items):
+        return [vector(item, DIMENSIONS[self.model_id]) for item in items]
+
+
+@vecstore.hookimpl
+def register_embedding_models(register):
+    for model_id in DIMENSIONS:
+        register(Model(model_id))
