@@ -332,6 +332,11 @@ SCHEMA = [
         None,
     ),
     (
+        "drop table embeddings",
+        "The table embeddings is missing",
+        None,
+    ),
+    (
         "alter table collections drop column model",
         "The table collections lacks the columns model",
         None,

@@ -230,6 +230,18 @@ def test_guards_that_transform_dropped_come_back(collection):
         collection.db["embeddings"].insert({"collection_id": 1, "id": "a", "embedding": b"123"})
 
 
+def test_the_record_of_migrations_is_as_the_current_llm_wants_it_before_there_is_an_index(
+    collection,
+):
+    """llm before 0.32 changes its key, and a later one changes it back: not without vec0."""
+    record = collection.db["_sqlite_migrations"]
+    record.transform(pk=("migration_set", "name"), drop={"id"})
+    Collection("test", collection.db, create=False).similar_by_vector([1.0] * 16)
+    assert record.pks == ["id"]
+    sql = "select migration_set, name from _sqlite_migrations order by id"
+    assert rows(collection.db, sql) == MIGRATIONS
+
+
 def test_a_failing_migration_leaves_the_file_as_it_was(path, open_db, monkeypatch):
     make_llm_database(path, stop_before="m003_add_updated")
     db = open_db(path)

@@ -94,7 +94,16 @@ def drop_ours(db: Database) -> None:
 
 
 def _is_current(db: Database) -> bool:
-    return not pending(db) and not _lost(db)
+    return not pending(db) and not _lost(db) and _has_key_of_today(db)
+
+
+def _has_key_of_today(db: Database) -> bool:
+    """Return whether _sqlite_migrations has the key that llm gives it, from 0.32 on.
+
+    An older llm gives it another, with transform(). llm changes it back when it opens the file,
+    which SQLite refuses to a program without vec0 once there is an index: so we do it before.
+    """
+    return db.table(llm_migrations.migrations_table).pks == ["id"]
 
 
 def _lost(db: Database) -> list[str]:

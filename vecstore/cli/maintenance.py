@@ -94,7 +94,9 @@ def _print(report: CheckReport, database: Path) -> None:
 def _examples(finding: Finding) -> str:
     if not any(id for _, id in finding.examples):
         return ""
-    shown = ", ".join(f"{id!r:.80} of {name!r:.80}" for name, id in finding.examples)
+    shown = ", ".join(
+        f"{id!r:.80}{'' if name is None else f' of {name!r:.80}'}" for name, id in finding.examples
+    )
     return f" ({shown}{', ...' * (finding.count > len(finding.examples))})"
 
 

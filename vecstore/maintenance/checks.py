@@ -109,8 +109,9 @@ def _check_tables(db: Database, report: CheckReport, pending: list[str]) -> bool
         key = sorted((place, name) for name, place in found.items() if place)
         if missing or [name for _, name in key] != keys[table]:
             complete = complete and not missing
-            what = f"the columns {', '.join(missing)}" if missing else "its primary key"
-            report.problem("schema", f"The table {table} lacks {what}", "restore a backup")
+            what = f"lacks the columns {', '.join(missing)}" if missing else "lacks its primary key"
+            what = what if found else "is missing"
+            report.problem("schema", f"The table {table} {what}", "restore a backup")
     return complete
 
 
