@@ -8,8 +8,11 @@ import gzip
 import hashlib
 import json
 import math
+import os
 import shutil
 import struct
+import subprocess
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -281,6 +284,50 @@ class Refusing(vecstore.EmbeddingModel):
 
     def embed_batch(self, items):
         raise AssertionError(f"{items} is embedded again")
+
+
+def run_llm(*args):
+    result = subprocess.run(
+        [sys.executable, "-m", "llm", *map(str, args)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "LLM_LOAD_PLUGINS": ""},
+        timeout=120,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    return result.stdout
+
+
+@pytest.mark.parametrize("release", ["m001", "0.27.1"], indirect=True)
+def test_the_llm_of_today_reads_it_after_vecstore_has_built_the_index(old):
+    vecstore.build_index(old)
+    before = stored(old)
+    collections, table = before
+    listed = json.loads(run_llm("collections", "list", "--json", "-d", old))
+    assert {each["name"]: each["model"] for each in listed} == {
+        name: model for name, (_, model) in collections.items()
+    }
+    key, _ = collections["not stored: ü"]
+    vectors = vectors_of(table, key, 384)
+    id = next(iter(vectors))
+    lines = run_llm("similar", "not stored: ü", id, "-n", "100", "-d", old).splitlines()
+    expected = {other: cosine(vectors[id], vectors[other]) for other in vectors if other != id}
+    found = {entry["id"]: entry["score"] for entry in map(json.loads, lines)}
+    assert found == pytest.approx(expected, abs=2e-6)
+    assert stored(old) == before
+
+
+def test_the_llm_of_today_writes_to_a_plain_copy(tmp_path):
+    plain = tmp_path / "plain.db"
+    old = shutil.copy(FIXTURES / "old-llm-0.10.db", tmp_path / "old.db")
+    vecstore.build_index(old)
+    vecstore.backup(old, plain, plain=True)
+    run_llm("collections", "delete", "notes", "-d", plain)
+    collections, table = stored(old)
+    notes, _ = collections.pop("notes")
+    kept = {key: row for key, row in table.items() if key[0] != notes}
+    assert stored(plain) == (collections, kept)
+    assert_searches_are_exact(plain)
 
 
 @pytest.mark.parametrize("name", [path.name for path in FIXTURES.glob("vecstore-*")])
