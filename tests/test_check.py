@@ -255,17 +255,21 @@ def test_rows_of_no_collection_are_a_problem(filled):
     assert problems(filled.db) == []
 
 
-def test_a_collection_of_several_dimensions_is_a_problem_whose_rows_are_named(filled):
-    filled.db["embeddings"].insert({"collection_id": 1, "id": "short", "embedding": SHORT})
+def test_a_collection_of_several_dimensions_is_a_problem_with_a_remedy(filled):
+    text = "8 7 6 5 4 3 2 1"
+    filled.embed("short", text)
+    filled.db["embeddings"].update((1, "short"), {"embedding": SHORT})
     report = check(filled.db)
     [problem] = report.problems
     assert problem.message == (
         "The vectors of 'one' have several dimensions (2 of 8, 1 of 3): a search finds those of one"
     )
-    assert rows(filled.db, problem.remedy.partition(": ")[2]) == [("short",)]
     assert [note.message for note in report.notes] == [
         "There is no index of 1 vector of 3 dimensions"
     ]
+    filled.db.execute(problem.remedy.partition(": ")[2])
+    assert filled.embed_multi([("short", text)]).embedded == 1
+    assert (check(filled.db).problems, check(filled.db).notes) == ([], [])
 
 
 def test_an_index_that_is_not_built_is_a_note(filled):

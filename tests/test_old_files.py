@@ -286,6 +286,27 @@ class Refusing(vecstore.EmbeddingModel):
         raise AssertionError(f"{items} is embedded again")
 
 
+def test_what_check_says_to_do_makes_it_clean(release, old):
+    lost, mixed = check(old).problems
+    with closing(vecstore.connect(old)) as db:
+        collection = Collection("mixed", db, model=Changed(8))
+        texts = {id: f"{id.replace('/', ' ')}" for id in collection.ids()}
+        for problem in (lost, mixed):
+            db.execute(problem.remedy.rpartition(": ")[2])
+        report = collection.embed_multi(texts.items())
+        assert (report.embedded, report.unchanged) == (mixed.count, mixed.count)
+        assert findings(check(db).problems) == []
+        assert findings(check(db).notes)[0] == incomparable_note(release)
+
+
+class Changed(Model):
+    """The model of `mixed`, by the name that it had there."""
+
+    def __init__(self, dimensions):
+        super().__init__(dimensions)
+        self.model_id = "changed"
+
+
 def run_llm(*args):
     result = subprocess.run(
         [sys.executable, "-m", "llm", *map(str, args)],

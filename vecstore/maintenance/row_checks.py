@@ -109,7 +109,8 @@ class Rows:
                 "dimensions",
                 f"The vectors of {names.get(key)!r} have several dimensions ({found}): a search "
                 "finds those of one",
-                "embed the others again: select id from embeddings where "
+                # As they are, they would count as known content, which is not embedded again.
+                "embed the others again, after: update embeddings set embedding = null where "
                 f"collection_id = {key} and length(embedding) <> {4 * most}",
                 count=sum(number for _, number in others),
             )
