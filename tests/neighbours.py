@@ -92,7 +92,7 @@ class Neighbours:
             text=True,
             input=input,
             env=self._environment,
-            timeout=120,
+            timeout=900,
         )
 
     def write(self, program: str, *args: str, needs_vec: bool = True, **kwargs) -> bool:

@@ -313,7 +313,7 @@ def run_llm(*args):
         capture_output=True,
         text=True,
         env={**os.environ, "LLM_LOAD_PLUGINS": ""},
-        timeout=120,
+        timeout=900,
     )
     assert (result.returncode, result.stderr) == (0, "")
     return result.stdout
