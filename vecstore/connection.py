@@ -221,6 +221,21 @@ def transaction(db: Database) -> Iterator[None]:
             raise
 
 
+@contextmanager
+def query_only(db: Database) -> Iterator[None]:
+    """Refuse to write in a block, whatever a statement calls: a SELECT can, by pragma_optimize().
+
+    Another thread that shares the connection waits with its transaction for the block to end.
+    """
+    with _thread_locks.setdefault(db, threading.RLock()):
+        before = db.conn.execute("pragma query_only").fetchone()[0]
+        db.conn.execute("pragma query_only = on")
+        try:
+            yield
+        finally:
+            db.conn.execute(f"pragma query_only = {before:d}")
+
+
 def is_unwritable(error: Exception) -> bool:
     """Return whether an error says that the database is read-only, locked, or its disk full."""
     message = str(error)

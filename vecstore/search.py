@@ -12,11 +12,12 @@ texts: see docs/performance.md.
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from sqlite_utils import Database
 
-from . import conditions, index, plans
+from . import conditions, connection, index, plans
 from .errors import DimensionError
 from .plans import MAX_K, Found, Query, Row
 
@@ -125,7 +126,8 @@ class _Search:
 
     def _step(self, plan: str, run: Callable[..., Found], *how: float) -> Found:
         started = time.perf_counter()
-        found = run(self._db, self._query, *how)
+        with connection.query_only(self._db) if self._query.where else nullcontext():
+            found = run(self._db, self._query, *how)
         seconds = time.perf_counter() - started
         self._steps.append(Step(plan, found.sql, seconds, len(found.rows), found.candidates))
         return found

@@ -1,0 +1,1 @@
+"""The fuzzer: what its targets are, and how they are run for a while."""

@@ -1,0 +1,157 @@
+"""The face over apsw: what a program does to it and to sqlite3 comes to the same.
+
+Each line of an input is a statement, with its parameters as JSON after a tab. A line that begins with
+"*" is for executemany(), one with ";" for executescript(), and one with "." is the name of a method.
+A byte from 128 on stands for one of TOKENS, so that what is made by chance is often SQL.
+"""
+
+import json
+import sqlite3
+import sys
+import warnings
+from contextlib import closing
+from typing import Any
+
+import apsw
+
+from vecstore import dbapi
+
+TOKENS = (
+    *("select ", "insert into t ", "insert or replace into t ", "update t set ", "delete from t "),
+    *("create table u ", "create index i on t ", "create view v as ", "drop table ", "alter table "),
+    *("create trigger r after insert on t begin ", "; end", "begin", "commit", "rollback", "end"),
+    *("savepoint s", "release s", "rollback to s", "replace into t ", "with w as (", "values (?)"),
+    *("values (?, ?, ?) ", "values (:a, :b, :c) ", "values (1, 2, 3) ", "(a, b) ", "(a, b, c) "),
+    *("returning ", "on conflict do nothing ", "on conflict (c) do update set ", "default values "),
+    *("where ", "from t ", "from u ", "join ", "left join ", "group by ", "order by ", "limit "),
+    *("union all ", "intersect ", "exists ", "in ", "is null ", "not ", "and ", "or ", "like "),
+    *("between ", "case when ", "then ", "else ", "cast(", " as blob)", " as integer)", "null"),
+    *("x'00ff'", "'text'", "''", '"a"', "t.a", "a", "b", "c", "rowid", "count(*)", "max(", "sum("),
+    *("length(", "typeof(", "coalesce(", "abs(", "hex(", "quote(", "substr(", "instr(", "upper("),
+    *("9223372036854775807", "-1", "1e999", "0.5", "?", "?1", ":a", "@a", "$a", "--", "/*", "*/"),
+    *("\t[1]", "\t[1, 2, 3]", '\t{"a": 1, "b": "x", "c": null}', '\t["0x00ff", 1e999, -0.0]'),
+    *("\n.commit\n", "\n.rollback\n", "\n.close\n", "\n*", "\n;", ", ", " = ", "(", ")", "* "),
+)
+# Of these, all versions of SQLite say the same.
+_FUNCTIONS = frozenset(
+    "abs avg cast ceil coalesce count hex ifnull iif instr length like lower ltrim max min nullif "
+    "quote replace round row_number rtrim substr sum total trim typeof unicode upper zeroblob".split()
+)
+_DENIED = frozenset(
+    (apsw.SQLITE_ANALYZE, apsw.SQLITE_ATTACH, apsw.SQLITE_CREATE_VTABLE, apsw.SQLITE_PRAGMA)
+)
+# What one version can compile, and an older or newer one cannot.
+_OF_VERSIONS = ("syntax error", "unrecognized token", "incomplete input", "no such column")
+_METHODS = ("commit", "rollback", "close", "cursor", "interrupt")
+_INSTRUCTIONS = 20_000
+_SCHEMA = """
+create table t (a, b text, c integer primary key);
+insert into t values (1, 'one', 1), (null, x'00', 2), (2.5, 'two', 3);
+"""
+
+
+def run(data: bytes) -> None:
+    lines = "".join(chr(b) if b < 128 else TOKENS[(b - 128) % len(TOKENS)] for b in data).split("\n")
+    with (
+        warnings.catch_warnings(),
+        closing(sqlite3.connect(":memory:")) as expected,
+        closing(dbapi.Connection(apsw.Connection(":memory:"))) as face,
+    ):
+        warnings.simplefilter("ignore")
+        for conn in (expected, face):
+            _prepare(conn)
+        for line in lines:
+            if "explain" in line.lower():
+                return
+            one, other = _step(expected, line), _step(face, line)
+            if _is_of_versions(one) or _is_of_versions(other):
+                return
+            assert _comparable(one) == _comparable(other), (line, one, other)
+
+
+def _prepare(conn: Any) -> None:
+    conn.executescript(_SCHEMA)
+    conn.set_authorizer(_authorize)
+    conn.set_progress_handler(_Budget(), 1000)
+
+
+class _Budget:
+    """Interrupts what takes too long, which versions do at different places."""
+
+    def __init__(self) -> None:
+        self.left = _INSTRUCTIONS
+
+    def __call__(self) -> int:
+        self.left -= 1
+        return self.left < 0
+
+
+def _authorize(action: int, _one: object, function: object, *_: object) -> int:
+    if action in _DENIED or (action == apsw.SQLITE_FUNCTION and function not in _FUNCTIONS):
+        return apsw.SQLITE_DENY
+    return apsw.SQLITE_OK
+
+
+def _step(conn: Any, line: str) -> tuple[Any, ...]:
+    """Do what a line says, and return all that can be observed of it."""
+    sql, _, text = line.partition("\t")
+    seen: tuple[Any, ...]
+    try:
+        seen = ("done", *_done(conn, sql, _parameters(text)))
+    except Exception as error:
+        seen = "failed", type(error), str(error)
+    try:
+        return *seen, conn.in_transaction, conn.total_changes
+    except Exception as error:  # it is closed
+        return *seen, type(error)
+
+
+def _done(conn: Any, sql: str, parameters: Any) -> tuple[Any, ...]:
+    if sql.startswith("."):
+        method = sql[1:].strip()
+        if method in _METHODS:
+            getattr(conn, method)()
+        return ()
+    if sql.startswith(";"):
+        conn.executescript(sql[1:])
+        return ()
+    if sql.startswith("*"):
+        cursor = conn.executemany(sql[1:], [parameters] * 3)
+        return cursor.rowcount, cursor.description
+    cursor = conn.execute(sql, parameters)
+    rows = [tuple(map(repr, row)) for row in cursor.fetchall()]  # -0.0 is not 0.0, nor 1 1.0
+    return rows, cursor.rowcount, cursor.description, cursor.lastrowid
+
+
+def _parameters(text: str) -> Any:
+    """Return the parameters of a line: JSON, in which "0xFF" is bytes."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return ()
+    if isinstance(found, list):
+        return [_value(value) for value in found]
+    if isinstance(found, dict):
+        return {name: _value(value) for name, value in found.items()}
+    return found
+
+
+def _value(value: Any) -> Any:
+    try:
+        if isinstance(value, str) and value.startswith("0x"):
+            return bytes.fromhex(value[2:])
+    except ValueError:
+        pass
+    return value
+
+
+def _is_of_versions(seen: tuple[Any, ...]) -> bool:
+    message = seen[2] if seen[0] == "failed" else ""
+    return message == "interrupted" or any(words in message for words in _OF_VERSIONS)
+
+
+def _comparable(seen: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return what must be the same: of errors the class, which was another in Python 3.10."""
+    if seen[0] == "done":
+        return seen
+    return seen[0], None if sys.version_info < (3, 11) else seen[1], *seen[3:]
