@@ -41,8 +41,8 @@ class Connection(ConnectionBase):
     - detect_types and converters, the autocommit attribute and blobopen() are missing, and
       backup() copies only to another Connection of this class.
     - An adapter that was registered for int, float, str or bytes is not asked.
-    - Text that is not valid UTF-8 cannot be read, whatever text_factory is: select it with
-      CAST(... AS BLOB).
+    - Text that is not UTF-8 cannot be read, whatever text_factory is: select CAST(... AS BLOB).
+    - A statement whose parameters do not fit it begins no transaction.
     - set_trace_callback() gets the SQL with its placeholders, not with the values.
     - What a collation raises is raised, where sqlite3 ignores it. So is what is no Exception,
       such as KeyboardInterrupt, in any function of the user.
@@ -201,6 +201,8 @@ class Cursor:
         return self
 
     def executescript(self, sql: str) -> "Cursor":
+        if "\0" in sql:
+            raise ValueError("embedded null character")
         self._check_open()
         self.connection.commit()
         with TRANSLATED:

@@ -56,6 +56,8 @@ def read(stream: BinaryIO) -> tuple[ExportHeader, Iterator[Row]]:
     name, model, entries = (first.get(key) for key in ("collection", "model", "entries"))
     if not isinstance(name, str) or not isinstance(model, str) or not isinstance(entries, int):
         raise InvalidInputError("The first line lacks a collection, its model or its entries")
+    if any("\ud800" <= char <= "\udfff" for char in model):
+        raise _error(1, f"the model {model!r} is no text: it has a lone surrogate")
     return ExportHeader(name, model, entries), _rows(stream)
 
 

@@ -43,7 +43,8 @@ _DENIED = frozenset(
 # What one version can compile, and an older or newer one cannot.
 _OF_VERSIONS = ("syntax error", "unrecognized token", "incomplete input", "no such column")
 _METHODS = ("commit", "rollback", "close", "cursor", "interrupt")
-_INSTRUCTIONS = 20_000
+_INSTRUCTIONS = 200  # by the thousand, for an input
+_LONGEST = 100_000  # bytes of a value
 _SCHEMA = """
 create table t (a, b text, c integer primary key);
 insert into t values (1, 'one', 1), (null, x'00', 2), (2.5, 'two', 3);
@@ -61,16 +62,24 @@ def run(data: bytes) -> None:
         for conn in (expected, face):
             _prepare(conn)
         for line in lines:
-            if "explain" in line.lower():
+            # Bytecode differs between versions, and what follows NUL is ignored in Python 3.10.
+            if "explain" in line.lower() or ("\0" in line and sys.version_info < (3, 11)):
                 return
             one, other = _step(expected, line), _step(face, line)
             if _is_of_versions(one) or _is_of_versions(other):
                 return
-            assert _comparable(one) == _comparable(other), (line, one, other)
+            if "\0" in line.partition("\t")[0] and line[0] not in ";.":
+                assert one[0] == other[0] == "failed", (line, one, other)  # for one of its reasons
+            else:
+                assert _comparable(one) == _comparable(other), (line, one, other)
+            if one[-1] and not other[-1]:
+                expected.rollback()  # it began one for parameters that do not fit
 
 
 def _prepare(conn: Any) -> None:
     conn.executescript(_SCHEMA)
+    if sys.version_info >= (3, 11):
+        conn.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
     conn.set_authorizer(_authorize)
     conn.set_progress_handler(_Budget(), 1000)
 
@@ -101,9 +110,9 @@ def _step(conn: Any, line: str) -> tuple[Any, ...]:
     except Exception as error:
         seen = "failed", type(error), str(error)
     try:
-        return *seen, conn.in_transaction, conn.total_changes
+        return *seen, conn.total_changes, conn.in_transaction
     except Exception as error:  # it is closed
-        return *seen, type(error)
+        return *seen, type(error), None
 
 
 def _done(conn: Any, sql: str, parameters: Any) -> tuple[Any, ...]:
@@ -154,4 +163,5 @@ def _comparable(seen: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return what must be the same: of errors the class, which was another in Python 3.10."""
     if seen[0] == "done":
         return seen
-    return seen[0], None if sys.version_info < (3, 11) else seen[1], *seen[3:]
+    # Without in_transaction
+    return seen[0], None if sys.version_info < (3, 11) else seen[1], *seen[3:-1]
