@@ -42,7 +42,7 @@ class Connection(ConnectionBase):
       backup() copies only to another Connection of this class.
     - An adapter that was registered for int, float, str or bytes is not asked.
     - Text that is not UTF-8 cannot be read, whatever text_factory is: select CAST(... AS BLOB).
-    - A statement whose parameters do not fit it begins no transaction.
+    - Parameters that do not fit a statement begin no transaction, and are an error in a script.
     - set_trace_callback() gets the SQL with its placeholders, not with the values.
     - What a collation raises is raised, where sqlite3 ignores it. So is what is no Exception,
       such as KeyboardInterrupt, in any function of the user.

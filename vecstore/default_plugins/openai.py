@@ -11,6 +11,7 @@ import re
 import struct
 import threading
 import time
+import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -219,11 +220,28 @@ def _client(key: str) -> "openai.OpenAI":
     with _lock:
         if use not in _clients:
             try:
-                # Without retries of its own: ours hold up the other threads too.
-                _clients[use] = openai.OpenAI(api_key=key, base_url=base_url, max_retries=0)
+                address, headers = _login_apart(base_url)
+                _clients[use] = openai.OpenAI(
+                    api_key=key,
+                    base_url=address,
+                    default_headers=headers,
+                    max_retries=0,  # of its own: ours hold up the other threads too
+                )
             except Exception as ex:
-                raise ModelError(f"{BASE_URL_VARIABLE} holds no usable address: {ex}") from None
+                reason = "" if "@" in base_url else f": {ex}"  # which may repeat the password
+                raise ModelError(f"{BASE_URL_VARIABLE} holds no usable address{reason}") from None
         return _clients[use]
+
+
+def _login_apart(address: str) -> tuple[str, dict[str, str]]:
+    """Return http://host/ and a header, for http://user:password@host/: addresses are logged."""
+    parts = urllib.parse.urlsplit(address)
+    login, at, host = parts.netloc.rpartition("@")
+    if not at:
+        return address, {}
+    user, _, password = map(urllib.parse.unquote, login.partition(":"))
+    header = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return parts._replace(netloc=host).geturl(), {"Authorization": f"Basic {header}"}
 
 
 def _renew_lock() -> None:
