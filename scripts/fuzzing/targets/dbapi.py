@@ -18,7 +18,13 @@ from vecstore import dbapi
 
 TOKENS = (
     *("select ", "insert into t ", "insert or replace into t ", "update t set ", "delete from t "),
-    *("create table u ", "create index i on t ", "create view v as ", "drop table ", "alter table "),
+    *(
+        "create table u ",
+        "create index i on t ",
+        "create view v as ",
+        "drop table ",
+        "alter table ",
+    ),
     *("create trigger r after insert on t begin ", "; end", "begin", "commit", "rollback", "end"),
     *("savepoint s", "release s", "rollback to s", "replace into t ", "with w as (", "values (?)"),
     *("values (?, ?, ?) ", "values (:a, :b, :c) ", "values (1, 2, 3) ", "(a, b) ", "(a, b, c) "),
@@ -34,8 +40,38 @@ TOKENS = (
 )
 # Of these, all versions of SQLite say the same.
 _FUNCTIONS = frozenset(
-    "abs avg cast ceil coalesce count hex ifnull iif instr length like lower ltrim max min nullif "
-    "quote replace round row_number rtrim substr sum total trim typeof unicode upper zeroblob".split()
+    [
+        "abs",
+        "avg",
+        "cast",
+        "ceil",
+        "coalesce",
+        "count",
+        "hex",
+        "ifnull",
+        "iif",
+        "instr",
+        "length",
+        "like",
+        "lower",
+        "ltrim",
+        "max",
+        "min",
+        "nullif",
+        "quote",
+        "replace",
+        "round",
+        "row_number",
+        "rtrim",
+        "substr",
+        "sum",
+        "total",
+        "trim",
+        "typeof",
+        "unicode",
+        "upper",
+        "zeroblob",
+    ]
 )
 _DENIED = frozenset(
     (apsw.SQLITE_ANALYZE, apsw.SQLITE_ATTACH, apsw.SQLITE_CREATE_VTABLE, apsw.SQLITE_PRAGMA)
@@ -53,7 +89,9 @@ insert into t values (1, 'one', 1), (null, x'00', 2), (2.5, 'two', 3);
 
 
 def run(data: bytes) -> None:
-    lines = "".join(chr(b) if b < 128 else TOKENS[(b - 128) % len(TOKENS)] for b in data).split("\n")
+    lines = "".join(chr(b) if b < 128 else TOKENS[(b - 128) % len(TOKENS)] for b in data).split(
+        "\n"
+    )
     with (
         warnings.catch_warnings(),
         closing(sqlite3.connect(":memory:")) as expected,

@@ -57,7 +57,9 @@ def _is_typical(row: Row) -> bool:
     id, embedding, content, content_blob, content_hash, metadata, updated = row
     return (
         isinstance(id, str)
-        and all(isinstance(value, bytes | None) for value in (embedding, content_blob, content_hash))
+        and all(
+            isinstance(value, bytes | None) for value in (embedding, content_blob, content_hash)
+        )
         and all(isinstance(value, str | None) for value in (content, metadata))
         and isinstance(updated, int | None)
     )

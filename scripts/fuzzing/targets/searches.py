@@ -11,17 +11,81 @@ import vecstore
 from vecstore.errors import InvalidInputError
 
 TOKENS = (
-    *("id", "content", "metadata", "embedding", "rowid", "collection_id", "updated", "content_hash"),
-    *("json_extract(metadata, '$.n')", "select ", " from embeddings", " from collections", " where "),
+    *(
+        "id",
+        "content",
+        "metadata",
+        "embedding",
+        "rowid",
+        "collection_id",
+        "updated",
+        "content_hash",
+    ),
+    *(
+        "json_extract(metadata, '$.n')",
+        "select ",
+        " from embeddings",
+        " from collections",
+        " where ",
+    ),
     *("exists (", " in (", " and ", " or ", "not ", " is null", " like ", " glob ", " between "),
-    *("case when ", " then ", " else ", " end", "(", ")", ")) or ((", ") union select 1 from (", "''"),
-    *("'a'", "1", "0", "-1", "?", "?1", ":a", ":_vector", "@a", ", ", " = ", " > ", " || ", "--", "/*"),
-    *("length(", "upper(", "cast(", " as text)", "abs(", "max(", "count(*)", " group by ", "limit 1"),
+    *(
+        "case when ",
+        " then ",
+        " else ",
+        " end",
+        "(",
+        ")",
+        ")) or ((",
+        ") union select 1 from (",
+        "''",
+    ),
+    *(
+        "'a'",
+        "1",
+        "0",
+        "-1",
+        "?",
+        "?1",
+        ":a",
+        ":_vector",
+        "@a",
+        ", ",
+        " = ",
+        " > ",
+        " || ",
+        "--",
+        "/*",
+    ),
+    *(
+        "length(",
+        "upper(",
+        "cast(",
+        " as text)",
+        "abs(",
+        "max(",
+        "count(*)",
+        " group by ",
+        "limit 1",
+    ),
     *(" order by ", " collate nocase", ";", "delete from embeddings", "pragma ", "attach 'x' as y"),
-    *("insert into embeddings ", "update embeddings set content = 1", "drop table collections", "*"),
+    *(
+        "insert into embeddings ",
+        "update embeddings set content = 1",
+        "drop table collections",
+        "*",
+    ),
     *("with x as (", "values (1)", " over ()", "vec_distance_cosine(embedding, ", "vec_length("),
     *("vecstore_embed('test', ", "load_extension('x')", "pragma_table_info('embeddings')", "\t[1]"),
-    *('\t["a", 2]', '\t{"a": 1}', "_matching", "_nearest", "vec_embeddings_2", "sqlite_master", '"'),
+    *(
+        '\t["a", 2]',
+        '\t{"a": 1}',
+        "_matching",
+        "_nearest",
+        "vec_embeddings_2",
+        "sqlite_master",
+        '"',
+    ),
 )
 _IDS = ("a", "ab", "abc", "b", "ä", "A", "it's", "%", "_", "\U0010ffff")
 _INSTRUCTIONS = 200
@@ -87,7 +151,9 @@ def run_prefix(data: bytes) -> None:
             except InvalidInputError:
                 assert not _is_text(id)
         try:
-            found = {entry.id for entry in collection.similar_by_vector([1, 0], 1000, prefix=prefix)}
+            found = {
+                entry.id for entry in collection.similar_by_vector([1, 0], 1000, prefix=prefix)
+            }
         except InvalidInputError:
             assert not _is_text(prefix)
             return
