@@ -5,10 +5,24 @@ import sys
 
 import apsw
 import pytest
+import sqlite_utils
+import sqlite_vec
+from sqlite_utils.utils import sqlite3
 
 import vecstore
+from tests.command import process
 from tests.conftest import LOADS_EXTENSIONS
-from vecstore import extension
+from tests.models import Vectors
+from vecstore import Collection, dbapi, extension
+from vecstore.connection import connect_to_read
+from vecstore.errors import DatabaseError
+from vecstore.readers import read_query
+
+# sqlite-vec itself, which would load; by its path without and with the init function.
+LOADS = [
+    f"select load_extension('{sqlite_vec.loadable_path()}')",
+    f"select load_extension('{sqlite_vec.loadable_path()}', 'sqlite3_vec_init')",
+]
 
 TWO_LIBRARIES = """
 import sys
@@ -91,3 +105,67 @@ def test_where_no_code_runs_from_memory_one_library_still_loads_it():
     command = [sys.executable, "-c", NOTHING_FROM_MEMORY]  # not beside what this process loaded
     result = subprocess.run(command, capture_output=True, text=True)
     assert (result.returncode, result.stdout, result.stderr) == (0, "1 {'apsw'}\n", "")
+
+
+def refuses_to_load(conn) -> None:
+    for sql in LOADS:
+        with pytest.raises(conn.OperationalError, match="not authorized"):
+            conn.execute(sql).fetchall()
+
+
+def test_sql_loads_nothing_on_any_kind_of_connection(open_db, path):
+    collection = Collection("test", open_db(path), model=Vectors())
+    refuses_to_load(collection.db.conn)
+    collection.embed("a", "1 0")
+    for sql in LOADS:
+        with pytest.raises(vecstore.InvalidInputError, match="not authorized"):
+            collection.similar("1 0", where=f"({sql}) is null")
+        db = collection.db
+        db.execute("drop view if exists v")
+        db.execute(f"create view v as {sql} as x")
+        with pytest.raises(db.conn.OperationalError, match="not authorized|unsafe use"):
+            db.execute("select * from v").fetchall()
+    refuses_to_load(collection.db.conn)
+
+
+@pytest.mark.parametrize("opened", ["memory", "read-only", "to-read"])
+def test_sql_loads_nothing_on_a_connection_that_reads(path, closing, opened):
+    Collection("test", closing(vecstore.connect(path, driver="apsw")), model=Vectors())
+    db = {
+        "memory": lambda: vecstore.connect(driver="apsw"),
+        "read-only": lambda: vecstore.connect(path, driver="apsw", read_only=True),
+        "to-read": lambda: connect_to_read(path, driver="apsw"),
+    }[opened]()
+    refuses_to_load(closing(db).conn)
+
+
+@pytest.mark.parametrize("is_loaded", [False, True])
+def test_loading_that_a_user_left_on_is_off_then(closing, is_loaded):
+    conn = sqlite3.connect(":memory:") if LOADS_EXTENSIONS else None
+    conn = conn or dbapi.Connection(apsw.Connection(":memory:"))
+    conn.enable_load_extension(True)
+    if is_loaded:
+        extension.load(conn)
+        conn.enable_load_extension(True)
+        with pytest.raises(conn.OperationalError, match="nothing.*cannot open"):
+            conn.execute("select load_extension('nothing')")
+    db = closing(sqlite_utils.Database(conn))
+    Collection("test", db, model=Vectors())
+    assert db.conn is conn
+    refuses_to_load(conn)
+
+
+def test_a_query_to_embed_loads_nothing(path):
+    Collection("test", path, model=Vectors()).db.close()
+    for sql in LOADS:
+        for database, attach in ((path, ()), (None, [("a", path)])):
+            with pytest.raises(DatabaseError, match="not authorized"):
+                read_query(sql, database, attach)
+
+
+def test_sql_in_the_shell_loads_nothing(path):
+    Collection("test", path, model=Vectors()).db.close()
+    for sql in (LOADS[0], f".open {path}", f".connection 0\n{LOADS[1]}"):
+        done = process("shell", path, input=f"{sql};\n{LOADS[0]};\n")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "not authorized" in done.stderr

@@ -26,16 +26,16 @@ _CONNECTION_MODULES = ("sqlite3", "pysqlite3.dbapi2", "pysqlite3")
 
 
 def load(conn: Any) -> None:
-    """Load sqlite-vec, unless it is there, and switch extension loading off again.
+    """Load sqlite-vec, unless it is there, and leave extension loading off.
 
     :raises ExtensionError: this connection cannot load extensions, or must not
     """
-    try:
-        conn.execute("select vec_version()").fetchone()
+    can_load = hasattr(conn, "enable_load_extension")
+    if _is_loaded(conn):
+        if can_load:  # SQL could, if who loaded it has left that on
+            conn.enable_load_extension(False)
         return
-    except conn.OperationalError:  # no such function
-        pass
-    if not hasattr(conn, "enable_load_extension"):
+    if not can_load:
         raise ExtensionError(
             f"{library(conn)} of this Python cannot load extensions, so not sqlite-vec: "
             "use driver='auto' or driver='apsw'"
@@ -56,6 +56,14 @@ def library(conn: Any) -> str:
         return "apsw"
     kind = next(k for k in type(conn).__mro__ if k.__module__ in _CONNECTION_MODULES)
     return kind.__module__.partition(".")[0]
+
+
+def _is_loaded(conn: Any) -> bool:
+    try:
+        conn.execute("select vec_version()").fetchone()
+    except conn.OperationalError:  # no such function
+        return False
+    return True
 
 
 def _load(conn: Any) -> None:
