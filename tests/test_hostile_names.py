@@ -3,7 +3,7 @@
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -46,14 +46,17 @@ def traced() -> Iterator[list[str]]:
         apsw.connection_hooks.remove(trace)
 
 
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
 def schema_of(path: str | Path) -> list[tuple]:
     with closing(vecstore.connect(path, driver="apsw", read_only=True)) as db:
         return rows(db, "select type, name, sql from sqlite_master order by type, name")
 
 
-def used(connect: Callable[[], vecstore.Collection], name: str) -> None:
-    """Do all that a collection can, with names, ids and texts like that."""
-    collection = connect()
+def used(collection: vecstore.Collection, name: str) -> None:
+    """Do all that a collection can, with ids and texts like that."""
     others = [f"{name}{n}" for n in range(3)]
     collection.embed(name, name, metadata={name: name}, store=True)
     collection.embed_multi(((other, other) for other in others), store=True)
@@ -71,26 +74,29 @@ def used(connect: Callable[[], vecstore.Collection], name: str) -> None:
     assert sorted(collection.ids()) == sorted([name, *others[1:]])
     db = collection.db
     assert rows(db, "select length(vecstore_embed(?, ?))", [name, name]) == [(64,)]
+
+
+def test_a_collection_and_all_in_it(open_db, model, path):
+    with traced() as statements:
+        db = open_db(path)
+        for name in NAMES:
+            used(Collection(name, db, model=model), name)
+    assert not [sql for sql in statements if MARK in sql]
     assert vecstore.check(db).problems == []
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_collection_and_all_in_it(open_db, model, path, name):
-    with traced() as statements:
-        used(lambda: Collection(name, open_db(path), model=model), name)
-    assert not [sql for sql in statements if MARK in sql]
+def test_no_name_changes_the_schema(tmp_path, model):
+    schemas = []
+    for names in (["tame"], NAMES):
+        path = tmp_path / f"{len(names)}.db"
+        with closing(vecstore.connect(path, driver="apsw")) as db:
+            for name in names:
+                used(Collection(name, db, model=model), name)
+        schemas.append(schema_of(path))
+    assert schemas[0] == schemas[1]
 
 
-def test_no_name_changes_the_schema(tmp_path, model, closing):
-    made = []
-    for name in ("tame", *NAMES):
-        path = tmp_path / f"{len(made)}.db"
-        used(lambda: Collection(name, closing(vecstore.connect(path)), model=model), name)  # noqa: B023
-        made.append(schema_of(path))
-    assert made == [made[0]] * len(made)
-
-
-@pytest.mark.parametrize("name", OF_FILES)
+@pytest.mark.parametrize("name", OF_FILES, ids=range(len(NAMES)))
 def test_the_commands_and_the_files_they_name(registered, tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     source, database, exported, copy = (Path(f"{kind} {name}") for kind in ("s", "d", "e", "c"))
@@ -117,7 +123,7 @@ def test_the_commands_and_the_files_they_name(registered, tmp_path, monkeypatch,
     assert schema_of(copy) == schema_of(database)
 
 
-@pytest.mark.parametrize("name", OF_FILES)
+@pytest.mark.parametrize("name", OF_FILES, ids=range(len(NAMES)))
 def test_files_of_folders_are_entries(registered, tmp_path, name):
     folder = tmp_path / f"f {name}"
     folder.mkdir()
@@ -131,34 +137,34 @@ def test_files_of_folders_are_entries(registered, tmp_path, name):
         assert rows(db, "select id, content from embeddings") == [(name, name)]
 
 
-@pytest.mark.parametrize("name", OF_FILES)
+@pytest.mark.parametrize("name", OF_FILES, ids=range(len(NAMES)))
 def test_attached_files_tables_and_columns_of_a_query(tmp_path, name):
     """An alias is an identifier, and quoted; the file is a value."""
-    quoted = '"{}"'.format(name.replace('"', '""'))
-    file = tmp_path / name
+    file, q = tmp_path / name, quoted(name)
     with closing(sqlite3.connect(file)) as conn:
-        conn.execute(f"create table {quoted} ({quoted})")
-        conn.execute(f"insert into {quoted} values (1)")
+        conn.execute(f"create table {q} ({q})")
+        conn.execute(f"insert into {q} values (1)")
         conn.commit()
-    sql = f"select {quoted} from {quoted}.{quoted}"
+    sql = f"select {q} from {q}.{q}"
     with readers.read_query(sql, None, [(name, file)]) as found:
         assert [record.row for record in found] == [{name: 1}]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["home", name])
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_users_own_tables_are_left_alone(open_db, model, path, tmp_path, name):
+def test_the_users_own_tables_are_left_alone(open_db, model, path, tmp_path):
     db = open_db(path)
-    quoted = '"{}"'.format(name.replace('"', '""'))
-    db.execute(f"create table {quoted} ({quoted})")
-    db.execute(f"create index {quoted[:-1]}i\" on {quoted} ({quoted})")
-    db[name].insert({name: name})
+    for name in NAMES:
+        db.execute(f"create table {quoted(name)} ({quoted(name)})")
+        db.execute(f"create index {quoted(name + 'i')} on {quoted(name)} ({quoted(name)})")
+        db.execute(f"insert into {quoted(name)} values (?)", [name])
+    db.conn.commit()
     Collection("pets", db, model=model).embed("a", "text")
     assert vecstore.check(db).problems == []
     vecstore.compact(db)
     vecstore.backup(db, tmp_path / "copy.db", plain=True)
     with closing(vecstore.connect(tmp_path / "copy.db", read_only=True)) as copy:
-        assert rows(copy, f"select * from {quoted}") == [(name,)]
+        for name in NAMES:
+            assert rows(copy, f"select * from {quoted(name)}") == [(name,)]
 
 
 def test_an_attached_database_of_any_name_is_searched_for_what_calls_the_model(
@@ -168,11 +174,10 @@ def test_an_attached_database_of_any_name_is_searched_for_what_calls_the_model(
     db = open_db(path)
     collection = Collection("pets", db, model=model)
     for n, name in enumerate(NAMES):
-        quoted = '"{}"'.format(name.replace('"', '""'))
-        db.execute(f"attach ? as {quoted}", [str(tmp_path / f"{n}.db")])
+        db.execute(f"attach ? as {quoted(name)}", [str(tmp_path / f"{n}.db")])
     assert rows(collection.db, "select length(vecstore_embed('pets', 'x'))") == [(64,)]
-    for n in range(len(NAMES)):
-        db.execute("detach ?", [NAMES[n]])
+    for name in NAMES:
+        db.execute("detach ?", [name])
 
 
 def test_a_condition_given_on_the_command_line_is_data_where_it_says_param(registered, tmp_path):

@@ -1,5 +1,6 @@
 """Searches, checked against brute force; and the cases at the edges."""
 
+import contextlib
 import json
 import re
 from fractions import Fraction
@@ -339,6 +340,7 @@ def test_a_condition_in_sql(numbers, where, where_args, meets, number):
         ("fulltext = 1", None),
         ("closed = 1 or locked", None),
         ("length(zeroblob(5000000000)) = 1", None),
+        ("id in (select id from embeddings limit 'x')", None),
         ("id = ?", [10**30]),
         ("id = ?", ["\ud800"]),
         ("id = '\ud800'", None),
@@ -354,6 +356,51 @@ def test_a_broken_condition_is_an_error_and_writes_nothing(numbers, where, where
     with pytest.raises(vecstore.InvalidInputError, match="where"):
         collection.similar_by_id("a000", where=where, where_args=where_args, exact=exact)
     assert collection.count() == 300
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "exists (select 1 from pragma_optimize)",
+        "exists (select 1 from pragma_optimize(65538))",  # writes statistics, from SQLite 3.46 on
+        "exists (select optimize(docs) from docs)",  # merges what an fts3 table is made of
+        "delete_all()",
+        "1) and delete_all() or (1",
+        "exists (select 1 from pragma_query_only where delete_all())",
+    ],
+)
+def test_a_condition_cannot_write_by_what_it_calls(numbers, closing, where):
+    collection, _ = numbers
+    db = collection.db
+    db.execute("create virtual table docs using fts3(text)")
+    for _ in range(3):
+        db["docs"].insert({"text": "some text"})
+    db.execute("create index i on embeddings (content)")
+
+    @db.register_function
+    def delete_all():
+        return db.conn.execute("delete from embeddings").rowcount
+
+    collection.similar_by_id("a000")
+    before = [rows(db, f"select * from {name}") for name in ("sqlite_master", "docs_segdir")]
+    changes = db.conn.total_changes
+    for exact in (False, True):
+        with contextlib.suppress(vecstore.InvalidInputError):
+            collection.similar_by_id("a000", where=where, exact=exact)
+    assert [rows(db, f"select * from {name}") for name in ("sqlite_master", "docs_segdir")] == before
+    assert db.conn.total_changes == changes
+    assert rows(db, "select delete_all()") == [(300,)]  # it could
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_what_a_connection_may_write_is_as_before_after_a_condition(numbers, before):
+    collection, _ = numbers
+    collection.similar_by_id("a000")
+    collection.db.execute(f"pragma query_only = {before}")
+    assert len(collection.similar_by_id("a000", where="1")) == 10
+    with pytest.raises(vecstore.InvalidInputError):
+        collection.similar_by_id("a000", where="nope")
+    assert rows(collection.db, "pragma query_only") == [(before,)]
 
 
 def test_a_condition_uses_an_index(numbers):

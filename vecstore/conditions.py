@@ -16,6 +16,7 @@ _NOT_OF_A_CONDITION = (
     "on a closed",
     "that same thread",
     "in another thread",
+    "constraint failed",
 )
 
 
@@ -40,6 +41,7 @@ def errors_explained(db: Database, query: Query) -> Iterator[None]:
         db.conn.ProgrammingError,
         db.conn.InterfaceError,
         db.conn.DataError,
+        db.conn.IntegrityError,  # datatype mismatch, as of `limit 'x'`
         db.conn.Warning,
         OverflowError,
         UnicodeEncodeError,

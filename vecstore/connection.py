@@ -225,7 +225,7 @@ def transaction(db: Database) -> Iterator[None]:
 def query_only(db: Database) -> Iterator[None]:
     """Refuse to write in a block, whatever a statement calls: a SELECT can, by pragma_optimize().
 
-    Another thread that shares the connection waits with its transaction for the block to end.
+    The transaction of another thread that shares the connection waits for the block to end.
     """
     with _thread_locks.setdefault(db, threading.RLock()):
         before = db.conn.execute("pragma query_only").fetchone()[0]
