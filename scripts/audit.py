@@ -12,12 +12,23 @@ from typing import Any
 
 CONSTRAINTS = Path(__file__).parent.parent / ".ci" / "constraints.txt"
 _SECONDS = 120  # for all of it
-_OPTIONS = "--no-deps --disable-pip --format json --progress-spinner off --timeout 5".split()
+_OPTIONS = [
+    "--no-deps",
+    "--disable-pip",
+    "--format",
+    "json",
+    "--progress-spinner",
+    "off",
+    "--timeout",
+    "5",
+]
 
 
 def main() -> int:
     try:
-        return report(look_up([line for line in CONSTRAINTS.read_text().splitlines() if "==" in line]))
+        return report(
+            look_up([line for line in CONSTRAINTS.read_text().splitlines() if "==" in line])
+        )
     except (subprocess.TimeoutExpired, ValueError) as error:
         print(f"Not audited, as the data of pip-audit cannot be had: {error}")
         return 0

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from fuzzing.__main__ import TARGETS as NAMES
-from fuzzing.targets import TARGETS
 
 import vecstore
+from fuzzing.__main__ import TARGETS as NAMES
+from fuzzing.targets import TARGETS
 from vecstore.readers import json_stream
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -30,7 +30,9 @@ def test_a_target_fails_where_a_row_is_read_wrong(monkeypatch):
 
 
 def test_a_target_fails_where_a_condition_writes(monkeypatch):
-    monkeypatch.setattr(vecstore.connection, "query_only", lambda db: vecstore.connection.foreign_keys_off(db))
+    monkeypatch.setattr(
+        vecstore.connection, "query_only", lambda db: vecstore.connection.foreign_keys_off(db)
+    )
     with pytest.raises(AssertionError, match="the condition wrote"):
         TARGETS["conditions"]((CORPUS / "conditions/pragma").read_bytes())
     TARGETS["conditions"].__globals__["_filled"].cache_clear()

@@ -1,7 +1,6 @@
-"""Names and contents that look like SQL, through every door: they are data, and stay what they are."""
+"""Names and contents that look like SQL, through every door: they are data, and stay so."""
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -37,7 +36,9 @@ def traced() -> Iterator[list[str]]:
     statements: list[str] = []
 
     def trace(conn: apsw.Connection) -> None:
-        conn.trace_v2(apsw.SQLITE_TRACE_STMT, lambda event: statements.append(event["sql"]), id=MARK)
+        conn.trace_v2(
+            apsw.SQLITE_TRACE_STMT, lambda event: statements.append(event["sql"]), id=MARK
+        )
 
     apsw.connection_hooks.append(trace)
     try:
@@ -119,7 +120,8 @@ def test_the_commands_and_the_files_they_name(registered, tmp_path, monkeypatch,
         output("collections", "delete", "-y", "-d", database, "--", f"{name}3")
     assert not [sql for sql in statements if MARK in sql]
     assert len(statements) > 50
-    assert sorted(os.listdir()) == sorted(["home", *map(str, (source, database, exported, copy))])
+    files = {str(path) for path in (source, database, exported, copy)}
+    assert {path.name for path in tmp_path.iterdir()} == {"home", *files}
     assert schema_of(copy) == schema_of(database)
 
 

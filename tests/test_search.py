@@ -387,7 +387,9 @@ def test_a_condition_cannot_write_by_what_it_calls(numbers, closing, where):
     for exact in (False, True):
         with contextlib.suppress(vecstore.InvalidInputError):
             collection.similar_by_id("a000", where=where, exact=exact)
-    assert [rows(db, f"select * from {name}") for name in ("sqlite_master", "docs_segdir")] == before
+    assert [
+        rows(db, f"select * from {name}") for name in ("sqlite_master", "docs_segdir")
+    ] == before
     assert db.conn.total_changes == changes
     assert rows(db, "select delete_all()") == [(300,)]  # it could
 

@@ -1,8 +1,8 @@
 """Fuzzes one target after another, each in a process of its own, and says what was found.
 
 Without TARGET, all are fuzzed. An input that fails is kept as .fuzz/TARGET-crash-...: put it into
-tests/corpus/TARGET under a name that says what it is, and the tests run it from then on. Inputs that
-reach new code are kept in .fuzz/TARGET, where the next run begins.
+tests/corpus/TARGET under a name that says what it is, and the tests run it from then on. Inputs
+that reach new code are kept in .fuzz/TARGET, where the next run begins.
 """
 
 import os
@@ -58,9 +58,9 @@ def fuzz(target: str, seconds: int, seed: int) -> bool:
         status = subprocess.run(run, stdout=output, stderr=output).returncode
     told = log.read_text(errors="replace")
     number = told.rpartition("number_of_executed_units: ")[2].partition("\n")[0]
-    print(f"{target}: {number or 'no'} executions, seed {options['seed']}, {log}")
+    click.echo(f"{target}: {number or 'no'} executions, seed {options['seed']}, {log}")
     if status:
-        print("\n".join(told.splitlines()[-60:]))
+        click.echo("\n".join(told.splitlines()[-60:]))
     return status == 0
 
 
