@@ -1,5 +1,6 @@
 """read_query(): the rows of a query, which writes nothing and locks nothing while they are used."""
 
+import contextlib
 import sqlite3
 import threading
 
@@ -94,6 +95,23 @@ def test_files_are_attached_for_reading(source, tmp_path):
     [
         "delete from notes",
         "delete from notes returning id",
+        "insert into notes values (4, 'four', 4.0, null)",
+        "replace into notes values (1, 'new', 4.0, null)",
+        "update notes set text = 'new' returning text",
+        "drop table notes",
+        "alter table notes rename to other",
+        "explain delete from notes",
+        "select * from (delete from notes returning id)",
+        "create temp table notes (id)",
+        "pragma writable_schema = on",
+        "pragma query_only = off",
+        "pragma journal_mode = wal",
+        "vacuum",
+        "reindex",
+        "detach other",
+        "select 1; attach 'new.db' as new",
+        "select writefile('new.txt', 'text')",
+        "select edit('text')",
         "select 1); delete from notes; --",
         "select 1); delete from notes; select (2",
         "select 1; delete from notes",
@@ -120,6 +138,31 @@ def test_what_is_no_select_fails_and_writes_nothing(source, sql, tmp_path, monke
     before = source.read_bytes()
     assert query_failure(sql, source).startswith("The query failed: ")
     assert query_failure(sql, None, [("other", source)]).startswith("The query failed: ")
+    assert source.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "source.db"]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select * from pragma_optimize(65538)",
+        "select * from pragma_wal_checkpoint",
+        "select optimize(docs) from docs",
+        "select * from pragma_journal_mode('wal')",
+        "select * from pragma_user_version(5)",
+    ],
+)
+def test_a_select_writes_nothing_by_what_it_calls(source, sql, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with sqlite3.connect(source) as conn:
+        conn.execute("create virtual table docs using fts3(text)")
+        conn.executemany("insert into docs values (?)", [("one",), ("two",)])
+        conn.execute("create index i on notes (text)")
+    conn.close()
+    before = source.read_bytes()
+    for database, attach in ((source, []), (None, [("other", source)])):
+        with contextlib.suppress(DatabaseError):
+            query_rows(sql, database, attach)
     assert source.read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "source.db"]
 
