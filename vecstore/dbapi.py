@@ -182,8 +182,7 @@ class Cursor:
             self._advance(steps)
             if self._columns:
                 self._describe_again(steps, parameters)
-            if not _BLANK.fullmatch(sql):
-                self.lastrowid = self.connection.apsw.last_insert_rowid()
+            self.lastrowid = self.connection.apsw.last_insert_rowid()
         except BaseException as error:
             self._fail(error)
         return self

@@ -105,7 +105,10 @@ class _Axis(vecstore.EmbeddingModel):
     model_id = "axis"
 
     def embed_batch(
-        self, items: Iterable[str | bytes], *, key: str | None = None  # noqa: ARG002
+        self,
+        items: Iterable[str | bytes],
+        *,
+        key: str | None = None,  # noqa: ARG002
     ) -> Iterator[list[float]]:
         for item in items:
             yield [1.0, len(item) / 10]
