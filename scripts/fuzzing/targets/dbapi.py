@@ -51,7 +51,8 @@ _DENIED = frozenset(
 _OF_VERSIONS = ("syntax error", "unrecognized token", "incomplete input", "no such column")
 _NULL_IN_SQLITE3 = "you didn't supply any"  # of a script's parameters
 _METHODS = ("commit", "rollback", "close", "cursor", "interrupt")
-_NOTHING_MORE = re.compile(r"(?:[; \t\f\r]|--.*|/\*.*?\*/)*")  # apsw goes past a second semicolon
+# apsw goes past a second semicolon.
+_NOTHING_MORE = re.compile(r"(?:[; \t\f\r]|--.*|/\*.*?(?:\*/|\Z))*")
 _INSTRUCTIONS = 200  # by the thousand, for an input
 _LONGEST = 100_000  # bytes of a value
 _SCHEMA = """
