@@ -213,7 +213,7 @@ def _copy_of_memory(conn: Any) -> apsw.Connection:
     else:  # Python 3.10
         with tempfile.TemporaryDirectory() as folder:
             path = str(Path(folder) / "memory.db")
-            file = sqlite3.connect(path)
+            file = type(conn)(path)  # of the module that the connection is of
             conn.backup(file)
             file.close()
             _copy(apsw.Connection(path), new)
