@@ -124,11 +124,11 @@ def _step(conn: Any, line: str) -> tuple[Any, ...]:
     try:
         seen = ("done", *_done(conn, sql, _parameters(text)))
     except Exception as error:
-        seen = "failed", type(error), str(error)
+        seen = "failed", type(error).__name__, str(error)  # pysqlite3 has its own
     try:
         return *seen, conn.total_changes, conn.in_transaction
     except Exception as error:  # it is closed
-        return *seen, type(error), None
+        return *seen, type(error).__name__, None
 
 
 def _done(conn: Any, sql: str, parameters: Any) -> tuple[Any, ...]:
