@@ -6,12 +6,22 @@ from pathlib import Path
 import pytest
 
 from fuzzing.__main__ import TARGETS as NAMES
-from fuzzing.targets import TARGETS
+from fuzzing.targets import TARGETS, json_lines, searches
 from vecstore import connection
 from vecstore.readers import json_stream
 
 CORPUS = Path(__file__).parent / "corpus"
 INPUTS = [path.relative_to(CORPUS).as_posix() for path in sorted(CORPUS.glob("*/*"))]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def databases_closed():
+    """The targets keep a database each, for speed."""
+    yield
+    searches._filled()[0].db.close()
+    searches._filled.cache_clear()
+    json_lines._database().close()
+    json_lines._database.cache_clear()
 
 
 def test_every_target_has_inputs():
@@ -34,4 +44,5 @@ def test_a_target_fails_where_a_condition_writes(monkeypatch):
     monkeypatch.setattr(connection, "query_only", lambda db: nullcontext())
     with pytest.raises(AssertionError, match="the condition wrote"):
         TARGETS["conditions"]((CORPUS / "conditions/pragma").read_bytes())
-    TARGETS["conditions"].__globals__["_filled"].cache_clear()
+    searches._filled()[0].db.close()  # it is not what it was
+    searches._filled.cache_clear()
