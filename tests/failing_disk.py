@@ -1,0 +1,129 @@
+"""A disk of which one operation fails, or all from one on: an apsw VFS over SQLite's own."""
+
+import apsw
+
+_ERRORS = {
+    "access": apsw.SQLITE_IOERR_ACCESS,
+    "delete": apsw.SQLITE_IOERR_DELETE,
+    "lock": apsw.SQLITE_IOERR_LOCK,
+    "open": apsw.SQLITE_CANTOPEN,
+    "read": apsw.SQLITE_IOERR_READ,
+    "reserved": apsw.SQLITE_IOERR_CHECKRESERVEDLOCK,
+    "size": apsw.SQLITE_IOERR_FSTAT,
+    "sync": apsw.SQLITE_IOERR_FSYNC,
+    "truncate": apsw.SQLITE_IOERR_TRUNCATE,
+    "write": apsw.SQLITE_IOERR_WRITE,
+}
+_MESSAGES = {
+    apsw.SQLITE_CANTOPEN: "unable to open database file",
+    apsw.SQLITE_FULL: "database or disk is full",
+}
+
+# What can go wrong, and with which operations. A write to a full disk writes a half.
+FAULTS = {"io-error": _ERRORS.keys(), "disk-full": {"write", "sync"}}
+
+
+class FailingDisk(apsw.VFS):
+    """What connections are opened with inside the block: `with FailingDisk() as disk`.
+
+    The files have no memory map, so that all is read with calls that can fail. What others share in
+    a WAL's index, -shm, goes past this.
+
+    Attributes:
+        calls: the operations since `fail()`, by name, that could have failed
+        failed: those that did
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.failed: list[str] = []
+        self.heal()
+
+    def __enter__(self) -> "FailingDisk":
+        super().__init__("failing-disk", "unix", makedefault=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.unregister()
+
+    def heal(self) -> None:
+        """From now on, nothing fails or is counted."""
+        self._fault = ""
+        self._first = 0
+        self._last = 0
+
+    def fail(self, fault: str, first: int = 0, *, forever: bool = False) -> None:
+        """Have an operation fail, counted from 1 on, or all from there on; 0 only counts them."""
+        self._fault = fault
+        self._first = first
+        self._last = 2**63 if forever else first
+        self.calls = []
+        self.failed = []
+
+    def fails(self, name: str) -> bool:
+        """Count an operation, and return whether it is to fail."""
+        if not self._fault or name not in FAULTS[self._fault]:
+            return False
+        self.calls.append(name)
+        if not self._first <= len(self.calls) <= self._last or not self._first:
+            return False
+        self.failed.append(name)
+        return True
+
+    def error(self, name: str) -> Exception:
+        code = _ERRORS[name] if self._fault == "io-error" else apsw.SQLITE_FULL
+        error = apsw.exception_for(code)
+        error.args = (_MESSAGES.get(code, "disk I/O error"),)
+        return error
+
+    def check(self, name: str) -> None:
+        if self.fails(name):
+            raise self.error(name)
+
+    def xOpen(self, name, flags):  # noqa: N802
+        self.check("open")
+        return _File(self, name, flags)
+
+    def xDelete(self, name, sync):  # noqa: N802
+        self.check("delete")
+        super().xDelete(name, sync)
+
+    def xAccess(self, name, flags):  # noqa: N802
+        self.check("access")
+        return super().xAccess(name, flags)
+
+
+class _File(apsw.VFSFile):
+    def __init__(self, disk, name, flags):
+        super().__init__("unix", name, flags)
+        self._disk = disk
+
+    def xRead(self, amount, offset):  # noqa: N802
+        self._disk.check("read")
+        return super().xRead(amount, offset)
+
+    def xWrite(self, data, offset):  # noqa: N802
+        if self._disk.fails("write"):
+            super().xWrite(data[: len(data) // 2], offset)
+            raise self._disk.error("write")
+        super().xWrite(data, offset)
+
+    def xTruncate(self, size):  # noqa: N802
+        self._disk.check("truncate")
+        super().xTruncate(size)
+
+    def xSync(self, flags):  # noqa: N802
+        self._disk.check("sync")
+        super().xSync(flags)
+
+    def xFileSize(self):  # noqa: N802
+        self._disk.check("size")
+        return super().xFileSize()
+
+    def xLock(self, level):  # noqa: N802
+        self._disk.check("lock")
+        super().xLock(level)
+
+    def xCheckReservedLock(self):  # noqa: N802
+        self._disk.check("reserved")
+        return super().xCheckReservedLock()
