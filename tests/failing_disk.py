@@ -14,10 +14,6 @@ _ERRORS = {
     "truncate": apsw.SQLITE_IOERR_TRUNCATE,
     "write": apsw.SQLITE_IOERR_WRITE,
 }
-_MESSAGES = {
-    apsw.SQLITE_CANTOPEN: "unable to open database file",
-    apsw.SQLITE_FULL: "database or disk is full",
-}
 
 # What can go wrong, and with which operations. A write to a full disk writes a half.
 FAULTS = {"io-error": _ERRORS.keys(), "disk-full": {"write", "sync"}}
@@ -71,10 +67,9 @@ class FailingDisk(apsw.VFS):
         return True
 
     def error(self, name: str) -> Exception:
-        code = _ERRORS[name] if self._fault == "io-error" else apsw.SQLITE_FULL
-        error = apsw.exception_for(code)
-        error.args = (_MESSAGES.get(code, "disk I/O error"),)
-        return error
+        return apsw.exception_for(
+            _ERRORS[name] if self._fault == "io-error" else apsw.SQLITE_FULL
+        )
 
     def check(self, name: str) -> None:
         if self.fails(name):

@@ -164,6 +164,12 @@ def import_(db, path):
     vecstore.import_collection(db, path.with_name("import.jsonl"), name="imported")
 
 
+def check_(db, path):
+    report = check(db)
+    if not report.ok:
+        raise VecstoreError(str(report.problems))
+
+
 def search(db, path):
     found = Collection("one", db, model=Model()).similar("text 7", 3)
     assert len(found) == 3
@@ -197,6 +203,7 @@ OPERATIONS = [
     (export, "wal"),
     (export, "llm-1"),
     (import_, "wal"),
+    (check_, "wal"),
     (search, "wal"),
     (search, "unindexed"),
     (search, "llm-5"),

@@ -19,6 +19,7 @@ import vecstore
 from tests.command import PROCESS, error, output, process, run
 from tests.conftest import rows
 from tests.models import Vectors, WordLengths
+from tests.test_schema import AGES, make_llm_database
 from vecstore import Collection, ExportHeader, check, encode, export_collection, import_collection
 
 COLUMNS = "id, embedding, content, content_blob, content_hash, metadata, updated"
@@ -335,3 +336,21 @@ def test_errors_are_one_line(database, tmp_path):
         "collections", "export", "cars", "-d", database
     )
     assert run("collections", "import", tmp_path / "no.jsonl").exit_code == 2
+
+
+@pytest.mark.parametrize("age", AGES)
+def test_a_collection_of_an_old_llm_is_exported_as_it_would_be_after_its_migrations(path, age):
+    make_llm_database(path, stop_before=age)
+    exported, migrated = io.BytesIO(), io.BytesIO()
+    export_collection(path, "old", exported)
+    with closing(vecstore.connect(path)) as db:
+        Collection("old", db)
+        export_collection(db, "old", migrated)
+    found, expected = (
+        [json.loads(line) for line in file.getvalue().splitlines()] for file in (exported, migrated)
+    )
+    for line in (*found, *expected):
+        line.pop("updated", None)  # which is when it was migrated
+        if "content" not in line:
+            line.pop("content_hash", None)  # which is random then
+    assert found == expected

@@ -63,6 +63,12 @@ _MESSAGES: dict[type[apsw.Error], str] = {
     apsw.ConnectionClosedError: "Cannot operate on a closed database.",
     apsw.CursorClosedError: "Cannot operate on a closed cursor.",
 }
+# An exception that a VFS written in Python raises comes without SQLite's message.
+_NO_MESSAGE: dict[type[apsw.Error], str] = {
+    apsw.CantOpenError: "unable to open database file",
+    apsw.FullError: "database or disk is full",
+    apsw.IOError: "disk I/O error",
+}
 _NAMES: dict[Any, Any] = {**apsw.mapping_result_codes, **apsw.mapping_extended_result_codes}
 
 
@@ -117,7 +123,8 @@ def _replacement(error: BaseException) -> Exception | None:
 
 def _of_apsw(error: apsw.Error) -> Exception:
     kind = next(base for base in type(error).__mro__ if base in TABLE)
-    replacement = TABLE[kind](_MESSAGES.get(kind) or str(error).removeprefix(f"{kind.__name__}: "))
+    message = str(error).removeprefix(f"{kind.__name__}: ") or _NO_MESSAGE.get(kind, "")
+    replacement = TABLE[kind](_MESSAGES.get(kind, message))
     code = getattr(error, "extendedresult", None)
     if code is not None and isinstance(replacement, sqlite3.Error):
         replacement.sqlite_errorcode = code

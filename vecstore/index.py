@@ -41,12 +41,15 @@ def ensure(db: Database, dimensions: int) -> bool:
         return True
     if not 0 < dimensions <= MAX_DIMENSIONS:
         return False
+    is_part = db.conn.in_transaction
     try:
         with connection.transaction(db):
             if not exists(db, dimensions):  # another process may have built it while we waited
                 build(db, dimensions)
     except db.conn.OperationalError as error:
-        if connection.is_unwritable(error):
+        # Where a disk is full, SQLite may undo all of the transaction that this is a part of.
+        is_undone = is_part and not db.conn.in_transaction
+        if connection.is_unwritable(error) and not is_undone:
             return False
         raise
     return True

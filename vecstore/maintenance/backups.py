@@ -41,7 +41,8 @@ def backup(db: Database | str | Path, target: str | Path, *, plain: bool = False
     :param plain: leave out the index, triggers and views, so that any program with SQLite can write
       to the copy; the next vecstore that opens it makes them again
     :raises DatabaseError: the target is the database itself, in use or something else than a
-      SQLite database; the copy is damaged, as the database must be; a transaction is open
+      SQLite database; the copy is damaged, as the database must be; one of the two cannot be read
+      or written, as a disk is full or fails; a transaction is open
     :raises MissingFileError: there is no such database
     """
     target = Path(target).resolve()
@@ -50,13 +51,20 @@ def backup(db: Database | str | Path, target: str | Path, *, plain: bool = False
         _check_target(source, target)
         library = extension.library(source.conn)
         driver: connection.Driver = "apsw" if library == "apsw" else "sqlite3"
+        name = files.name_of(source)
         with files.replacing(target) as temporary:
-            counts = _copy(source, temporary, driver)
-            with closing(connection.connect(temporary, driver=driver)) as copy:
-                connection.unmap_file(copy.conn)
-                if plain:
-                    _make_plain(copy)
-                _verify(copy, counts, files.name_of(source))
+            try:
+                counts = _copy(source, temporary, driver)
+                with closing(connection.connect(temporary, driver=driver)) as copy:
+                    connection.unmap_file(copy.conn)
+                    if plain:
+                        _make_plain(copy)
+                    _verify(copy, counts, name)
+            except source.conn.OperationalError as error:
+                raise DatabaseError(
+                    f"{name} was not copied to {target} ({error}), and an older copy was kept: "
+                    f"{_remedy(error)}"
+                ) from error
             size = temporary.stat().st_size
             _check_target(source, target)
         return Backup(*counts, size)
@@ -93,7 +101,7 @@ def _copy(source: Database, path: Path, driver: connection.Driver) -> tuple[int,
             counts = _counts(source)
             source.conn.backup(copy, pages=_PAGES)
         finally:
-            source.execute("rollback")
+            source.rollback()  # which an error may have done already
     return counts
 
 
@@ -120,3 +128,11 @@ def _verify(copy: Database, counts: tuple[int, int], name: str) -> None:
         )
     if _counts(copy) != counts:
         raise DatabaseError(f"The copy of {name} has not all rows, and an older one was kept")
+
+
+def _remedy(error: Exception) -> str:
+    if "full" in str(error):
+        return "make room on the disk of the copy, and in the folder for temporary files"
+    if "locked" in str(error):
+        return "try again when no other program uses it"
+    return "see whether the disks of both are sound, and 'vecstore check' whether the database is"

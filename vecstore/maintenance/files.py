@@ -4,7 +4,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -64,8 +64,11 @@ def replacing(target: Path) -> Iterator[Path]:
     """Give the name of a new file beside the target, which takes its place after the block.
 
     By then it is on the disk. If the block fails, the target is as it was and the new file gone.
+
+    :raises DatabaseError: the system cannot write the file, in the block too
     """
     temporary = target.with_name(f"{target.name}.{secrets.token_hex(4)}.tmp")
+    outcome = "what was there stays"
     try:
         temporary.touch(exist_ok=False)
         if target.exists():
@@ -73,10 +76,15 @@ def replacing(target: Path) -> Iterator[Path]:
         yield temporary
         _sync(temporary)
         temporary.replace(target)
+        outcome = "the new file is there, but may not be after a power cut"
         _sync(target.parent)
+    except OSError as error:
+        reason = error.strerror or error
+        raise DatabaseError(f"{target} cannot be written ({reason}): {outcome}") from error
     finally:
         for ending in _BESIDES:
-            temporary.with_name(temporary.name + ending).unlink(missing_ok=True)
+            with suppress(OSError):  # of a disk that has failed: it would hide the first error
+                temporary.with_name(temporary.name + ending).unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:

@@ -8,6 +8,7 @@ from sqlite_utils import Database
 
 from .. import catalog, index, models, search
 from ..errors import InvalidInputError, ModelMismatchError
+from ..vectors import content_hash
 
 COLUMNS = (
     "id",
@@ -45,7 +46,7 @@ def read(db: Database, name: str) -> tuple[ExportHeader, Iterator[Row]]:
     ).fetchone()
     rows = db.execute(
         f"""
-        select {", ".join(COLUMNS)}
+        select {", ".join(_columns(db))}
         from embeddings
         where collection_id = ?
         order by id
@@ -53,6 +54,18 @@ def read(db: Database, name: str) -> tuple[ExportHeader, Iterator[Row]]:
         [collection_id],
     )
     return ExportHeader(name, model, entries), rows
+
+
+def _columns(db: Database) -> list[str]:
+    """Return the SQL of each column. An older llm lacks some, and its file may be read-only."""
+    there = db["embeddings"].columns_dict
+    columns = [name if name in there else f"null as {name}" for name in COLUMNS]
+    if "content_hash" not in there:
+        # As the migration has it, so that what is known is not embedded again after an import.
+        db.conn.create_function("vecstore_md5", 1, content_hash)
+        hashed = "case when content is not null then vecstore_md5(content) end"
+        columns[COLUMNS.index("content_hash")] = hashed
+    return columns
 
 
 def write(db: Database, header: ExportHeader, rows: Iterable[Row]) -> int:
