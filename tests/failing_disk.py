@@ -1,5 +1,8 @@
 """A disk of which one operation fails, or all from one on: an apsw VFS over SQLite's own."""
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+
 import apsw
 
 _ERRORS = {
@@ -26,14 +29,15 @@ class FailingDisk(apsw.VFS):
     a WAL's index, -shm, goes past this.
 
     Attributes:
-        calls: the operations since `fail()`, by name, that could have failed
+        calls: the operations in the last block, by name, that could have failed
         failed: those that did
     """
 
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.failed: list[str] = []
-        self.heal()
+        self._fault = ""
+        self._failing = range(0)
 
     def __enter__(self) -> "FailingDisk":
         super().__init__("failing-disk", "unix", makedefault=True)
@@ -42,34 +46,32 @@ class FailingDisk(apsw.VFS):
     def __exit__(self, *_: object) -> None:
         self.unregister()
 
-    def heal(self) -> None:
-        """From now on, nothing fails or is counted."""
-        self._fault = ""
-        self._first = 0
-        self._last = 0
-
-    def fail(self, fault: str, first: int = 0, *, forever: bool = False) -> None:
-        """Have an operation fail, counted from 1 on, or all from there on; 0 only counts them."""
+    @contextmanager
+    def failing(self, fault: str, first: int = 0, *, forever: bool = False) -> Iterator[None]:
+        """Have one operation in the block fail, counted from 1 on, or all from there on."""
         self._fault = fault
-        self._first = first
-        self._last = 2**63 if forever else first
+        self._failing = range(first, 2**63 if forever else first + 1)
         self.calls = []
         self.failed = []
+        yield
+        self._fault = ""
+
+    def counting(self, fault: str) -> AbstractContextManager[None]:
+        """Count the operations in the block."""
+        return self.failing(fault)
 
     def fails(self, name: str) -> bool:
         """Count an operation, and return whether it is to fail."""
         if not self._fault or name not in FAULTS[self._fault]:
             return False
         self.calls.append(name)
-        if not self._first <= len(self.calls) <= self._last or not self._first:
+        if len(self.calls) not in self._failing:
             return False
         self.failed.append(name)
         return True
 
     def error(self, name: str) -> Exception:
-        return apsw.exception_for(
-            _ERRORS[name] if self._fault == "io-error" else apsw.SQLITE_FULL
-        )
+        return apsw.exception_for(_ERRORS[name] if self._fault == "io-error" else apsw.SQLITE_FULL)
 
     def check(self, name: str) -> None:
         if self.fails(name):

@@ -8,7 +8,7 @@ import os
 import random
 import re
 import shutil
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import apsw
@@ -17,12 +17,14 @@ import sqlite_utils
 from sqlite_utils.utils import sqlite3
 
 import vecstore
+from tests.command import run
 from tests.failing_disk import FAULTS, FailingDisk
 from tests.models import pseudorandom
 from vecstore import Collection, VecstoreError, check
+from vecstore.plugins import pm
 
 CHOICE = os.environ.get("VECSTORE_FAULTS") or str(random.randrange(10**6))
-TRIES = 12  # of each operation and fault, by default
+TRIES = 5  # of each operation and fault, by default
 ENTRIES = 60
 BATCH = 20
 DIMENSIONS = 32  # so that there is a table of bits
@@ -90,25 +92,32 @@ MAKERS = {
 
 
 @pytest.fixture(scope="module")
-def originals(tmp_path_factory):
-    """A function that makes a folder of a file of some kind, and of what goes with it."""
+def folder_of(tmp_path_factory):
+    """A function of a kind of file: returns one that makes a folder with it and what it needs."""
     made = tmp_path_factory.mktemp("originals")
     with closing(vecstore.connect(made / "older.db", driver="apsw")) as db:
         Collection("one", db, model=Model()).embed_multi_with_metadata(entries(0, 3))
         vecstore.export_collection(db, "one", made / "import.jsonl")
     vecstore.backup(made / "older.db", made / "copy.db")
 
-    def copy(kind, folder):
+    lines = (f"row {n},text of row {n}" for n in range(ENTRIES))
+    (made / "rows.csv").write_text("\n".join(["id,content", *lines]))
+
+    def of_kind(kind):
         original = made / f"{kind}.db"
         if not original.exists():
             MAKERS[kind](original)
-        folder.mkdir()
-        for name in ("copy.db", "import.jsonl"):
-            shutil.copy(made / name, folder)
-        shutil.copy(made / "import.jsonl", folder / "exported.jsonl")
-        return Path(shutil.copy(original, folder / "test.db"))
 
-    return copy
+        def new(folder):
+            folder.mkdir()
+            for name in ("copy.db", "import.jsonl", "rows.csv"):
+                shutil.copy(made / name, folder)
+            shutil.copy(made / "import.jsonl", folder / "exported.jsonl")
+            return Path(shutil.copy(original, folder / "test.db"))
+
+        return new
+
+    return of_kind
 
 
 # Operations
@@ -227,34 +236,26 @@ def state(path):
         )
 
 
-def run_cleanly(run, path):
-    """Run an operation, and return the states that its transactions leave, in order."""
+@contextmanager
+def recording(path):
+    """Give a list of the states that the transactions in the block leave a file in, in order."""
     states = [state(path)]
-    with open_ordinarily(path) as db:
-        committed = []
+    committed = []
 
-        def watch(event):
-            if committed and not db.conn.in_transaction:
+    def watch(connection):
+        def look(_):
+            if committed and not connection.in_transaction:
                 committed.clear()
                 states.append(state(path))
 
-        db.conn.apsw.set_commit_hook(lambda: bool(committed.append(True)))
-        db.conn.apsw.trace_v2(apsw.SQLITE_TRACE_PROFILE, watch)
-        run(db, path)
+        if connection.filename == str(path) and not committed:
+            connection.set_commit_hook(lambda: bool(committed.append(True)))
+            connection.trace_v2(apsw.SQLITE_TRACE_PROFILE, look)
+
+    apsw.connection_hooks.append(watch)
+    yield states
+    apsw.connection_hooks.remove(watch)
     states.append(state(path))
-    return states
-
-
-def chosen(number, name):
-    """Return which of so many operations of the disk are to fail."""
-    if CHOICE == "all" or number <= TRIES:
-        return range(1, number + 1)
-    return sorted(random.Random(f"{CHOICE} {name}").sample(range(1, number + 1), TRIES))
-
-
-def assert_clear(error):
-    assert isinstance(error, VecstoreError) or type(error) is sqlite3.OperationalError, repr(error)
-    assert re.search("disk|unable to open", str(error)), repr(error)
 
 
 def contents(path):
@@ -262,44 +263,176 @@ def contents(path):
     return path.with_name("exported.jsonl").read_bytes(), state(path.with_name("copy.db"))
 
 
-def assert_sound(path, states, targets):
-    """Compare a file, and those that are made beside it, with what they may hold."""
-    assert check(path).problems == []
-    assert check(path.with_name("copy.db")).problems == []
-    assert state(path) in states
-    for found, *expected in zip(contents(path), *targets, strict=True):
-        assert found in expected
-    names = {file.name for file in path.parent.iterdir()}
-    assert names == {"test.db", "copy.db", "import.jsonl", "exported.jsonl"}
+class Trial:
+    """An operation, and what it may leave behind, as it is found when nothing fails.
+
+    :param run: is called with the path of a file
+    :param new: makes a folder with that file
+    """
+
+    def __init__(self, run, new, folder):
+        self.new = new
+        clean = new(folder / "clean")
+        before = contents(clean)
+        with recording(clean) as self.states:
+            run(clean)
+        self.targets = list(zip(before, contents(clean), strict=True))
+
+    def assert_sound(self, path):
+        assert check(path).problems == []
+        assert check(path.with_name("copy.db")).problems == []
+        assert state(path) in self.states
+        for found, expected in zip(contents(path), self.targets, strict=True):
+            assert found in expected
+
+    def assert_done(self, path):
+        self.assert_sound(path)
+        assert state(path) == self.states[-1]
+        assert contents(path) == tuple(after for _, after in self.targets)
+        names = {file.name for file in path.parent.iterdir()}
+        assert names == {"test.db", "copy.db", "import.jsonl", "exported.jsonl", "rows.csv"}
+
+
+@pytest.fixture
+def disk():
+    with FailingDisk() as disk:
+        yield disk
+
+
+def each_to_fail(name, number):
+    """Yield which of so many operations of the disk are to fail."""
+    every = range(1, number + 1)
+    if CHOICE != "all" and number > TRIES:
+        every = sorted(random.Random(f"{CHOICE} {name}").sample(every, TRIES))
+    for n in every:
+        print(f"VECSTORE_FAULTS={CHOICE} {name}: {n} of {number}")  # noqa: T201 - if it fails
+        yield n
+
+
+def assert_clear(error):
+    assert isinstance(error, VecstoreError) or type(error) is sqlite3.OperationalError, repr(error)
+    assert re.search("disk|unable to open", str(error)), repr(error)
+
+
+@contextmanager
+def errors_are_clear():
+    try:
+        yield
+    except Exception as error:
+        assert_clear(error)
+
+
+def by_path(run):
+    def open_and_run(path):
+        with open_ordinarily(path) as db:
+            run(db, path)
+
+    return open_and_run
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize(("run", "kind"), OPERATIONS, ids=IDS)
-def test_an_operation_that_fails_once(run, kind, fault, originals, tmp_path):
-    clean = originals(kind, tmp_path / "clean")
-    before = contents(clean)
-    states = run_cleanly(run, clean)
-    targets = [before, contents(clean)]
-    with FailingDisk() as disk:
-        path = originals(kind, tmp_path / "counted")
+def test_what_fails_once_can_be_repeated(run, kind, fault, folder_of, tmp_path, disk):
+    trial = Trial(by_path(run), folder_of(kind), tmp_path)
+    path = trial.new(tmp_path / "counted")
+    with open_ordinarily(path) as db, disk.counting(fault):
+        run(db, path)
+    for n in each_to_fail(f"{run.__name__} {kind} {fault}", len(disk.calls)):
+        path = trial.new(tmp_path / str(n))
         with open_ordinarily(path) as db:
-            disk.fail(fault)
-            run(db, path)
-            number = len(disk.calls)
-            disk.heal()
-        for n in chosen(number, f"{run.__name__} {kind} {fault}"):
-            path = originals(kind, tmp_path / str(n))
-            with open_ordinarily(path) as db:
-                disk.fail(fault, n)
-                try:
-                    run(db, path)
-                except Exception as error:
-                    assert_clear(error)
-                disk.heal()
-                print(f"VECSTORE_FAULTS={CHOICE}: {n} of {number}, {disk.failed}")
-                assert not db.conn.in_transaction
-                assert state(path) in states
-                assert check(path).problems == []
+            with disk.failing(fault, n), errors_are_clear():
                 run(db, path)
-            assert_sound(path, states[-1:], targets)
-            shutil.rmtree(path.parent)
+            assert disk.failed
+            assert not db.conn.in_transaction
+            trial.assert_sound(path)
+            run(db, path)
+        trial.assert_done(path)
+        shutil.rmtree(path.parent)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(("run", "kind"), OPERATIONS, ids=IDS)
+def test_what_a_disk_that_goes_away_interrupts(run, kind, fault, folder_of, tmp_path, disk):
+    trial = Trial(by_path(run), folder_of(kind), tmp_path)
+    path = trial.new(tmp_path / "counted")
+    with open_ordinarily(path) as db, disk.counting(fault):
+        run(db, path)
+    for n in each_to_fail(f"{run.__name__} {kind} {fault}", len(disk.calls)):
+        path = trial.new(tmp_path / str(n))
+        db = vecstore.connect(path, driver="apsw")
+        with disk.failing(fault, n, forever=True):
+            with errors_are_clear():
+                run(db, path)
+            with suppress(sqlite3.OperationalError):  # a disk that is not in Python is silent here
+                db.close()
+        trial.assert_sound(path)
+        by_path(run)(path)
+        trial.assert_done(path)
+        shutil.rmtree(path.parent)
+
+
+# Commands
+
+COMMANDS = {
+    "embed": "embed one new -c text --store -d test.db",
+    "embed-multi": "embed-multi one rows.csv --store --batch-size 20 -d test.db",
+    "embed-multi-new": "embed-multi new rows.csv -m pseudorandom -d test.db",
+    "similar": "similar one -c text -d test.db",
+    "collections": "collections list -d test.db",
+    "delete": "collections delete two -d test.db",
+    "check": "check test.db",
+    "index-list": "index list test.db",
+    "index-build": "index build test.db",
+    "index-drop": "index drop test.db",
+    "compact": "compact test.db",
+    "backup": "backup test.db copy.db",
+    "backup-plain": "backup --plain test.db copy.db",
+    "export": "collections export one exported.jsonl -d test.db",
+    "import": "collections import import.jsonl --name imported -d test.db",
+}
+
+
+@pytest.fixture
+def registered():
+    class Plugin:
+        @vecstore.hookimpl
+        def register_embedding_models(self, register):
+            register(Model())
+
+    pm.register(Plugin(), name="tests")
+    yield
+    pm.unregister(name="tests")
+
+
+@pytest.mark.parametrize("kind", ["wal", "llm-1"])
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_fails_with_one_line(
+    name, kind, fault, registered, folder_of, tmp_path, disk, monkeypatch
+):
+    arguments = COMMANDS[name].split()
+
+    def succeed(path):
+        monkeypatch.chdir(path.parent)
+        assert run(*arguments).exit_code == 0
+
+    if name == "delete" and kind == "llm-1":
+        arguments[2] = "one"
+    trial = Trial(succeed, folder_of(kind), tmp_path)
+    path = trial.new(tmp_path / "counted")
+    with disk.counting(fault):
+        succeed(path)
+    for n in each_to_fail(f"{name} {kind} {fault}", len(disk.calls)):
+        path = trial.new(tmp_path / str(n))
+        monkeypatch.chdir(path.parent)
+        with disk.failing(fault, n):
+            result = run(*arguments)
+        if name == "check" and result.exit_code == 1 and result.stdout:
+            assert "Problem: " in result.stdout
+        elif result.exit_code:
+            assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+            assert result.stderr.startswith("Error: ")
+            assert re.search("disk|unable to open", result.stderr)
+            assert re.search("test.db|copy.db", result.stderr)
+        trial.assert_sound(path)
+        shutil.rmtree(path.parent)

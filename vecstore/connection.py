@@ -15,6 +15,7 @@ from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
 from . import dbapi, extension, guard
+from .dbapi_translation import TRANSLATED
 from .errors import DatabaseError, InvalidInputError
 
 Driver = Literal["auto", "sqlite3", "apsw"]
@@ -249,16 +250,17 @@ def bare(name: str, driver: str, read_only: bool = False) -> Any:
     with guard.opening(name, library):
         try:
             conn = opener(name, read_only)
-        except (apsw.Error, sqlite3.Error) as error:
+        except sqlite3.Error as error:
             raise DatabaseError(f"{name} cannot be opened: {error}") from error
     return conn
 
 
 def _open_apsw(name: str, read_only: bool) -> dbapi.Connection:
-    if read_only and name != ":memory:":
-        flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-        return dbapi.Connection(apsw.Connection(read_only_uri(name), flags=flags))
-    return dbapi.Connection(apsw.Connection(_plain(name)))
+    with TRANSLATED:
+        if read_only and name != ":memory:":
+            flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+            return dbapi.Connection(apsw.Connection(read_only_uri(name), flags=flags))
+        return dbapi.Connection(apsw.Connection(_plain(name)))
 
 
 def _open_sqlite3(name: str, read_only: bool) -> Any:

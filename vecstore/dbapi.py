@@ -130,15 +130,20 @@ class Connection(ConnectionBase):
             raise TypeError(f"backup() copies to a {Connection.__module__}.Connection only")
         self._check_open()
         target._check_open()
-        with TRANSLATED, target.apsw.backup("main", self.apsw, name) as copy:
-            while not copy.done:
-                try:
-                    copy.step(pages or -1)
-                except (apsw.BusyError, apsw.LockedError):
-                    time.sleep(sleep)
-                if progress is not None:
-                    status = apsw.SQLITE_DONE if copy.done else apsw.SQLITE_OK
-                    progress(status, copy.remaining, copy.page_count)
+        with TRANSLATED:
+            copy = target.apsw.backup("main", self.apsw, name)
+            try:
+                while not copy.done:
+                    try:
+                        copy.step(pages or -1)
+                    except (apsw.BusyError, apsw.LockedError):
+                        time.sleep(sleep)
+                    if progress is not None:
+                        status = apsw.SQLITE_DONE if copy.done else apsw.SQLITE_OK
+                        progress(status, copy.remaining, copy.page_count)
+                copy.finish()
+            finally:
+                copy.close(True)  # forced: what fails now would hide the first error
 
     def _begin(self) -> None:
         if self._isolation_level is not None and not self.apsw.in_transaction:
@@ -248,7 +253,6 @@ class Cursor:
 
     # PEP 249 has these two; SQLite has no use for them.
     def setinputsizes(self, sizes: object, /) -> None: ...
-
     def setoutputsize(self, size: object, column: object = None, /) -> None: ...
 
     def _check_open(self) -> None:

@@ -79,7 +79,7 @@ class Load:
         except BaseException as error:
             # A KeyboardInterrupt can come between the end of a `with` and what it calls.
             if in_transaction and not self._db.conn.in_transaction:
-                raise  # SQLite undid the caller's transaction, beside which nothing is to be written
+                raise  # SQLite undid the caller's transaction: nothing is written without it
             is_interrupt = not isinstance(error, Exception)
             if is_interrupt and self._db.conn.in_transaction and not in_transaction:
                 self._db.rollback()
