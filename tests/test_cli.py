@@ -100,7 +100,10 @@ def test_an_error_of_sqlite_is_one_line(tmp_path, registered):
     db = vecstore.connect(path, driver="apsw")
     db.execute("drop table embeddings")
     db.close()
-    assert error("similar", "trees", "1", "-d", path) == "no such table: main.embeddings"
+    assert error("similar", "trees", "1", "-d", path) == (
+        f"{path} cannot be used now (no such table: main.embeddings): try again, or see what "
+        "'vecstore check' says"
+    )
 
 
 def test_an_error_of_the_system_names_the_file(failing):

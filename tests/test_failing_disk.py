@@ -17,7 +17,7 @@ import sqlite_utils
 from sqlite_utils.utils import sqlite3
 
 import vecstore
-from tests.command import run
+from tests.command import output, run
 from tests.failing_disk import FAULTS, FailingDisk
 from tests.models import pseudorandom
 from vecstore import Collection, VecstoreError, check
@@ -363,8 +363,7 @@ def test_what_a_disk_that_goes_away_interrupts(run, kind, fault, folder_of, tmp_
         with disk.failing(fault, n, forever=True):
             with errors_are_clear():
                 run(db, path)
-            with suppress(sqlite3.OperationalError):  # a disk that is not in Python is silent here
-                db.close()
+            db.close()
         trial.assert_sound(path)
         by_path(run)(path)
         trial.assert_done(path)
@@ -414,7 +413,7 @@ def test_a_command_fails_with_one_line(
 
     def succeed(path):
         monkeypatch.chdir(path.parent)
-        assert run(*arguments).exit_code == 0
+        output(*arguments)
 
     if name == "delete" and kind == "llm-1":
         arguments[2] = "one"

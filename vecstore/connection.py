@@ -69,6 +69,9 @@ def connect(
         db = Database(conn)
         for function in prepare:
             function(db)
+    except conn.OperationalError as error:
+        conn.close()
+        raise DatabaseError(f"{name} cannot be opened: {error}") from error
     except BaseException:
         conn.close()
         raise

@@ -93,7 +93,8 @@ class Connection(ConnectionBase):
         self._end_transaction("ROLLBACK")
 
     def close(self) -> None:
-        with TRANSLATED:
+        # No disk error ends this in sqlite3, but one that is raised by a VFS in Python would.
+        with TRANSLATED, suppress(apsw.IOError, apsw.FullError):
             self.apsw.close(True)  # forced: statements that still have rows are no error
 
     def __enter__(self) -> "Connection":
@@ -150,9 +151,8 @@ class Connection(ConnectionBase):
             self.apsw.execute(f"BEGIN {self._isolation_level}")
 
     def _end_transaction(self, sql: str) -> None:
-        self._check_open()
-        with TRANSLATED:
-            if self.apsw.in_transaction:
+        if self.in_transaction:
+            with TRANSLATED:
                 self.apsw.execute(sql)
 
 

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from contextlib import closing
 from pathlib import Path
 
 import click
@@ -34,7 +33,7 @@ def list_(database: Path, as_json: bool) -> None:
       vecstore collections list
       vecstore collections list --json
     """
-    with closing(open_to_read(database)) as db:
+    with open_to_read(database) as db:
         found = _collections(db)
     if as_json:
         click.echo(json.dumps(found, indent=4))

@@ -247,7 +247,7 @@ def _dry_run(
     batch_size: int,
 ) -> None:
     with source.open(database, failures.of_input) as (entries, _), ExitStack() as opened:
-        db = opened.enter_context(closing(open_to_read(database))) if database.exists() else None
+        db = opened.enter_context(open_to_read(database)) if database.exists() else None
         if db is not None and Collection.exists(db, name):
             collection = Collection(name, _check_schema(db), model=model, create=False)
         else:  # to a new one, in memory, everything is new

@@ -9,6 +9,7 @@ from typing import Any
 import click
 from click_default_group import DefaultGroup
 from sqlite_utils import Database
+from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
 from .. import catalog
 from ..collection import Collection
@@ -161,7 +162,7 @@ def model_to_write(path: Path, collection: str, name: str | None) -> EmbeddingMo
     """
     catalog.check_name(collection)
     if not name and path.exists():
-        with closing(connect(path, driver="apsw", read_only=True)) as db:
+        with _named(path), closing(connect(path, driver="apsw", read_only=True)) as db:
             if Collection.exists(db, collection):
                 return None
     return choose_model(name)
@@ -175,15 +176,17 @@ def open_collection(path: Path, name: str, model: EmbeddingModel | None) -> Iter
     :raises ModelMismatchError: the collection was made with another model
     """
     _make_user_dir(path)
-    with closing(connect(path, driver="apsw", timeout=_PATIENCE)) as db:
+    outcome = "the same command goes on from there"
+    with (
+        _named(path, "written", outcome),
+        closing(connect(path, driver="apsw", timeout=_PATIENCE)) as db,
+    ):
         is_new = not Collection.exists(db, name)
         collection = Collection(name, db, model=model, create=model is not None)
         try:
             yield collection
-        except db.conn.OperationalError as error:
-            raise DatabaseError(
-                f"{path} cannot be written now ({error}): the same command goes on from there"
-            ) from error
+        except db.conn.OperationalError:
+            raise
         except BaseException:
             # A mistake in the choice of the model must not bind the next try to it.
             if is_new and not collection.count():
@@ -197,21 +200,25 @@ def existing_collection(path: Path, name: str) -> Iterator[Collection]:
 
     A file that is missing, or has no such collection, is left as it is.
     """
-    with closing(open_existing(path)) as db:
+    with open_existing(path) as db:
         catalog.get(db, name)
         yield Collection(name, db, create=False)
 
 
-def open_existing(path: Path) -> Database:
+@contextmanager
+def open_existing(path: Path) -> Iterator[Database]:
     """Open a file that there is, for reading only where it cannot be written."""
     _check_exists(path)
-    return connect(path, driver="apsw", read_only=not is_writable(path))
+    with _named(path), closing(connect(path, driver="apsw", read_only=not is_writable(path))) as db:
+        yield db
 
 
-def open_to_read(path: Path) -> Database:
+@contextmanager
+def open_to_read(path: Path) -> Iterator[Database]:
     """Open a file that there is, for reading only."""
     _check_exists(path)
-    return connect_to_read(path, driver="apsw")
+    with _named(path), closing(connect_to_read(path, driver="apsw")) as db:
+        yield db
 
 
 @contextmanager
@@ -223,22 +230,28 @@ def open_for_maintenance(
         _make_user_dir(path)
     else:
         _check_exists(path)
-    opened = (
-        connect_to_read(path, driver="apsw")
-        if read_only
-        else connect(path, driver="apsw", timeout=_PATIENCE)
-    )
-    with closing(opened) as db:
-        unmap_file(db.conn)
-        conn: Any = db.conn
-        conn.apsw.set_progress_handler(lambda: False, _INSTRUCTIONS)
-        try:
+    with _named(path, "read" if read_only else "written", "nothing was changed"):
+        opened = (
+            connect_to_read(path, driver="apsw")
+            if read_only
+            else connect(path, driver="apsw", timeout=_PATIENCE)
+        )
+        with closing(opened) as db:
+            unmap_file(db.conn)
+            conn: Any = db.conn
+            conn.apsw.set_progress_handler(lambda: False, _INSTRUCTIONS)
             yield db
-        except conn.OperationalError as error:
-            what = "read" if read_only else "written"
-            raise DatabaseError(
-                f"{path} cannot be {what} now ({error}): nothing was changed"
-            ) from error
+
+
+@contextmanager
+def _named(
+    path: Path, what: str = "used", outcome: str = "try again, or see what 'vecstore check' says"
+) -> Iterator[None]:
+    """Name the file, and what becomes of it, in an error of SQLite."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise DatabaseError(f"{path} cannot be {what} now ({error}): {outcome}") from error
 
 
 def _make_user_dir(path: Path) -> None:

@@ -3,7 +3,7 @@
 import io
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ def shell(database: str | None, sql: tuple[str, ...], named: str | None) -> None
     if named is not None and database is not None:
         sql = (database, *sql)
     path = Path(named or (database if named is None else None) or default_database())
-    with _every_connection_prepared(), closing(open_existing(path)) as db:
+    with _every_connection_prepared(), open_existing(path) as db:
         if schema.is_ours(db):
             schema.ensure(db)
         _run(db, sql)
