@@ -11,7 +11,8 @@ from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3 as driver_module
 
 import vecstore
-from tests.models import Failing, WordLengths
+from tests.every_kind import Originals
+from tests.models import Failing, Pseudorandom, WordLengths
 from tests.openai_server import OpenAIServer, server_in_environment
 from vecstore.connection import can_load_extensions
 
@@ -117,6 +118,27 @@ def registered(model: WordLengths) -> Iterator[WordLengths]:
     pm.register(plugin, name="tests")
     yield model
     pm.unregister(plugin)
+
+
+@pytest.fixture(scope="session")
+def originals(tmp_path_factory: pytest.TempPathFactory) -> Originals:
+    """Files of every kind."""
+    return Originals(tmp_path_factory.mktemp("originals"))
+
+
+@pytest.fixture(scope="module")
+def pseudorandom_installed() -> Iterator[None]:
+    """The model of these files, installed as a plugin would install it."""
+    from vecstore.plugins import pm
+
+    class Plugin:
+        @vecstore.hookimpl
+        def register_embedding_models(self, register):
+            register(Pseudorandom())
+
+    pm.register(Plugin(), name="pseudorandom")
+    yield
+    pm.unregister(name="pseudorandom")
 
 
 @pytest.fixture

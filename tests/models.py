@@ -49,3 +49,14 @@ def pseudorandom(text: str, dimensions: int = 8) -> list[float]:
     """Return a vector from -1 to 1 that depends on the text alone."""
     digest = hashlib.shake_128(text.encode()).digest(4 * dimensions)
     return [number / 2**31 - 1 for number in struct.unpack(f"<{dimensions}I", digest)]
+
+
+class Pseudorandom(vecstore.EmbeddingModel):
+    """A vector that depends on the text alone, with so many dimensions that it has bits."""
+
+    model_id = "pseudorandom"
+    dimensions = 32
+
+    def embed_batch(self, items: Iterable[str | bytes]) -> Iterator[list[float]]:
+        for item in items:
+            yield pseudorandom(str(item), self.dimensions)

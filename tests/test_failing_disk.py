@@ -8,128 +8,34 @@ import os
 import random
 import re
 import shutil
-from contextlib import closing, contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager, suppress
+from functools import partial
 
 import apsw
 import pytest
-import sqlite_utils
 from sqlite_utils.utils import sqlite3
 
 import vecstore
-from tests.command import run
+from tests.every_kind import COMMANDS, ENTRIES, NAMES, entries, opened, run_in
 from tests.failing_disk import FAULTS, FailingDisk
-from tests.models import pseudorandom
+from tests.models import Pseudorandom
 from vecstore import Collection, VecstoreError, check
-from vecstore.plugins import pm
 
 CHOICE = os.environ.get("VECSTORE_FAULTS") or str(random.randrange(10**6))
 TRIES = 2  # of each operation and fault, by default
-ENTRIES = 60
 BATCH = 20
-DIMENSIONS = 32  # so that there is a table of bits
-
-
-class Model(vecstore.EmbeddingModel):
-    model_id = "pseudorandom"
-
-    def embed_batch(self, items):
-        return [pseudorandom(item, DIMENSIONS) for item in items]
-
-
-def entries(start, number):
-    return [(f"id {n}", f"text {n} " * 40, {"n": n}) for n in range(start, start + number)]
-
-
-def open_ordinarily(path):
-    return closing(vecstore.connect(path, driver="apsw"))
-
-
-# Files
-
-
-def make_wal(path):
-    with open_ordinarily(path) as db:
-        one = Collection("one", db, model=Model())
-        one.embed_multi_with_metadata(entries(0, ENTRIES), store=True)
-        Collection("two", db, model=Model()).embed_multi_with_metadata(entries(0, 5))
-        one.delete_ids(f"id {n}" for n in range(0, 40, 2))
-
-
-def make_journal(path):
-    make_wal(path)
-    with open_ordinarily(path) as db:
-        db.execute("pragma journal_mode = delete").fetchall()
-
-
-def make_unindexed(path):
-    make_wal(path)
-    vecstore.drop_index(path)
-
-
-def llm_of_age(age):
-    def make(path):
-        migrations = pytest.importorskip("llm.embeddings_migrations").embeddings_migrations
-        with closing(sqlite_utils.Database(path)) as db:
-            migrations.apply(db, stop_before=age)
-            db["collections"].insert({"id": 7, "name": "one", "model": "pseudorandom"})
-            for id, text, _ in entries(0, ENTRIES):
-                blob = vecstore.encode(pseudorandom(text, DIMENSIONS))
-                row = {"collection_id": 7, "id": id, "embedding": blob, "content": text}
-                db["embeddings"].insert(row)
-
-    return make
-
-
-MAKERS = {
-    "wal": make_wal,
-    "journal": make_journal,
-    "unindexed": make_unindexed,
-    "llm-1": llm_of_age("m002_foreign_key"),
-    "llm-4": llm_of_age("m005_add_content_blob"),
-    "llm-5": llm_of_age(None),
-}
-
-
-@pytest.fixture(scope="module")
-def folder_of(tmp_path_factory):
-    """A function of a kind of file: returns one that makes a folder with it and what it needs."""
-    made = tmp_path_factory.mktemp("originals")
-    with closing(vecstore.connect(made / "older.db", driver="apsw")) as db:
-        Collection("one", db, model=Model()).embed_multi_with_metadata(entries(0, 3))
-        vecstore.export_collection(db, "one", made / "import.jsonl")
-    vecstore.backup(made / "older.db", made / "copy.db")
-
-    lines = (f"row {n},text of row {n}" for n in range(ENTRIES))
-    (made / "rows.csv").write_text("\n".join(["id,content", *lines]))
-
-    def of_kind(kind):
-        original = made / f"{kind}.db"
-        if not original.exists():
-            MAKERS[kind](original)
-
-        def new(folder):
-            folder.mkdir()
-            for name in ("copy.db", "import.jsonl", "rows.csv"):
-                shutil.copy(made / name, folder)
-            shutil.copy(made / "import.jsonl", folder / "exported.jsonl")
-            return Path(shutil.copy(original, folder / "test.db"))
-
-        return new
-
-    return of_kind
 
 
 # Operations
 
 
 def embed_multi(db, path):
-    collection = Collection("one", db, model=Model())
+    collection = Collection("one", db, model=Pseudorandom())
     collection.embed_multi_with_metadata(entries(30, ENTRIES), store=True, batch_size=BATCH)
 
 
 def create(db, path):
-    Collection("new", db, model=Model()).embed_multi_with_metadata(entries(0, 5))
+    Collection("new", db, model=Pseudorandom()).embed_multi_with_metadata(entries(0, 5))
 
 
 def delete_ids(db, path):
@@ -154,7 +60,7 @@ def compact(db, path):
 
 
 def migrate(db, path):
-    Collection("one", db, model=Model())
+    Collection("one", db, model=Pseudorandom())
 
 
 def backup(db, path):
@@ -180,12 +86,12 @@ def check_(db, path):
 
 
 def search(db, path):
-    found = Collection("one", db, model=Model()).similar("text 7", 3)
+    found = Collection("one", db, model=Pseudorandom()).similar("text 7", 3)
     assert len(found) == 3
 
 
 def read(db, path):
-    collection = Collection("one", db, model=Model())
+    collection = Collection("one", db, model=Pseudorandom())
     assert len(list(collection)) == collection.count()
 
 
@@ -223,7 +129,7 @@ IDS = [f"{run.__name__.rstrip('_')}-{kind}" for run, kind in OPERATIONS]
 
 def state(path):
     """Return what a file holds: its migrations, and all columns of its rows but for the time."""
-    with open_ordinarily(path) as db:
+    with opened(path) as db:
         columns = [name for name in db["embeddings"].columns_dict if name != "updated"]
         return (
             tuple(db.execute("select migration_set, name from _sqlite_migrations").fetchall()),
@@ -298,17 +204,19 @@ class Trial:
         assert state(path) == self.states[-1]
         assert contents(path) == tuple(after for _, after in self.targets)
         names = {file.name for file in path.parent.iterdir()}
-        assert names == {"test.db", "copy.db", "import.jsonl", "exported.jsonl", "rows.csv"}
+        assert names == NAMES
 
 
 @pytest.fixture(scope="module")
-def trial_of(folder_of, tmp_path_factory):
+def trial_of(originals, tmp_path_factory):
     """A function that returns the Trial of an operation on a kind of file."""
     trials = {}
 
     def trial(name, kind, run):
         if (name, kind) not in trials:
-            trials[name, kind] = Trial(run, folder_of(kind), tmp_path_factory.mktemp(name))
+            trials[name, kind] = Trial(
+                run, partial(originals.copy, kind), tmp_path_factory.mktemp(name)
+            )
         return trials[name, kind]
 
     return trial
@@ -345,7 +253,7 @@ def errors_are_clear():
 
 def by_path(run):
     def open_and_run(path):
-        with open_ordinarily(path) as db:
+        with opened(path) as db:
             run(db, path)
 
     return open_and_run
@@ -356,11 +264,11 @@ def by_path(run):
 def test_what_fails_once_can_be_repeated(run, kind, fault, trial_of, tmp_path, disk):
     trial = trial_of(run.__name__, kind, by_path(run))
     path = trial.new(tmp_path / "counted")
-    with open_ordinarily(path) as db, disk.counting(fault):
+    with opened(path) as db, disk.counting(fault):
         run(db, path)
     for n in each_to_fail(f"{run.__name__} {kind} {fault}", len(disk.calls)):
         path = trial.new(tmp_path / str(n))
-        with open_ordinarily(path) as db:
+        with opened(path) as db:
             with disk.failing(fault, n), errors_are_clear():
                 run(db, path)
             assert disk.failed
@@ -385,55 +293,21 @@ def test_what_a_disk_that_goes_away_interrupts(run, kind, fault, trial_of, tmp_p
         shutil.rmtree(path.parent)
 
 
-# Commands
-
-COMMANDS = {
-    "embed": "embed one new -c text --store -d {0}/test.db",
-    "embed-multi": "embed-multi one {0}/rows.csv --store --batch-size 20 -d {0}/test.db",
-    "embed-multi-new": "embed-multi new {0}/rows.csv -m pseudorandom -d {0}/test.db",
-    "similar": "similar one -c text -d {0}/test.db",
-    "collections": "collections list -d {0}/test.db",
-    "delete": "collections delete one -d {0}/test.db",
-    "check": "check {0}/test.db",
-    "index-list": "index list {0}/test.db",
-    "index-build": "index build {0}/test.db",
-    "index-drop": "index drop {0}/test.db",
-    "compact": "compact {0}/test.db",
-    "backup": "backup {0}/test.db {0}/copy.db",
-    "backup-plain": "backup --plain {0}/test.db {0}/copy.db",
-    "export": "collections export one {0}/exported.jsonl -d {0}/test.db",
-    "import": "collections import {0}/import.jsonl --name imported -d {0}/test.db",
-}
-
-
-@pytest.fixture(scope="module")
-def registered():
-    class Plugin:
-        @vecstore.hookimpl
-        def register_embedding_models(self, register):
-            register(Model())
-
-    pm.register(Plugin(), name="failing-disk")
-    yield
-    pm.unregister(name="failing-disk")
-
-
 @pytest.mark.parametrize("kind", ["wal", "llm-1"])
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_fails_with_one_line(name, kind, fault, registered, trial_of, tmp_path, disk):
-    def run_in(path):
-        return run(*COMMANDS[name].format(path.parent).split())
-
+def test_a_command_fails_with_one_line(
+    name, kind, fault, pseudorandom_installed, trial_of, tmp_path, disk
+):
     def succeed(path):
-        result = run_in(path)
+        result = run_in(path.parent, name)
         assert result.exit_code == 0, result.stderr
 
     trial = trial_of(f"vecstore-{name}", kind, succeed)
     for n in each_to_fail(f"{name} {kind} {fault}", trial.calls[fault]):
         path = trial.new(tmp_path / str(n))
         with disk.failing(fault, n):
-            result = run_in(path)
+            result = run_in(path.parent, name)
         if result.exit_code and not (name == "check" and "Problem: " in result.stdout):
             assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
             assert result.stderr.startswith("Error: ")

@@ -72,9 +72,8 @@ def check(db: Database, name: str, row: Row) -> None:
 
 def describe(db: Database) -> str:
     """Return what a message says of a database: its file, and the collections in it."""
-    file = db.execute("select file from pragma_database_list where name = 'main'").fetchone()[0]
     names = []
     if db["collections"].exists():
         names = [name for (name,) in db.execute("select name from collections order by name")]
     listed = ", ".join(map(repr, names[:10])) or "no collections"
-    return f"{file or 'the database in memory'} has {listed}{' and more' * (len(names) > 10)}"
+    return f"{connection.name_of(db)} has {listed}{' and more' * (len(names) > 10)}"

@@ -116,7 +116,7 @@ class Collection(Searchable):
             return catalog.find(db, name) is not None
         if not Path(db).exists():
             return False
-        with closing(connection.connect(db, read_only=True)) as opened:
+        with closing(connection.connect_to_read(db)) as opened:
             return catalog.find(opened, name) is not None
 
     def count(self) -> int:

@@ -240,6 +240,12 @@ def query_only(db: Database) -> Iterator[None]:
             db.conn.execute(f"pragma query_only = {before:d}")
 
 
+def name_of(db: Database) -> str:
+    """Return what a message calls a database: its file."""
+    [file] = db.execute("select file from pragma_database_list where name = 'main'").fetchone()
+    return file or "the database in memory"
+
+
 def is_unwritable(error: Exception) -> bool:
     """Return whether an error says that the database is read-only, locked, or its disk full."""
     message = str(error)

@@ -69,8 +69,8 @@ def pending(db: Database) -> list[str]:
     applied = {migration.name for migration in vecstore_migrations.applied(db)}
     if applied - known:
         raise NewerSchemaError(
-            f"The database has the migrations {', '.join(sorted(applied - known))}, which this "
-            "vecstore does not know: upgrade it with pip install -U sqlite-vecstore"
+            f"{connection.name_of(db)} has the migrations {', '.join(sorted(applied - known))}, "
+            "which this vecstore does not know: upgrade it with pip install -U sqlite-vecstore"
         )
     of_llm = [migration.name for migration in llm_migrations.pending(db)]
     return of_llm + sorted(known - applied)
@@ -127,8 +127,9 @@ def _apply(db: Database) -> None:
         foreign = _TABLES.intersection(db.table_names())
         if foreign:
             raise DatabaseError(
-                f"The database has a table named {' and '.join(sorted(foreign))} already, without "
-                "a record of the migrations that llm and vecstore keep: use another file"
+                f"{connection.name_of(db)} has a table named {' and '.join(sorted(foreign))} "
+                "already, without a record of the migrations that llm and vecstore keep: use "
+                "another file"
             )
     llm_migrations.apply(db)
     vecstore_migrations.apply(db)

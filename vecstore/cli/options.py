@@ -162,7 +162,7 @@ def model_to_write(path: Path, collection: str, name: str | None) -> EmbeddingMo
     """
     catalog.check_name(collection)
     if not name and path.exists():
-        with _named(path), closing(connect(path, driver="apsw", read_only=True)) as db:
+        with open_to_read(path) as db:
             if Collection.exists(db, collection):
                 return None
     return choose_model(name)

@@ -44,14 +44,17 @@ def backup(db: Database | str | Path, target: str | Path, *, plain: bool = False
       SQLite database; the copy is damaged, as the database must be; one of the two cannot be read
       or written, as a disk is full or fails; a transaction is open
     :raises MissingFileError: there is no such database
+    :raises NewerSchemaError: a later vecstore has migrated it, and a plain copy is asked for
     """
     target = Path(target).resolve()
     with files.opened(db, read_only=True) as source:
         files.refuse_transaction(source, "A database cannot be copied")
+        if plain:
+            schema.pending(source)  # raises for a newer one
         _check_target(source, target)
         library = extension.library(source.conn)
         driver: connection.Driver = "apsw" if library == "apsw" else "sqlite3"
-        name = files.name_of(source)
+        name = connection.name_of(source)
         with files.replacing(target) as temporary:
             try:
                 counts = _copy(source, temporary, driver)
@@ -72,7 +75,7 @@ def backup(db: Database | str | Path, target: str | Path, *, plain: bool = False
 
 def _check_target(source: Database, target: Path) -> None:
     """Raise DatabaseError if a copy must not take the place of a file."""
-    name = files.name_of(source)
+    name = connection.name_of(source)
     if not target.parent.is_dir():
         raise DatabaseError(f"{target.parent} does not exist: make that folder first")
     if Path(name).exists() and target.exists() and target.samefile(name):

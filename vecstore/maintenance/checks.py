@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from .. import schema
+from .. import connection, schema
 from ..errors import DatabaseError
 from . import files, index_checks, reference
 from .report import CheckReport
@@ -38,7 +38,7 @@ def check(db: Database | str | Path, *, progress: files.Progress | None = None) 
     :raises NewerSchemaError: a later vecstore has migrated it
     """
     with files.opened(db, read_only=True) as opened:
-        report = CheckReport(files.name_of(opened))
+        report = CheckReport(connection.name_of(opened))
         try:
             pending = schema.pending(opened)
             is_complete = _check_file(opened, report) and _check_schema(opened, report, pending)

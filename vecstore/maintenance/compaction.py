@@ -54,7 +54,7 @@ def compact(db: Database | str | Path) -> Compaction:
             is_pending = _empty_wal(opened)
         except opened.conn.OperationalError as error:
             raise DatabaseError(
-                f"{files.name_of(opened)} was not compacted ({error}), and nothing is lost: "
+                f"{connection.name_of(opened)} was not compacted ({error}), and nothing is lost: "
                 f"{_remedy(error)}"
             ) from error
         return Compaction(before, _size(opened), is_pending)

@@ -36,12 +36,6 @@ def opened(
         yield new
 
 
-def name_of(db: Database) -> str:
-    """Return what a message calls a database: its file."""
-    [file] = db.execute("select file from pragma_database_list where name = 'main'").fetchone()
-    return file or "the database in memory"
-
-
 def refuse_transaction(db: Database, what: str) -> None:
     """Raise DatabaseError if the caller has a transaction open."""
     if db.conn.in_transaction:

@@ -70,9 +70,11 @@ def drop_index(db: Database | str | Path, dimensions: int | None = None) -> list
     :param dimensions: only the index of this dimension
     :raises InvalidInputError: an index cannot have so many dimensions
     :raises MissingFileError: there is no such file
+    :raises NewerSchemaError: a later vecstore has migrated it
     """
     _check_dimensions(dimensions)
     with files.opened(db) as opened, connection.transaction(opened):
+        schema.pending(opened)  # raises for a newer one
         return drop(opened, dimensions)
 
 

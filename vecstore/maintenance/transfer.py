@@ -27,10 +27,13 @@ def export_collection(
     :param target: a path, where one that ends in .parquet is of a Parquet file, or a stream of
       bytes for JSON lines. A file appears, and takes the place of an older one, when it is complete
     :raises DoesNotExist: there is no such collection
+    :raises NewerSchemaError: a later vecstore has migrated the database
     :raises InvalidInputError: a value cannot be Parquet; nothing is left of the file
+    :raises DatabaseError: the file cannot be written
     :raises MissingPackageError: Parquet needs pyarrow
     """
     with files.opened(db, read_only=True) as opened, _snapshot(opened):
+        schema.pending(opened)  # raises for a newer one
         header, found = rows.read(opened, name)
         if not isinstance(target, str | Path):
             json_lines.write(target, header, found)
