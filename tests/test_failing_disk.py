@@ -4,6 +4,7 @@ By default a few of the failures are tried, chosen by a seed that a failed test 
 VECSTORE_FAULTS=all tries each, and VECSTORE_FAULTS=SEED the same ones again.
 """
 
+import hashlib
 import os
 import random
 import re
@@ -24,6 +25,7 @@ from vecstore import Collection, VecstoreError, check
 CHOICE = os.environ.get("VECSTORE_FAULTS") or str(random.randrange(10**6))
 TRIES = 2  # of each operation and fault, by default
 BATCH = 20
+COPIES = {}  # the states of copies that are sound, by their digest
 
 
 # Operations
@@ -166,7 +168,12 @@ def recording(path):
 
 def contents(path):
     """Return what the files beside a database hold that are written as a whole."""
-    return path.with_name("exported.jsonl").read_bytes(), state(path.with_name("copy.db"))
+    copy = path.with_name("copy.db")
+    digest = hashlib.md5(copy.read_bytes()).digest()
+    if digest not in COPIES:
+        assert check(copy).problems == []
+        COPIES[digest] = state(copy)
+    return path.with_name("exported.jsonl").read_bytes(), COPIES[digest]
 
 
 class Trial:
@@ -194,7 +201,6 @@ class Trial:
 
     def assert_sound(self, path):
         assert check(path).problems == []
-        assert check(path.with_name("copy.db")).problems == []
         assert state(path) in self.states
         for found, expected in zip(contents(path), self.targets, strict=True):
             assert found in expected
