@@ -1,6 +1,7 @@
 """Opens databases: a sqlite_utils.Database with sqlite-vec loaded and sensible settings."""
 
 import os
+import re
 import threading
 import time
 import urllib.parse
@@ -25,6 +26,9 @@ OLDEST_SQLITE = (3, 38, 0)
 _PAGE_BYTES = 8192
 _MMAP_BYTES = 2**31 - 65536  # SQLite's own upper limit
 _CACHE_KIBIBYTES = 16 * 1024
+_OF_VEC0 = re.compile(
+    "Internal sqlite-vec error|.* shadow table|.* blob|vec0 deletion error|SQL logic error"
+)
 
 # What modules above this one do to each Database that is opened or adopted.
 prepare: list[Callable[[Database], None]] = []
@@ -211,7 +215,7 @@ def transaction(db: Database) -> Iterator[None]:
     a transaction that the caller has open, the block is a savepoint of it. Another thread that
     shares the connection waits for the block to end.
     """
-    with _thread_locks.setdefault(db, threading.RLock()):
+    with _thread_locks.setdefault(db, threading.RLock()), _vec0_explained(db):
         if db.conn.in_transaction:
             with db.atomic():
                 yield
@@ -238,6 +242,19 @@ def query_only(db: Database) -> Iterator[None]:
             yield
         finally:
             db.conn.execute(f"pragma query_only = {before:d}")
+
+
+@contextmanager
+def _vec0_explained(db: Database) -> Iterator[None]:
+    """Say what is behind an error of sqlite-vec, which hides that of SQLite in its own tables."""
+    try:
+        yield
+    except db.conn.OperationalError as error:
+        if not _OF_VEC0.match(str(error)):
+            raise
+        raise db.conn.OperationalError(
+            f"sqlite-vec cannot write its tables ({error}): the disk may be full, or have failed"
+        ) from error
 
 
 def name_of(db: Database) -> str:

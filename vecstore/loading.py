@@ -11,8 +11,15 @@ from typing import Any, Literal
 
 from sqlite_utils import Database
 
+from . import connection, schema
 from .entries import Item, as_tuple, make_item
-from .errors import InvalidInputError, RejectedInputError, TemporaryError, VecstoreError
+from .errors import (
+    DatabaseError,
+    InvalidInputError,
+    RejectedInputError,
+    TemporaryError,
+    VecstoreError,
+)
 from .models import EmbeddingModel
 from .pipeline import Answer, Pipeline
 from .upsert import Batch, EmbedReport
@@ -84,6 +91,11 @@ class Load:
             if is_interrupt and self._db.conn.in_transaction and not in_transaction:
                 self._db.rollback()
             self._write_what_is_under_way()
+            if "no such column" in str(error) and schema.pending(self._db):
+                raise DatabaseError(
+                    f"{connection.name_of(self._db)} is of an older llm, and read-only: it cannot "
+                    "be brought up to date, or written"
+                ) from error
             raise
         return self._report
 
