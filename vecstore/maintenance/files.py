@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -66,8 +67,10 @@ def replacing(target: Path) -> Iterator[Path]:
     try:
         temporary.touch(exist_ok=False)
         if target.exists():
-            shutil.copymode(target, temporary)
+            temporary.chmod(stat.S_IMODE(target.stat().st_mode) | stat.S_IRUSR | stat.S_IWUSR)
         yield temporary
+        if target.exists():
+            shutil.copymode(target, temporary)  # only now: it may be read-only
         _sync(temporary)
         temporary.replace(target)
         outcome = "the new file is there, but may not be after a power cut"
