@@ -1,5 +1,6 @@
 """A disk that is full, and files and folders that only others may write to: each command."""
 
+import errno
 import os
 import resource
 import shutil
@@ -127,6 +128,59 @@ def test_a_new_file_on_a_full_disk_can_be_made_when_there_is_room(small_disk):
         path.unlink()
 
 
+# What Python does with files of its own
+
+
+@pytest.mark.parametrize("command", ["backup", "backup-plain", "export"])
+@pytest.mark.parametrize("call", ["touch", "chmod", "first fsync", "replace"])
+def test_a_target_stays_if_its_replacement_fails(originals, tmp_path, monkeypatch, command, call):
+    folder = originals.copy("wal", tmp_path / "folder").parent
+    before = contents(folder)
+    owner, name = (os, "fsync") if "fsync" in call else (Path, call)
+    monkeypatch.setattr(owner, name, failing)
+    result = run_in(folder, command)
+    monkeypatch.undo()
+    assert_one_line(result, folder, "(Input/output error): what was there stays")
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize("command", ["backup", "backup-plain", "export"])
+def test_a_replacement_whose_name_may_not_be_on_the_disk_is_told(
+    originals, tmp_path, monkeypatch, command
+):
+    folder = originals.copy("wal", tmp_path / "folder").parent
+    before = contents(folder)
+    real, calls = os.fsync, []
+
+    def second_fails(descriptor):
+        calls.append(descriptor)
+        return failing() if len(calls) == 2 else real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", second_fails)
+    result = run_in(folder, command)
+    monkeypatch.undo()
+    assert_one_line(result, folder, "the new file is there, but may not be after a power cut")
+    after = contents(folder)
+    assert after.keys() == NAMES
+    assert after != before
+    assert check(folder / "copy.db").problems == []
+
+
+def test_the_error_of_a_backup_is_not_hidden_by_what_then_cannot_be_removed(
+    originals, tmp_path, monkeypatch
+):
+    folder = originals.copy("wal", tmp_path / "folder").parent
+    monkeypatch.setattr(os, "fsync", failing)
+    monkeypatch.setattr(Path, "unlink", failing)
+    result = run_in(folder, "backup")
+    monkeypatch.undo()
+    assert_one_line(result, folder, "copy.db cannot be written (Input/output error)")
+
+
+def failing(*_, **__):
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
 # Files and folders of others
 
 
@@ -151,12 +205,20 @@ def public_folder():
         yield Path(made)
 
 
+@pytest.fixture(scope="module")
+def modules_imported(originals, pseudorandom_installed, tmp_path_factory):
+    """Run each command once: an ordinary user may not read root's Python."""
+    for command in COMMANDS:
+        folder = tmp_path_factory.mktemp("once") / "folder"
+        run_in(originals.copy("wal", folder).parent, command)
+
+
 PERMISSIONS = {"file": (0o444, 0o777), "folder": (0o666, 0o555), "both": (0o444, 0o555)}
 
 
 @pytest.mark.parametrize("what", PERMISSIONS)
 @pytest.mark.parametrize("kind", ["wal", "journal", "unindexed", "llm-1"])
-def test_commands_on_what_cannot_be_written(originals, public_folder, what, kind):
+def test_commands_on_what_cannot_be_written(originals, public_folder, modules_imported, what, kind):
     of_file, of_folder = PERMISSIONS[what]
     folder = originals.copy(kind, public_folder / "folder").parent
     before = contents(folder)
@@ -164,7 +226,6 @@ def test_commands_on_what_cannot_be_written(originals, public_folder, what, kind
         (folder / name).chmod(0o444)
     (folder / "test.db").chmod(of_file)
     for command in COMMANDS:
-        run_in(originals.copy(kind, public_folder / command).parent, command)  # imports modules
         folder.chmod(of_folder)
         with as_an_ordinary_user():
             result = run_in(folder, command)

@@ -120,6 +120,7 @@ OPERATIONS = [
     (export, "wal"),
     (export, "llm-1"),
     (import_, "wal"),
+    (import_, "unindexed"),
     (check_, "wal"),
     (search, "wal"),
     (search, "unindexed"),
@@ -321,3 +322,26 @@ def test_a_command_fails_with_one_line(
             assert str(path.parent) in result.stderr
         trial.assert_sound(path)
         shutil.rmtree(path.parent)
+
+
+def test_nothing_is_written_beside_a_transaction_that_a_failing_disk_has_undone(
+    originals, tmp_path, disk
+):
+    undone = 0
+    for n in range(20, 200, 20):
+        path = originals.copy("wal", tmp_path / str(n))
+        before = state(path)
+        with opened(path) as db:
+            collection = Collection("one", db, model=Pseudorandom())
+            db.execute("pragma cache_size = 1")  # so that SQLite writes before the end
+            db.begin()
+            new = ((f"new {n}", f"new text {n} " * 500) for n in range(60))
+            with disk.failing("io-error", n), errors_are_clear():
+                collection.embed_multi(new, store=True, batch_size=20, concurrency=3)
+            if db.conn.in_transaction:
+                db.rollback()
+            elif disk.failed:
+                undone += 1
+                assert collection.count() == 40
+        assert state(path) == before
+    assert undone
