@@ -19,7 +19,7 @@ from sqlite_utils import Database
 from sqlite_utils.plugins import pm as sqlite_utils_plugins
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
-from . import connection, dbapi, extension, guard
+from . import connection, dbapi, extension, guard, sharing
 from .errors import AdoptionError, InvalidInputError, MissingFileError
 
 _Function = Callable[..., Any]
@@ -83,13 +83,20 @@ def adopt(db: Database) -> None:
       collation, a shared memory database, a function registered before vecstore was imported; or
       this process has the file open once more. Nothing was changed.
     :raises TwoLibrariesError: it need not be replaced, and another library has the file open
+    :raises DatabaseError: it belongs to another thread, or to the process that forked this one
     """
+    with sharing.using(db):
+        _adopt(db)
+
+
+def _adopt(db: Database) -> None:
     conn: Any = db.conn
     if isinstance(conn, dbapi.Connection) or hasattr(conn, "enable_load_extension"):
         path, library = _main_file(conn), extension.library(conn)
         if library != "apsw":
             guard.check(path, library)
         guard.watch(path, library)
+        sharing.watch(db, path)
         connection.configure(conn, new_file=bool(path) and not conn.in_transaction)
     else:
         _replace_connection(db)

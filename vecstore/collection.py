@@ -13,6 +13,7 @@ from . import (
     errors,
     models,
     schema,
+    sharing,
     sql_functions,
     upsert,
     vectors,
@@ -121,9 +122,10 @@ class Collection(Searchable):
 
     def count(self) -> int:
         """Return the number of entries."""
-        found = self.db.execute(
-            "select count(*) from embeddings where collection_id = ?", [self.id]
-        ).fetchone()
+        with sharing.using(self.db):
+            found = self.db.execute(
+                "select count(*) from embeddings where collection_id = ?", [self.id]
+            ).fetchone()
         return int(found[0])
 
     __len__ = count
@@ -133,10 +135,11 @@ class Collection(Searchable):
 
     def __contains__(self, id: object) -> bool:
         """Return whether there is an entry with that id."""
-        found = self.db.execute(
-            "select 1 from embeddings where collection_id = ? and id = ?",
-            [self.id, id_text(id)],
-        ).fetchone()
+        with sharing.using(self.db):
+            found = self.db.execute(
+                "select 1 from embeddings where collection_id = ? and id = ?",
+                [self.id, id_text(id)],
+            ).fetchone()
         return found is not None
 
     def __iter__(self) -> Iterator[Entry]:
@@ -152,15 +155,16 @@ class Collection(Searchable):
 
     def get(self, id: str) -> Entry:
         """Return the entry with that id, without a score; DoesNotExist if there is none."""
-        row = self.db.execute(
-            """
-            select id, null, content, metadata
-            from embeddings
-            where collection_id = ?
-              and id = ?
-            """,
-            [self.id, id_text(id)],
-        ).fetchone()
+        with sharing.using(self.db):
+            row = self.db.execute(
+                """
+                select id, null, content, metadata
+                from embeddings
+                where collection_id = ?
+                  and id = ?
+                """,
+                [self.id, id_text(id)],
+            ).fetchone()
         if row is None:
             raise self._no_such_id(id)
         return read_entry(row)

@@ -2,10 +2,7 @@
 
 import os
 import re
-import threading
-import time
 import urllib.parse
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +12,7 @@ import apsw
 from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
-from . import dbapi, extension, guard
+from . import dbapi, extension, guard, locks, shared_sqlite3, sharing
 from .dbapi_translation import TRANSLATED
 from .errors import DatabaseError, InvalidInputError
 
@@ -32,8 +29,6 @@ _OF_VEC0 = re.compile(
 
 # What modules above this one do to each Database that is opened or adopted.
 prepare: list[Callable[[Database], None]] = []
-
-_thread_locks: weakref.WeakKeyDictionary[Database, threading.RLock] = weakref.WeakKeyDictionary()
 
 
 def connect(
@@ -181,7 +176,7 @@ def prepare_new_file(conn: Any) -> None:
     With 4 KB, a scan reads a chunk of vectors, about 192 KB, in more pieces. In WAL mode, readers
     and one writer do not wait for each other. https://www.sqlite.org/wal.html
     """
-    deadline = time.monotonic() + conn.execute("pragma busy_timeout").fetchone()[0] / 1000
+    wait = locks.Wait(locks.busy_timeout(conn))
     while conn.execute("pragma page_count").fetchone()[0] == 0:
         try:
             conn.execute(f"pragma page_size = {_PAGE_BYTES}")
@@ -191,9 +186,9 @@ def prepare_new_file(conn: Any) -> None:
             if "readonly" in str(error):
                 return
             # Another process is creating the same file, and for this lock SQLite never waits.
-            if "locked" not in str(error) or time.monotonic() > deadline:
+            if "locked" not in str(error) or not wait.goes_on():
                 raise
-            time.sleep(0.01)
+            wait.sleep()
 
 
 @contextmanager
@@ -212,30 +207,50 @@ def transaction(db: Database) -> Iterator[None]:
     """Hold the write lock for a block, then commit; any exception rolls the block back.
 
     Waits for another writer at the start, where it can be waited for, not at the first write. In
-    a transaction that the caller has open, the block is a savepoint of it. Another thread that
-    shares the connection waits for the block to end.
+    a transaction that the caller has open, the block is a savepoint of it. Other threads that
+    share the connection wait for the block to end.
     """
-    with _thread_locks.setdefault(db, threading.RLock()), _vec0_explained(db):
-        if db.conn.in_transaction:
-            with db.atomic():
-                yield
-            return
-        try:
-            db.conn.execute("begin immediate")
-            yield
-            db.conn.execute("commit")
-        except BaseException:
-            db.rollback()
-            raise
+    wait = None
+    while True:
+        with sharing.using(db), _vec0_explained(db):
+            if sharing.has_transaction(db):
+                with db.atomic():
+                    yield
+                return
+            wait = wait or locks.Wait(locks.busy_timeout(db.conn))
+            if not db.conn.in_transaction:
+                if locks.begin(db.conn, wait):
+                    with _ended(db):
+                        yield
+                    return
+            elif not wait.goes_on():
+                raise DatabaseError(
+                    "Another thread has left a transaction open on this connection: open a "
+                    "Collection for each thread, with the path, or commit before others write"
+                )
+        wait.sleep()  # meanwhile, other threads may read
+
+
+@contextmanager
+def _ended(db: Database) -> Iterator[None]:
+    """Commit the transaction of a block, or roll it back."""
+    try:
+        yield
+        sharing.check_process(db)
+        db.conn.execute("commit")
+    except BaseException:
+        sharing.check_process(db)
+        db.rollback()
+        raise
 
 
 @contextmanager
 def query_only(db: Database) -> Iterator[None]:
     """Refuse to write in a block, whatever a statement calls: a SELECT can, by pragma_optimize().
 
-    The transaction of another thread that shares the connection waits for the block to end.
+    Other threads that share the connection wait for the block to end.
     """
-    with _thread_locks.setdefault(db, threading.RLock()):
+    with sharing.using(db):
         before = db.conn.execute("pragma query_only").fetchone()[0]
         db.conn.execute("pragma query_only = on")
         try:
@@ -273,6 +288,7 @@ def bare(name: str, driver: str, read_only: bool = False) -> Any:
     """Open a file as its SQLite library does: nothing is loaded or set, and a new file is empty."""
     library = "apsw" if driver == "apsw" else sqlite3.__name__.partition(".")[0]
     opener = _open_apsw if driver == "apsw" else _open_sqlite3
+    sharing.close_inherited(name)
     with guard.opening(name, library):
         try:
             conn = opener(name, read_only)
@@ -291,8 +307,8 @@ def _open_apsw(name: str, read_only: bool) -> dbapi.Connection:
 
 def _open_sqlite3(name: str, read_only: bool) -> Any:
     if read_only and name != ":memory:":
-        return sqlite3.connect(read_only_uri(name), uri=True)
-    return sqlite3.connect(_plain(name))
+        return shared_sqlite3.Connection(read_only_uri(name), uri=True)
+    return shared_sqlite3.Connection(_plain(name))
 
 
 def _plain(name: str) -> str:

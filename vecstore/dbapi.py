@@ -6,7 +6,6 @@ standard library's sqlite3 does, and run sqlite-utils' own suite on it.
 """
 
 import re
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
@@ -16,7 +15,8 @@ from typing import Any, NoReturn
 import apsw
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
-from .dbapi_translation import TRANSLATED, ConnectionBase, adapted, bindings, made, reraise
+from .dbapi_connection import ConnectionBase
+from .dbapi_translation import TRANSLATED, adapted, bindings, made, reraise
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 Values = tuple[Any, ...]
@@ -36,8 +36,8 @@ class Connection(ConnectionBase):
     Differences from sqlite3.Connection:
 
     - isinstance(connection, sqlite3.Connection) is false.
-    - There is no thread check. Any thread may use the connection, but one at a time: what a
-      second one does meanwhile can fail with a ProgrammingError.
+    - There is no thread check: threads take turns, a call each. A process that was forked is
+      refused, with a vecstore.DatabaseError.
     - detect_types and converters, the autocommit attribute and blobopen() are missing, and
       backup() copies only to another Connection of this class.
     - An adapter that was registered for int, float, str or bytes is not asked.
@@ -86,17 +86,6 @@ class Connection(ConnectionBase):
             )
         self._isolation_level = level and level.upper()
 
-    def commit(self) -> None:
-        self._end_transaction("COMMIT")
-
-    def rollback(self) -> None:
-        self._end_transaction("ROLLBACK")
-
-    def close(self) -> None:
-        # No disk error ends this in sqlite3, but one that is raised by a VFS in Python would.
-        with TRANSLATED, suppress(apsw.IOError, apsw.FullError):
-            self.apsw.close(True)  # forced: statements that still have rows are no error
-
     def __enter__(self) -> "Connection":
         self._check_open()
         return self
@@ -116,44 +105,9 @@ class Connection(ConnectionBase):
         lines: Iterator[str] = _iterdump(self, **options)
         return lines
 
-    def backup(
-        self,
-        target: "Connection",
-        *,
-        pages: int = -1,
-        progress: Callable[[int, int, int], object] | None = None,
-        name: str = "main",
-        sleep: float = 0.250,
-    ) -> None:
-        if target is self:
-            raise ValueError("target cannot be the same connection instance")
-        if not isinstance(target, Connection):
-            raise TypeError(f"backup() copies to a {Connection.__module__}.Connection only")
-        self._check_open()
-        target._check_open()
-        with TRANSLATED:
-            copy = target.apsw.backup("main", self.apsw, name)
-            try:
-                while not copy.done:
-                    try:
-                        copy.step(pages or -1)
-                    except (apsw.BusyError, apsw.LockedError):
-                        time.sleep(sleep)
-                    if progress is not None:
-                        status = apsw.SQLITE_DONE if copy.done else apsw.SQLITE_OK
-                        progress(status, copy.remaining, copy.page_count)
-                copy.finish()
-            finally:
-                copy.close(True)  # forced: what fails now would hide the first error
-
     def _begin(self) -> None:
         if self._isolation_level is not None and not self.apsw.in_transaction:
             self.apsw.execute(f"BEGIN {self._isolation_level}")
-
-    def _end_transaction(self, sql: str) -> None:
-        if self.in_transaction:
-            with TRANSLATED:
-                self.apsw.execute(sql)
 
 
 class Cursor:
@@ -181,20 +135,21 @@ class Cursor:
 
     def execute(self, sql: str, parameters: Parameters = ()) -> "Cursor":
         self._check_open()
-        try:
-            steps = self._started(sql)
-            self._run(steps, parameters)
-            self._advance(steps)
-            if self._columns:
-                self._describe_again(steps, parameters)
-            self.lastrowid = self.connection.apsw.last_insert_rowid()
-        except BaseException as error:
-            self._fail(error)
+        with self.connection.turns.lock():
+            try:
+                steps = self._started(sql)
+                self._run(steps, parameters)
+                self._advance(steps)
+                if self._columns:
+                    self._describe_again(steps, parameters)
+                self.lastrowid = self.connection.apsw.last_insert_rowid()
+            except BaseException as error:
+                self._fail(error)
         return self
 
     def executemany(self, sql: str, parameters: Iterable[Parameters]) -> "Cursor":
         self._check_open()
-        with TRANSLATED:
+        with self.connection.turns.lock(), TRANSLATED:
             steps = self._started(sql)
         steps.exec_trace = self._inspect_many
         total = 0
@@ -209,7 +164,8 @@ class Cursor:
             raise ValueError("embedded null character")
         self._check_open()
         self.connection.commit()
-        with TRANSLATED:
+        with self.connection.turns.lock(), TRANSLATED:
+            self.connection._note_thread()
             for _ in self.connection.apsw.execute(sql):
                 pass
         return self
@@ -222,13 +178,14 @@ class Cursor:
 
     def fetchall(self) -> list[Any]:
         self._check_open()
-        if self._row is None or self._steps is None:
-            return []
-        try:
-            rows = [self._row, *self._steps.fetchall()]
-            self._finish()
-        except BaseException as error:
-            self._fail(error)
+        with self.connection.turns.lock():
+            if self._row is None or self._steps is None:
+                return []
+            try:
+                rows = [self._row, *self._steps.fetchall()]
+                self._finish()
+            except BaseException as error:
+                self._fail(error)
         if self.row_factory is None and self.connection.text_factory is str:
             return rows
         return [self._made(row) for row in rows]
@@ -238,17 +195,19 @@ class Cursor:
 
     def __next__(self) -> Any:
         self._check_open()
-        row = self._row
-        if row is None or self._steps is None:
-            raise StopIteration
-        try:
-            self._advance(self._steps)
-        except BaseException as error:
-            self._fail(error)
+        with self.connection.turns.lock():
+            row = self._row
+            if row is None or self._steps is None:
+                raise StopIteration
+            try:
+                self._advance(self._steps)
+            except BaseException as error:
+                self._fail(error)
         return self._made(row)
 
     def close(self) -> None:
-        self._forget()
+        with self.connection.turns.lock():
+            self._forget()
         self._closed = True
 
     # PEP 249 has these two; SQLite has no use for them.
@@ -262,6 +221,7 @@ class Cursor:
 
     def _started(self, sql: str) -> apsw.Cursor:
         self._forget()
+        self.connection._note_thread()
         self._sql = sql
         self._is_dml = _DML.match(sql) is not None
         self._columns = ()
@@ -278,13 +238,14 @@ class Cursor:
         steps.exec_trace = None
 
     def _changes_by(self, steps: apsw.Cursor, parameters: Parameters) -> int:
-        try:
-            self._run(steps, parameters)
-            if self._columns:
-                steps.fetchall()
-            return self.connection.apsw.changes()
-        except BaseException as error:
-            self._fail(error)
+        with self.connection.turns.lock():
+            try:
+                self._run(steps, parameters)
+                if self._columns:
+                    steps.fetchall()
+                return self.connection.apsw.changes()
+            except BaseException as error:
+                self._fail(error)
 
     def _inspect(self, steps: apsw.Cursor, statement: str, _: object) -> bool:
         """Called between the compilation of a statement and its first step."""

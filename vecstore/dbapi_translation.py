@@ -132,7 +132,7 @@ def _of_apsw(error: apsw.Error) -> Exception:
     return replacement
 
 
-def _guarded(function: Callable[..., Any], message: str) -> Callable[..., Any]:
+def guarded(function: Callable[..., Any], message: str) -> Callable[..., Any]:
     """The function of a user, failing as it does in sqlite3, but with the cause attached."""
 
     def call(*values: Any) -> Any:
@@ -154,7 +154,7 @@ def _failure(code: int, message: str) -> Any:
     return failure
 
 
-def _answering(callback: Callable[..., Any], answer: object) -> Callable[..., Any]:
+def answering(callback: Callable[..., Any], answer: object) -> Callable[..., Any]:
     """The callback of a user, which sqlite3 never lets fail."""
 
     def call(*values: Any) -> Any:
@@ -166,7 +166,7 @@ def _answering(callback: Callable[..., Any], answer: object) -> Callable[..., An
     return call
 
 
-class _Aggregate:
+class Aggregate:
     """One group of a user's aggregate or window function, in the shape that apsw calls."""
 
     def __init__(self, aggregate_class: Callable[[], Any]) -> None:
@@ -190,7 +190,7 @@ class _Aggregate:
         return self._guarded("finalize", lambda: self._instance.finalize())
 
     def _guarded(self, method: str, call: Callable[[], Any]) -> Any:
-        return _guarded(call, f"user-defined aggregate's '{method}' method raised error")()
+        return guarded(call, f"user-defined aggregate's '{method}' method raised error")()
 
 
 class _Named:
@@ -245,104 +245,3 @@ def _described(module: ModuleType, names: tuple[str, ...]) -> Any:
     columns = ", ".join('null as "{}"'.format(name.replace('"', '""')) for name in names)
     with closing(module.Connection(":memory:", check_same_thread=False)) as connection:
         return connection.execute(f"select {columns}")
-
-
-class ConnectionBase:
-    """What of a Connection is apsw's, but for the errors and the shape of the user's functions."""
-
-    Warning = sqlite3.Warning
-    Error = sqlite3.Error
-    InterfaceError = sqlite3.InterfaceError
-    DatabaseError = sqlite3.DatabaseError
-    DataError = sqlite3.DataError
-    OperationalError = sqlite3.OperationalError
-    IntegrityError = sqlite3.IntegrityError
-    InternalError = sqlite3.InternalError
-    ProgrammingError = sqlite3.ProgrammingError
-    NotSupportedError = sqlite3.NotSupportedError
-
-    def __init__(self, connection: apsw.Connection) -> None:
-        self.apsw = connection
-
-    @property
-    def in_transaction(self) -> bool:
-        with TRANSLATED:
-            return self.apsw.in_transaction
-
-    @property
-    def total_changes(self) -> int:
-        with TRANSLATED:
-            return self.apsw.total_changes()
-
-    def create_function(
-        self, name: str, narg: int, func: Callable[..., Any] | None, *, deterministic: bool = False
-    ) -> None:
-        function = func and _guarded(func, "user-defined function raised exception")
-        with TRANSLATED:
-            self.apsw.create_scalar_function(name, function, narg, deterministic=deterministic)
-
-    def create_aggregate(
-        self, name: str, n_arg: int, aggregate_class: Callable[[], Any] | None
-    ) -> None:
-        factory = aggregate_class and (lambda: _Aggregate(aggregate_class))
-        with TRANSLATED:
-            self.apsw.create_aggregate_function(name, factory, n_arg)
-
-    def create_window_function(
-        self, name: str, num_params: int, aggregate_class: Callable[[], Any] | None
-    ) -> None:
-        factory = aggregate_class and (lambda: _Aggregate(aggregate_class))
-        with TRANSLATED:
-            self.apsw.create_window_function(name, factory, num_params)
-
-    def create_collation(self, name: str, callback: Callable[[str, str], int] | None) -> None:
-        with TRANSLATED:
-            self.apsw.create_collation(name, callback)
-
-    def set_authorizer(self, callback: Callable[..., int] | None) -> None:
-        with TRANSLATED:
-            self.apsw.authorizer = callback and _answering(callback, apsw.SQLITE_DENY)
-
-    def set_progress_handler(self, callback: Callable[[], int | None] | None, n: int) -> None:
-        handler = callback and _answering(lambda: bool(callback()), True)
-        with TRANSLATED:
-            self.apsw.set_progress_handler(handler, n)
-
-    def set_trace_callback(self, callback: Callable[[str], object] | None) -> None:
-        traced = callback and _answering(lambda event: callback(event["sql"]), None)
-        with TRANSLATED:
-            self.apsw.trace_v2(apsw.SQLITE_TRACE_STMT if traced else 0, traced, id=__name__)
-
-    def enable_load_extension(self, enable: bool, /) -> None:
-        with TRANSLATED:
-            self.apsw.enable_load_extension(enable)
-
-    def load_extension(self, name: str, /, *, entrypoint: str | None = None) -> None:
-        with TRANSLATED:
-            self.apsw.load_extension(name, entrypoint)
-
-    def interrupt(self) -> None:
-        with TRANSLATED:
-            self.apsw.interrupt()
-
-    def getlimit(self, category: int, /) -> int:
-        return self.setlimit(category, -1)
-
-    def setlimit(self, category: int, limit: int, /) -> int:
-        with TRANSLATED:
-            old = self.apsw.limit(category, limit)
-        if old < 0:
-            raise sqlite3.ProgrammingError("'category' is out of bounds")
-        return old
-
-    def serialize(self, *, name: str = "main") -> bytes:
-        with TRANSLATED:
-            return self.apsw.serialize(name)
-
-    def deserialize(self, data: bytes, /, *, name: str = "main") -> None:
-        with TRANSLATED:
-            self.apsw.deserialize(name, data)
-
-    def _check_open(self) -> None:
-        if not self.apsw:
-            raise sqlite3.ProgrammingError("Cannot operate on a closed database.")

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from . import sharing
 from .errors import InputTypeError, InvalidInputError
 from .models import EmbeddingModel
 from .vectors import encode
@@ -126,17 +127,18 @@ def read_all(db: Database, collection_id: int) -> Iterator[Entry]:
     """Yield the entries of a collection, ordered by id, without scores."""
     after, comparison = "", ">="
     while True:
-        rows = db.execute(
-            f"""
-            select id, null, content, metadata
-            from embeddings
-            where collection_id = ?
-              and id {comparison} ?
-            order by id
-            limit 1000
-            """,
-            [collection_id, after],
-        ).fetchall()
+        with sharing.using(db):
+            rows = db.execute(
+                f"""
+                select id, null, content, metadata
+                from embeddings
+                where collection_id = ?
+                  and id {comparison} ?
+                order by id
+                limit 1000
+                """,
+                [collection_id, after],
+            ).fetchall()
         if not rows:
             return
         yield from map(read_entry, rows)
@@ -145,16 +147,17 @@ def read_all(db: Database, collection_id: int) -> Iterator[Entry]:
 
 def read_ids(db: Database, collection_id: int) -> list[str]:
     """Return the ids of a collection, in order."""
-    found = db.execute(
-        """
-        select id
-        from embeddings
-        where collection_id = ?
-          and id is not null
-        order by id
-        """,
-        [collection_id],
-    )
+    with sharing.using(db):
+        found = db.execute(
+            """
+            select id
+            from embeddings
+            where collection_id = ?
+              and id is not null
+            order by id
+            """,
+            [collection_id],
+        ).fetchall()
     return [id for (id,) in found]
 
 

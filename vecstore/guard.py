@@ -37,6 +37,15 @@ _connecting = threading.local()  # what this thread opens with sqlite3
 _hook_installed = False
 
 
+def _renew_lock() -> None:
+    global _lock
+    _lock = threading.RLock()  # a thread of the parent may have held the other for ever
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
 @contextmanager
 def opening(path: str | Path, library: str) -> Iterator[None]:
     """Check a file before the block that opens it, and let no other thread come between.

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from sqlite_utils import Database
 
-from . import connection, schema
+from . import connection, schema, sharing
 from .entries import Item, as_tuple, make_item
 from .errors import (
     DatabaseError,
@@ -75,7 +75,7 @@ class Load:
     def run(self, entries: Iterable[tuple[Any, ...]], batch_size: int) -> EmbedReport:
         """Write all entries, read a batch at a time; return what was done."""
         size = _positive("batch_size", batch_size)
-        in_transaction = self._db.conn.in_transaction
+        in_transaction = sharing.has_transaction(self._db)
         try:
             for batch in self._batches(iter(entries), min(size, self._model.batch_size or size)):
                 self._begin(batch)
@@ -88,7 +88,7 @@ class Load:
             if in_transaction and not self._db.conn.in_transaction:
                 raise  # SQLite undid the caller's transaction: nothing is written without it
             is_interrupt = not isinstance(error, Exception)
-            if is_interrupt and self._db.conn.in_transaction and not in_transaction:
+            if is_interrupt and sharing.has_transaction(self._db) and not in_transaction:
                 self._db.rollback()
             self._write_what_is_under_way()
             if "no such column" in str(error) and schema.pending(self._db):

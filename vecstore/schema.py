@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlite_utils import Database, Migrations
 
-from . import connection
+from . import connection, sharing
 from .errors import DatabaseError, NewerSchemaError
 from .vectors import content_hash
 
@@ -47,7 +47,7 @@ def ensure(db: Database) -> None:
         return
     try:
         # Older files may hold embeddings whose collection is gone: they are copied as they are.
-        with connection.foreign_keys_off(db), connection.transaction(db):
+        with sharing.using(db), connection.foreign_keys_off(db), connection.transaction(db):
             if not _is_current(db):  # another process may have migrated it while we waited
                 _apply(db)
     except db.conn.OperationalError as error:

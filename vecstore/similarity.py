@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
-from . import errors, models, plans, search
+from . import errors, models, plans, search, sharing
 from .entries import Entry, encode_vector, id_text, read_entry
 from .models import EmbeddingModel
 from .plans import WhereArgs
@@ -234,13 +234,16 @@ class Searchable:
         if not query.vector or len(query.vector) % 4:
             return Explanation([])  # what another program stored, and cannot be compared
         steps: list[Step] = []
-        rows = search.search(self.db, query, steps=steps)
+        with sharing.using(self.db):
+            rows = search.search(self.db, query, steps=steps)
         return Explanation([read_entry(row) for row in rows], steps)
 
     def _stored_vector(self, id: str) -> object:
-        row = self.db.execute(
-            "select embedding from embeddings where collection_id = ? and id = ?", [self.id, id]
-        ).fetchone()
+        with sharing.using(self.db):
+            row = self.db.execute(
+                "select embedding from embeddings where collection_id = ? and id = ?",
+                [self.id, id],
+            ).fetchone()
         if row is None:
             raise self._no_such_id(id)
         return row[0]

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
-from . import connection, index, search
+from . import connection, index, search, sharing
 from .entries import Item
 
 _MAX_VARIABLES = 500  # in one statement; SQLite's limit is 32,766, or less in some builds
@@ -104,6 +104,10 @@ class Batch:
 
     def plan(self) -> Plan:
         """Return what is to be done, given the rows of the moment and the vectors at hand."""
+        with sharing.using(self._db):
+            return self._plan()
+
+    def _plan(self) -> Plan:
         plan = Plan(self._stored_rows())
         for item in self.items:
             row = plan.rows.get(item.id)

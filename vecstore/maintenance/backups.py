@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from .. import connection, extension, schema
+from .. import connection, extension, schema, sharing
 from ..errors import DatabaseError
 from . import files, indexes
 
@@ -98,7 +98,7 @@ def _check_target(source: Database, target: Path) -> None:
 
 def _copy(source: Database, path: Path, driver: connection.Driver) -> tuple[int, int]:
     """Copy a database, as it is at one moment, and return how many rows it has of both tables."""
-    with closing(connection.bare(str(path), driver)) as copy:
+    with closing(connection.bare(str(path), driver)) as copy, sharing.using(source):
         source.execute("begin")
         try:
             counts = _counts(source)

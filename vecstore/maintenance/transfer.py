@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from sqlite_utils import Database
 
-from .. import catalog, connection, schema
+from .. import catalog, connection, schema, sharing
 from . import files, json_lines, parquet, rows
 from .rows import ExportHeader
 
@@ -82,11 +82,12 @@ def _snapshot(db: Database) -> Iterator[None]:
     if db.conn.in_transaction:
         yield
         return
-    db.execute("begin")
-    try:
-        yield
-    finally:
-        db.rollback()
+    with sharing.using(db):  # what another thread writes must not be rolled back
+        db.execute("begin")
+        try:
+            yield
+        finally:
+            db.rollback()
 
 
 @contextmanager

@@ -1,0 +1,97 @@
+"""A connection of the module that sqlite-utils uses, sqlite3 or pysqlite3, for several threads.
+
+The module forbids a second thread, or with `check_same_thread=False` leaves the order to its user:
+one thread may then be told of another's error.
+"""
+
+import functools
+import threading
+from typing import Any
+
+from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
+
+from .sharing import Turns
+
+# interrupt() is missing: it is there to be called from another thread.
+_OF_CONNECTIONS = (
+    "backup",
+    "close",
+    "commit",
+    "create_aggregate",
+    "create_collation",
+    "create_function",
+    "create_window_function",
+    "deserialize",
+    "enable_load_extension",
+    "load_extension",
+    "rollback",
+    "serialize",
+    "set_authorizer",
+    "set_progress_handler",
+    "set_trace_callback",
+    "__exit__",
+)
+_OF_CURSORS = ("__next__", "close", "fetchall", "fetchmany", "fetchone")
+_STATEMENTS = ("execute", "executemany", "executescript")
+
+
+class Connection(sqlite3.Connection):  # type: ignore[misc, name-defined]
+    """A sqlite3.Connection that threads take turns at."""
+
+    def __init__(self, database: str, *args: Any, **options: Any) -> None:
+        super().__init__(database, *args, check_same_thread=False, **options)
+        self.turns = Turns(self, database)
+
+    def cursor(self, factory: Any = None) -> Any:
+        return super().cursor(factory or Cursor)
+
+
+class Cursor(sqlite3.Cursor):  # type: ignore[misc, name-defined]
+    """A cursor of such a connection."""
+
+    connection: Connection
+
+
+def _in_turn(kind: type, name: str) -> None:
+    method = getattr(kind, name)
+
+    @functools.wraps(method)
+    def call(self: Any, *args: Any, **options: Any) -> Any:
+        with self.turns.lock():
+            return method(self, *args, **options)
+
+    setattr(kind, name, call)
+
+
+def _in_turn_of_connection(name: str) -> None:
+    method = getattr(Cursor, name)
+
+    @functools.wraps(method)
+    def call(self: Cursor, *args: Any) -> Any:
+        with self.connection.turns.lock():
+            return method(self, *args)
+
+    setattr(Cursor, name, call)
+
+
+def _statement(name: str) -> None:
+    method = getattr(Cursor, name)
+
+    @functools.wraps(method)
+    def call(self: Cursor, *args: Any) -> Any:
+        turns = self.connection.turns
+        with turns.lock():
+            if not self.connection.in_transaction:
+                turns.thread = threading.get_ident()
+            return method(self, *args)
+
+    setattr(Cursor, name, call)
+
+
+for _name in _OF_CONNECTIONS:
+    if hasattr(Connection, _name):  # some are not in Python 3.10
+        _in_turn(Connection, _name)
+for _name in _OF_CURSORS:
+    _in_turn_of_connection(_name)
+for _name in _STATEMENTS:
+    _statement(_name)
