@@ -61,7 +61,7 @@ def test_without_a_path_the_database_is_in_memory(driver, closing):
 def test_auto_is_the_module_of_sqlite_utils_where_it_loads_extensions(path, closing):
     db = closing(vecstore.connect(path))
     expected = driver_module.Connection if LOADS_EXTENSIONS else dbapi.Connection
-    assert type(db.conn) is expected
+    assert isinstance(db.conn, expected)
 
 
 def test_auto_is_apsw_for_a_file_that_apsw_has_open(path, closing):

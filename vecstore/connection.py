@@ -47,7 +47,7 @@ def connect(
       loads extensions everywhere; "auto" is the first where that can load extensions and is
       recent enough, and apsw does not have the file open already, else the second
     :param read_only: nothing can be written, and a file that does not exist is an error
-    :param timeout: seconds to wait for the locks of other connections
+    :param timeout: seconds to wait for the lock of another connection, if nobody commits meanwhile
     :raises DatabaseError: there is no such file or folder, or the file is no SQLite database
     :raises ExtensionError: that driver cannot load sqlite-vec
     :raises TwoLibrariesError: another SQLite library of this process has the file open
@@ -117,14 +117,6 @@ def can_load_extensions(module: Any) -> bool:
     return recent and hasattr(module.Connection, "enable_load_extension")
 
 
-def set_busy_timeout(conn: Any, seconds: float) -> None:
-    """Wait that long for another connection's lock before "database is locked".
-
-    https://www.sqlite.org/pragma.html#pragma_busy_timeout
-    """
-    conn.execute(f"pragma busy_timeout = {int(seconds * 1000)}")
-
-
 def enforce_foreign_keys(conn: Any) -> None:
     """Refuse an embedding without its collection. https://www.sqlite.org/foreignkeys.html"""
     conn.execute("pragma foreign_keys = on")
@@ -186,7 +178,7 @@ def prepare_new_file(conn: Any) -> None:
             if "readonly" in str(error):
                 return
             # Another process is creating the same file, and for this lock SQLite never waits.
-            if "locked" not in str(error) or not wait.goes_on():
+            if "locked" not in str(error) or wait.is_over():
                 raise
             wait.sleep()
 
@@ -223,7 +215,7 @@ def transaction(db: Database) -> Iterator[None]:
                     with _ended(db):
                         yield
                     return
-            elif not wait.goes_on():
+            elif wait.is_over():
                 raise DatabaseError(
                     "Another thread has left a transaction open on this connection: open a "
                     "Collection for each thread, with the path, or commit before others write"
@@ -339,7 +331,7 @@ def _check_path(path: Path, read_only: bool) -> None:
 
 def _check_is_database(conn: Any, name: str, timeout: float) -> None:
     try:
-        set_busy_timeout(conn, timeout)
+        locks.set_busy_timeout(conn, timeout)
         conn.execute("select 1 from sqlite_master").fetchone()
     except conn.DatabaseError as error:
         remedy = " (open it with vecstore.connect(path, read_only=True))"

@@ -25,6 +25,15 @@ _loaded_into: set[str] = set()  # libraries that have loaded the original
 _CONNECTION_MODULES = ("sqlite3", "pysqlite3.dbapi2", "pysqlite3")
 
 
+def _renew_lock() -> None:
+    global _lock
+    _lock = threading.Lock()  # a thread of the parent may have held the other for ever
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
 def load(conn: Any) -> None:
     """Load sqlite-vec, unless it is there, and leave extension loading off.
 

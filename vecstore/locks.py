@@ -1,59 +1,96 @@
 """Waits for the locks that other connections have, in this process and in others.
 
-SQLite looks for a lock less and less often, up to ten times a second: among eight writers, one
-that was there early can find it taken each time until its timeout. Here, who has less time left
-looks more often.
+SQLite looks for a lock less and less often, in the end ten times a second: of eight that write, one
+may find it taken each time until its timeout. Here, who has less time left looks more often.
 """
 
 import random
 import time
 from typing import Any
 
-_LOOKS_LEFT = 500  # about, in the time that is left, but for the limits
-_LONGEST = 0.01
-_SHORTEST = 0.0005
+from . import dbapi
+
+_LONGEST = 0.005  # of a sleep, in seconds, where there are 5 or more left
+_SHORTEST = 0.0005  # where there are 1.6 or less
+_SLOWING = 5000  # makes the one of the other, with the square of the time left
 
 _SQLITE_BUSY_SNAPSHOT = 517  # https://www.sqlite.org/rescode.html#busy_snapshot
 
 
 class Wait:
-    """A time to wait, in little sleeps.
+    """A wait for other connections, in little sleeps.
 
     Attributes:
-        seconds: of them all
+        seconds: the time after which it is over
     """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self._deadline = time.monotonic() + seconds
+        self._last = self._deadline = time.monotonic() + seconds
+        self._version: object = None
 
-    def goes_on(self) -> bool:
-        """Return whether there is time left."""
-        return time.monotonic() < self._deadline
+    def is_over(self) -> bool:
+        """Return whether the time is over."""
+        return time.monotonic() >= self._deadline
+
+    def is_in_vain(self, conn: Any) -> bool:
+        """Return whether the time is over, without a commit of another connection in it.
+
+        So a lock that goes from hand to hand is waited for.
+        """
+        if self._version is None or self.is_over():
+            before, self._version = self._version, _data_version(conn)
+            if self._version == before:
+                return True
+            self._deadline = time.monotonic() + self.seconds
+        return False
 
     def sleep(self) -> None:
-        """Sleep for a moment, the shorter the less time is left."""
-        left = self._deadline - time.monotonic()
-        longest = min(max(left / _LOOKS_LEFT, _SHORTEST), _LONGEST)
-        time.sleep(longest * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+        """Sleep for a moment, the shorter the less was left of the time at first."""
+        left = max(self._last - time.monotonic(), 0)
+        seconds = min(max(left * left / _SLOWING, _SHORTEST), _LONGEST)
+        time.sleep(seconds * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+
+
+def _data_version(conn: Any) -> object:
+    """Return what changes when another connection commits.
+
+    https://www.sqlite.org/pragma.html#pragma_data_version
+    """
+    try:
+        return conn.execute("pragma data_version").fetchone()
+    except conn.OperationalError:
+        return "locked for readers too"
 
 
 def busy_timeout(conn: Any) -> float:
-    """Return the seconds that a connection is to wait for the locks of others."""
+    """Return the seconds that a connection waits for the locks of others."""
     [milliseconds] = conn.execute("pragma busy_timeout").fetchone()
     return float(milliseconds / 1000)
 
 
+def set_busy_timeout(conn: Any, seconds: float) -> None:
+    """Wait that long for another connection's lock before "database is locked".
+
+    https://www.sqlite.org/pragma.html#pragma_busy_timeout
+    """
+    milliseconds = round(1000 * seconds)
+    if isinstance(conn, dbapi.Connection):
+        conn.apsw.set_busy_timeout(milliseconds)  # a tenth of the time of a statement
+    else:
+        conn.execute(f"pragma busy_timeout = {milliseconds}")
+
+
 def begin(conn: Any, wait: Wait) -> bool:
-    """Begin a transaction that may write; False, with time left, if another has the lock.
+    """Begin a transaction that may write; False if another has the lock, and it is worth waiting.
 
     Asks once, and waits for nothing.
 
-    :raises OperationalError: it cannot be had, or there is no time left
+    :raises OperationalError: it cannot be had, or was waited for in vain
     """
     try:
         if wait.seconds:
-            conn.execute("pragma busy_timeout = 0")
+            set_busy_timeout(conn, 0)
         conn.execute("begin immediate")
     except conn.OperationalError as error:
         if getattr(error, "sqlite_errorcode", None) == _SQLITE_BUSY_SNAPSHOT:
@@ -61,10 +98,10 @@ def begin(conn: Any, wait: Wait) -> bool:
                 "database is locked: a query of this connection still has rows to give, and the "
                 "file has been written since it began: fetch them all before writing"
             ) from error
-        if "locked" not in str(error) or not wait.goes_on():
+        if "locked" not in str(error) or wait.is_in_vain(conn):
             raise
         return False
     finally:
         if wait.seconds:
-            conn.execute(f"pragma busy_timeout = {round(1000 * wait.seconds)}")
+            set_busy_timeout(conn, wait.seconds)
     return True

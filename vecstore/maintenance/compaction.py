@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from .. import connection, schema
+from .. import connection, locks, schema
 from ..errors import DatabaseError
 from . import files, indexes
 
@@ -73,12 +73,12 @@ def _empty_wal(db: Database) -> bool:
 
     For one that never ends, such as a replication, there is no point in waiting.
     """
-    [milliseconds] = db.execute("pragma busy_timeout").fetchone()
-    connection.set_busy_timeout(db.conn, min(milliseconds / 1000, _WAIT_FOR_READERS))
+    before = locks.busy_timeout(db.conn)
+    locks.set_busy_timeout(db.conn, min(before, _WAIT_FOR_READERS))
     try:
         [busy, *_] = db.execute("pragma main.wal_checkpoint(truncate)").fetchone()
     finally:
-        connection.set_busy_timeout(db.conn, milliseconds / 1000)
+        locks.set_busy_timeout(db.conn, before)
     return bool(busy)
 
 
