@@ -75,12 +75,12 @@ class ConnectionBase:
 
     @property
     def in_transaction(self) -> bool:
-        with TRANSLATED:
+        with self.turns.lock(), TRANSLATED:
             return self.apsw.in_transaction
 
     @property
     def total_changes(self) -> int:
-        with TRANSLATED:
+        with self.turns.lock(), TRANSLATED:
             return self.apsw.total_changes()
 
     def create_function(

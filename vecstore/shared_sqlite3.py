@@ -42,8 +42,23 @@ class Connection(sqlite3.Connection):  # type: ignore[misc, name-defined]
         super().__init__(database, *args, check_same_thread=False, **options)
         self.turns = Turns(self, database)
 
+    @property
+    def in_transaction(self) -> bool:
+        with self.turns.lock():
+            return bool(super().in_transaction)
+
     def cursor(self, factory: Any = None) -> Any:
         return super().cursor(factory or Cursor)
+
+    # sqlite3's own would make cursors of sqlite3's class.
+    def execute(self, *args: Any) -> Any:
+        return self.cursor().execute(*args)
+
+    def executemany(self, *args: Any) -> Any:
+        return self.cursor().executemany(*args)
+
+    def executescript(self, *args: Any) -> Any:
+        return self.cursor().executescript(*args)
 
 
 class Cursor(sqlite3.Cursor):  # type: ignore[misc, name-defined]

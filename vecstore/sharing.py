@@ -69,8 +69,11 @@ class Turns:
         if conn is None:
             return
         with suppress(conn.Error):  # it is closed
-            self._is_busy = conn.in_transaction or not self._lock.acquire(blocking=False)
+            self._is_busy = not self._lock.acquire(blocking=False)
             if not self._is_busy:
+                self._process = _process
+                self._is_busy = conn.in_transaction
+                self._process = None
                 self._lock.release()
             # Not even the end of the interpreter may close it.
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(getattr(conn, "apsw", conn)))
