@@ -1,6 +1,5 @@
 """Threads that share a Collection, and threads that have one each."""
 
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing as closing_now
@@ -15,7 +14,7 @@ from tests.models import WordLengths, pseudorandom
 from vecstore import Collection, DatabaseError, check, connection
 
 THREADS = 8
-ROUNDS = 6
+ROUNDS = 4
 BATCH = 10
 DRIVERS = ["apsw", "sqlite3"] if LOADS_EXTENSIONS else ["apsw"]
 
@@ -33,15 +32,6 @@ class Model(vecstore.EmbeddingModel):
 @pytest.fixture(params=DRIVERS)
 def driver(request):
     return request.param
-
-
-@pytest.fixture(autouse=True)
-def many_switches():
-    """Have threads take turns often, also in the middle of what they do."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    yield
-    sys.setswitchinterval(before)
 
 
 def text_of(id: str) -> str:
