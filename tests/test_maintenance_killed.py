@@ -1,5 +1,9 @@
-"""Maintenance that is killed at any moment: every entry is there, and check() is clean."""
+"""Maintenance that is killed at any moment: every entry is there, and check() is clean.
 
+More kills, of other seeds: VECSTORE_KILLS=50 VECSTORE_SEED=7 scripts/test tests/test_maintenance_killed.py
+"""
+
+import os
 import random
 import shutil
 import signal
@@ -17,7 +21,14 @@ from tests.models import Vectors
 from vecstore import Collection, check
 
 ENTRIES = 3000
-KILLS = 6
+KILLS = int(os.environ.get("VECSTORE_KILLS", "6"))  # for each operation
+SEED = int(os.environ.get("VECSTORE_SEED", "0"))
+
+
+@pytest.fixture(autouse=True)
+def chance(request):
+    """Kill at moments that a seed gives."""
+    random.seed(f"{SEED} {request.node.name}")
 
 
 @pytest.fixture(scope="module")
