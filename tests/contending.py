@@ -28,6 +28,11 @@ class Model(vecstore.EmbeddingModel):
             yield pseudorandom(item, DIMENSIONS)
 
 
+def say(what: object) -> None:
+    sys.stdout.write(f"{what}\n")
+    sys.stdout.flush()
+
+
 def text_of(id: str) -> str:
     return f"text of {id}"
 
@@ -55,7 +60,7 @@ def write(path: str, driver: str, seed: int, rounds: int, until: float) -> None:
             assert report.embedded == BATCH
             own.embed_multi((id, text_of(id)) for id in ids)
             assert own.delete_ids(ids[1:]) == BATCH - 1
-        print(number, flush=True)
+        say(number)
 
 
 def search(path: str, driver: str, seed: int, rounds: int, until: float) -> None:
@@ -82,12 +87,12 @@ def search(path: str, driver: str, seed: int, rounds: int, until: float) -> None
             if seen:
                 assert text_of(found[0].id) == text
             seen.update((entry.id, None) for entry in found)
-        print(number, flush=True)
+        say(number)
 
 
 if __name__ == "__main__":
     work, path, driver, seed, rounds, seconds = sys.argv[1:]
-    print("ready", flush=True)
+    say("ready")
     os.read(0, 1)
     {"write": write, "search": search}[work](
         path, driver, int(seed), int(rounds), time.monotonic() + float(seconds)

@@ -28,7 +28,8 @@ def text_of(id: str) -> str:
 
 
 def say(done: int) -> None:
-    print(done, flush=True)
+    sys.stdout.write(f"{done}\n")
+    sys.stdout.flush()
 
 
 def embed(path: str, driver: str, entries: int) -> None:

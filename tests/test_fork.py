@@ -1,6 +1,5 @@
 """A forked child is refused its parent's connections, and opens the file anew without harm."""
 
-import os
 import subprocess
 import sys
 from contextlib import closing
@@ -206,4 +205,3 @@ in_child(lambda: in_child(lambda: refused(collection.count)))
 collection.embed("b", "0 1")
 """
     assert run(path, kind, script) == ["a", "b"]
-    assert not os.path.exists(f"{path}-journal")

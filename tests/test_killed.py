@@ -145,7 +145,10 @@ def make_old(path: Path, age: str | None) -> None:
         vectors = ((id, pseudorandom(text_of(id), DIMENSIONS)) for id in ids(0, ENTRIES))
         with db.conn:
             db.conn.executemany(
-                "insert into embeddings (collection_id, id, embedding, content) values (7, ?, ?, ?)",
+                """
+                insert into embeddings (collection_id, id, embedding, content)
+                values (7, ?, ?, ?)
+                """,
                 ((id, vecstore.encode(vector), text_of(id)) for id, vector in vectors),
             )
             if "content_hash" in db["embeddings"].columns_dict:

@@ -1,6 +1,6 @@
 """Maintenance that is killed at any moment: every entry is there, and check() is clean.
 
-More kills, of other seeds: VECSTORE_KILLS=50 VECSTORE_SEED=7 scripts/test tests/test_maintenance_killed.py
+More kills, of other seeds: VECSTORE_KILLS=50 VECSTORE_SEED=7 scripts/test FILE
 """
 
 import os

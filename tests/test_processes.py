@@ -48,7 +48,7 @@ def test_no_row_is_lost_and_no_answer_wrong_among_eight_writers_and_four_searche
             process.communicate()
     assert [errors for _, errors in outputs] == [""] * len(processes)
     done = [int(output) for output, _ in outputs]
-    print("rounds:", *done)
+    sys.stdout.write(f"rounds: {done}\n")
     written = [ids_of(w, n) for w in range(WRITERS) for n in range(done[w])]
     expected = {id: text_of(id) for ids in written for id in ids}
     with closing_now(vecstore.connect(path)) as db:

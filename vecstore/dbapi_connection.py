@@ -1,4 +1,4 @@
-"""What of a Connection is apsw's, but for the errors, the turns of threads, and how functions fail."""
+"""What of a Connection needs no cursor: apsw's, with other errors, and in the turns of threads."""
 
 import time
 from collections.abc import Callable

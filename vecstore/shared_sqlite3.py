@@ -35,11 +35,11 @@ _OF_CURSORS = ("__next__", "close", "fetchall", "fetchmany", "fetchone")
 _STATEMENTS = ("execute", "executemany", "executescript")
 
 
-class Connection(sqlite3.Connection):  # type: ignore[misc, name-defined]
+class Connection(sqlite3.Connection):
     """A sqlite3.Connection that threads take turns at."""
 
-    def __init__(self, database: str, *args: Any, **options: Any) -> None:
-        super().__init__(database, *args, check_same_thread=False, **options)
+    def __init__(self, database: str, *, uri: bool = False) -> None:
+        super().__init__(database, uri=uri, check_same_thread=False)
         self.turns = Turns(self, database)
 
     @property
@@ -61,7 +61,7 @@ class Connection(sqlite3.Connection):  # type: ignore[misc, name-defined]
         return self.cursor().executescript(*args)
 
 
-class Cursor(sqlite3.Cursor):  # type: ignore[misc, name-defined]
+class Cursor(sqlite3.Cursor):
     """A cursor of such a connection."""
 
     connection: Connection

@@ -50,7 +50,7 @@ class Turns:
         self._is_busy = False
         _all.add(self)
 
-    def lock(self) -> "threading.RLock":  # type: ignore[valid-type] # before Python 3.13
+    def lock(self) -> "threading.RLock":
         """Return the lock that a thread holds in its turn, to be used in a `with` statement."""
         self.check()
         return self._lock
@@ -135,7 +135,7 @@ def watch(db: Database, path: str) -> None:
 
 def close_inherited(path: str) -> None:
     """In a forked child, prepare for opening a file: close what the parent had opened."""
-    for turns, conn in list(_inherited):
+    for turns, conn in _inherited:
         turns.close_inherited(conn, path)
 
 
