@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 import vecstore
 from tests.models import Vectors
-from vecstore import Collection, bits, index, plans, search
+from vecstore import Collection, bits, index, search
+from vecstore.query import Query
 
 DIMENSIONS = 64
 ROWS = 8000
@@ -288,7 +289,7 @@ def test_a_search_of_the_fast_plan_writes_nothing_in_a_read_only_file(tmp_path, 
     path = tmp_path / "many.db"
     many.db.execute("vacuum into ?", [str(path)])
     db = vecstore.connect(path, read_only=True)
-    query = plans.Query(many.id, vecstore.encode(QUERIES[0]), 10)
+    query = Query(many.id, vecstore.encode(QUERIES[0]), 10)
     steps = []
     assert search.search(db, query, steps=steps)
     assert {step.plan for step in steps} == {"fast"}

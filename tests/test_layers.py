@@ -33,6 +33,7 @@ LAYERS = {
     "index": 1,
     "entries": 2,
     "plans": 2,
+    "query": 2,
     "conditions": 2,
     "search": 2,
     "readers": 2,

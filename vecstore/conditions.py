@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from sqlite_utils import Database
 
 from .errors import InvalidInputError
-from .plans import Query
+from .query import Query
 
 # Whole phrases: a message may also hold a name from the condition, such as a column "closed".
 _NOT_OF_A_CONDITION = (

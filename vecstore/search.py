@@ -19,7 +19,8 @@ from sqlite_utils import Database
 
 from . import conditions, connection, index, plans
 from .errors import DimensionError
-from .plans import MAX_K, Found, Query, Row
+from .plans import MAX_K, Found, Row
+from .query import Query
 
 _SLACK = 1e-6  # more than rounding does to a distance, which is a float32 from 0 to 2
 
@@ -151,9 +152,7 @@ def vector_dimensions(db: Database, collection_id: int, dimensions: int) -> int 
     return _dimensions(db, collection_id, dimensions, index.exists(db, dimensions))
 
 
-def _dimensions(
-    db: Database, collection_id: int, dimensions: int, has_index: bool
-) -> int | None:
+def _dimensions(db: Database, collection_id: int, dimensions: int, has_index: bool) -> int | None:
     if has_index and _in_index(db, collection_id, dimensions):
         return dimensions
     row = db.execute(

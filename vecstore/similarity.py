@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
-from . import errors, models, plans, search, sharing
+from . import errors, models, search, sharing
 from .entries import Entry, encode_vector, id_text, read_entry
 from .models import EmbeddingModel
-from .plans import WhereArgs
+from .query import Query, WhereArgs
 from .search import Step
 
 
@@ -217,8 +217,8 @@ class Searchable:
         where_args: WhereArgs | None,
         min_score: float | None,
         exact: bool | None,
-    ) -> plans.Query:
-        return plans.Query(
+    ) -> Query:
+        return Query(
             self.id,
             vector if isinstance(vector, bytes) else b"",
             number,
@@ -230,7 +230,7 @@ class Searchable:
             self.exact if exact is None else exact,
         )
 
-    def _search(self, query: plans.Query) -> Explanation:
+    def _search(self, query: Query) -> Explanation:
         if not query.vector or len(query.vector) % 4:
             return Explanation([])  # what another program stored, and cannot be compared
         steps: list[Step] = []

@@ -23,6 +23,7 @@ from . import catalog, connection, dbapi, models, plans, search
 from .entries import encode_vector
 from .errors import DatabaseError, InvalidInputError
 from .models import EmbeddingModel
+from .query import Query
 
 _CACHED_VECTORS = 256
 _DEFAULT_K = 10
@@ -93,7 +94,7 @@ class _Functions:
         db = self._database()
         collection_id, _ = catalog.get(db, collection)
         vector = _given_vector(value) or self.embed(collection, value)
-        query = plans.Query(collection_id, vector or b"", k)
+        query = Query(collection_id, vector or b"", k)
         return search.search(db, query, build_index=False) if vector else []
 
     def _embed(self, model_id: str, value: Any) -> bytes:

@@ -12,7 +12,8 @@ from datasette.utils import sqlite_timelimit
 from datasette.views.base import DatasetteError
 from sqlite_utils import Database as Store
 
-from .. import plans, search
+from .. import search
+from ..query import Query
 from . import connections
 
 if TYPE_CHECKING:  # plugins are imported in the midst of it
@@ -146,7 +147,7 @@ async def similar(
     """
     if not vector or len(vector) % 4:
         return []  # what another program stored, and cannot be compared
-    query = plans.Query(of.id, vector, number, skip_id=skip_id)
+    query = Query(of.id, vector, number, skip_id=skip_id)
 
     def read(conn: Any) -> list[Item]:
         # Not what a Database of sqlite-utils does by default to the connection of someone else.
