@@ -23,6 +23,7 @@ OLDEST_SQLITE = (3, 38, 0)
 _PAGE_BYTES = 8192
 _MMAP_BYTES = 2**31 - 65536  # SQLite's own upper limit
 _CACHE_KIBIBYTES = 16 * 1024
+# What sqlite-vec says where SQLite cannot write one of its tables: not why.
 _OF_VEC0 = re.compile(
     "Internal sqlite-vec error|.* shadow table|.* blob|vec0 deletion error|SQL logic error"
 )
@@ -204,7 +205,7 @@ def transaction(db: Database) -> Iterator[None]:
     """
     wait = None
     while True:
-        with sharing.using(db), _vec0_explained(db):
+        with sharing.using(db):
             if sharing.has_transaction(db):
                 with db.atomic():
                     yield
@@ -212,8 +213,15 @@ def transaction(db: Database) -> Iterator[None]:
             wait = wait or locks.Wait(locks.busy_timeout(db.conn))
             if not db.conn.in_transaction:
                 if locks.begin(db.conn, wait):
-                    with _ended(db):
+                    try:
                         yield
+                        sharing.check_process(db)
+                        db.conn.execute("commit")
+                    except BaseException as error:
+                        sharing.check_process(db)
+                        db.rollback()
+                        _explain(db, error)
+                        raise
                     return
             elif wait.is_over():
                 raise DatabaseError(
@@ -221,19 +229,6 @@ def transaction(db: Database) -> Iterator[None]:
                     "Collection for each thread, with the path, or commit before others write"
                 )
         wait.sleep()  # meanwhile, other threads may read
-
-
-@contextmanager
-def _ended(db: Database) -> Iterator[None]:
-    """Commit the transaction of a block, or roll it back."""
-    try:
-        yield
-        sharing.check_process(db)
-        db.conn.execute("commit")
-    except BaseException:
-        sharing.check_process(db)
-        db.rollback()
-        raise
 
 
 @contextmanager
@@ -251,14 +246,9 @@ def query_only(db: Database) -> Iterator[None]:
             db.conn.execute(f"pragma query_only = {before:d}")
 
 
-@contextmanager
-def _vec0_explained(db: Database) -> Iterator[None]:
-    """Say what is behind an error of sqlite-vec, which hides that of SQLite in its own tables."""
-    try:
-        yield
-    except db.conn.OperationalError as error:
-        if not _OF_VEC0.match(str(error)):
-            raise
+def _explain(db: Database, error: BaseException) -> None:
+    """Raise what says more than an error of sqlite-vec, which hides that of SQLite."""
+    if isinstance(error, db.conn.OperationalError) and _OF_VEC0.match(str(error)):
         raise db.conn.OperationalError(
             f"sqlite-vec cannot write its tables ({error}): the disk may be full, or have failed"
         ) from error
