@@ -23,7 +23,7 @@ from tests.models import Pseudorandom
 from vecstore import Collection, VecstoreError, check
 
 CHOICE = os.environ.get("VECSTORE_FAULTS") or str(random.randrange(10**6))
-TRIES = 2  # of each operation and fault, by default
+TRIES = 1  # of each operation and fault, by default
 BATCH = 20
 COPIES = {}  # the states of copies that are sound, by their digest
 
