@@ -294,3 +294,27 @@ def test_a_search_of_the_fast_plan_writes_nothing_in_a_read_only_file(tmp_path, 
     assert search.search(db, query, steps=steps)
     assert {step.plan for step in steps} == {"fast"}
     db.close()
+
+
+def test_where_more_rows_are_as_near_by_their_bits_than_vec0_returns_the_exact_plan_answers():
+    """The best have the bits of thousands, and are none of the first of them."""
+
+    def vector(**changed):
+        numbers = [1.01 if i < DIMENSIONS // 2 else 1.0 for i in range(DIMENSIONS)]
+        for name, number in changed.items():
+            numbers[int(name[1:])] = number
+        return numbers
+
+    alike = [vector(_5=-0.01, **{f"_{6 + n % 20}": 60 + n / 1000}) for n in range(6500)]
+    nearer = [vector(**{f"_{6 + n % 20}": 30 + n / 1000}) for n in range(100)]
+    best = [vector(_5=-0.01 - n / 1000) for n in range(10)]
+    db = vecstore.connect()
+    collection = Collection("alike", db, model=Vectors())
+    db["embeddings"].insert_all(
+        {"collection_id": collection.id, "id": f"{n:04}", "embedding": vecstore.encode(numbers)}
+        for n, numbers in enumerate([*nearer, *alike, *best])
+    )
+    explanation = collection.explain(vector())
+    assert explanation.plan == "exact"
+    assert [entry.id for entry in explanation.entries] == [f"{n:04}" for n in range(6600, 6610)]
+    db.close()

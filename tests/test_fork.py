@@ -205,3 +205,36 @@ in_child(lambda: in_child(lambda: refused(collection.count)))
 collection.embed("b", "0 1")
 """
     assert run(path, kind, script) == ["a", "b"]
+
+
+def test_a_child_that_opens_the_file_anew_has_none_of_several_inherited_connections(path, kind):
+    """One that stayed open would hide the locks, and its last close take the WAL from the child."""
+    script = """
+others = [vecstore.connect(path) for _ in range(3)] if kind in ("apsw", "sqlite3") else []
+reading, told = os.pipe()
+opened, waiting = os.pipe()
+
+def child():
+    anew = open_anew()
+    anew.count()
+    os.write(waiting, b".")
+    os.read(reading, 1)
+    anew.embed("b", "0 1")
+    anew.db.close()
+
+pid = os.fork()
+if not pid:
+    try:
+        child()
+    except BaseException:
+        import traceback
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+os.read(opened, 1)
+for other in [*others, db]:
+    other.close()
+os.write(told, b".")
+assert os.waitpid(pid, 0)[1] == 0
+"""
+    assert run(path, kind, script) == ["a", "b"]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import vecstore
 from tests.conftest import rows
 from tests.models import WordLengths
-from vecstore import Collection, EmbedReport
+from vecstore import Collection, EmbedReport, locks
 
 
 class Slow(WordLengths):
@@ -437,3 +437,22 @@ def test_a_batch_that_cannot_be_written_does_not_keep_back_those_behind_it(db):
     with pytest.raises(vecstore.DimensionError, match="17 dimensions and .* have 16"):
         collection.embed_multi(numbered(100), batch_size=10)
     assert collection.count() == len(model.embedded) - 10 > 10
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_an_interrupt_as_a_transaction_begins_leaves_none_open(db, monkeypatch, moment):
+    begin = locks.begin
+    collection = Collection("test", db, model=Slow())
+    collection.embed_multi(numbered(10))
+
+    def interrupted_begin(*arguments):
+        if moment == "after":
+            begin(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(locks, "begin", interrupted_begin)
+    with pytest.raises(KeyboardInterrupt):
+        collection.delete_ids(["1"])
+    monkeypatch.undo()
+    assert not db.conn.in_transaction
+    assert collection.count() == 10

@@ -487,3 +487,20 @@ def test_a_model_may_be_recorded_by_two_names(db):
         fill(collection, {"a": [1, 0]})
     for ordered in (collections, collections[::-1]):
         assert len(vecstore.similar_across(ordered, [1, 0])) == 2
+
+
+def test_an_interrupted_search_with_a_condition_leaves_the_database_writable(collection):
+    """While another statement has rows to give, SQLite runs none after an interrupt."""
+    collection.embed_multi((n, "some words") for n in range(50))
+    db = collection.db
+    others = db.execute("select id from embeddings")
+    others.fetchone()
+    db.conn.create_function("interrupt_now", 0, lambda: db.conn.interrupt() or 1)
+    condition = "interrupt_now() = 1 and exists (select 1 from json_each('[1]'))"
+    with pytest.raises(db.conn.OperationalError, match="interrupted"):
+        collection.similar("words", where=condition)
+    with contextlib.suppress(db.conn.OperationalError):
+        others.fetchall()
+    others.close()
+    collection.embed("new", "more words")
+    assert collection.count() == 51

@@ -11,7 +11,7 @@ from sqlite_utils.utils import sqlite3 as driver_module
 import vecstore
 from tests.conftest import LOADS_EXTENSIONS, rows
 from tests.models import WordLengths, pseudorandom
-from vecstore import Collection, DatabaseError, check, connection
+from vecstore import Collection, DatabaseError, check, connection, sharing
 
 THREADS = 8
 ROUNDS = 4
@@ -225,3 +225,50 @@ def test_a_statement_is_interrupted_from_another_thread(path, driver, closing):
         db.execute(endless).fetchall()
     thread.join()
     assert rows(db, "select 1") == [(1,)]
+
+
+def test_executemany_is_of_the_thread_that_runs_it(tmp_path):
+    """Another thread has a turn before the first row: the transaction is still not its own."""
+    with closing_now(vecstore.connect(tmp_path / "test.db", driver="apsw")) as db:
+        db.execute("create table t (n integer)")
+
+        def numbers():
+            in_thread(lambda: db.execute("select 1").fetchall())
+            yield [1]
+
+        def in_thread(call):
+            with ThreadPoolExecutor(1) as executor:
+                return executor.submit(call).result()
+
+        db.conn.executemany("insert into t values (?)", numbers())
+        assert sharing.has_transaction(db)
+        assert not in_thread(lambda: sharing.has_transaction(db))
+        db.conn.commit()
+
+
+def test_an_export_has_nothing_of_another_threads_transaction(tmp_path, driver):
+    with closing_now(vecstore.connect(tmp_path / "test.db", driver=driver)) as db:
+        collection = Collection("test", db, model=Model())
+        collection.embed("a", "a")
+        with ThreadPoolExecutor(1) as executor:
+            insert = "insert into embeddings (collection_id, id) values (?, 'b')"
+            executor.submit(db.conn.execute, insert, [collection.id]).result()
+            with pytest.raises(DatabaseError, match="Another thread has a transaction open"):
+                vecstore.export_collection(db, "test", tmp_path / "export.jsonl")
+            executor.submit(db.rollback).result()
+        assert vecstore.export_collection(db, "test", tmp_path / "export.jsonl").entries == 1
+
+
+def test_a_search_does_not_wait_for_a_transaction_of_another_thread_to_build_an_index(
+    tmp_path, driver
+):
+    with closing_now(vecstore.connect(tmp_path / "test.db", driver=driver, timeout=0.2)) as db:
+        collection = Collection("test", db, model=Model())
+        collection.embed_multi((n, f"text {n}") for n in range(20))
+        vecstore.drop_index(db)
+        with ThreadPoolExecutor(1) as executor:
+            executor.submit(db.conn.execute, "update embeddings set updated = 0").result()
+            explanation = collection.explain("text 3", 1)
+            executor.submit(db.conn.commit).result()
+        assert (explanation.plan, explanation.entries[0].id) == ("scan", "3")
+        assert collection.explain("text 3", 1).plan == "exact"

@@ -3,8 +3,9 @@
 import os
 import re
 import urllib.parse
+import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,6 +31,8 @@ _OF_VEC0 = re.compile(
 
 # What modules above this one do to each Database that is opened or adopted.
 prepare: list[Callable[[Database], None]] = []
+
+_query_only_before: weakref.WeakKeyDictionary[Database, int] = weakref.WeakKeyDictionary()
 
 
 def connect(
@@ -211,18 +214,19 @@ def transaction(db: Database) -> Iterator[None]:
                     yield
                 return
             wait = wait or locks.Wait(locks.busy_timeout(db.conn))
+            _end_query_only(db)
             if not db.conn.in_transaction:
-                if locks.begin(db.conn, wait):
-                    try:
+                try:
+                    if locks.begin(db.conn, wait):
                         yield
                         sharing.check_process(db)
                         db.conn.execute("commit")
-                    except BaseException as error:
-                        sharing.check_process(db)
-                        db.rollback()
-                        _explain(db, error)
-                        raise
-                    return
+                        return
+                except BaseException as error:  # an interrupt in begin() too
+                    sharing.check_process(db)
+                    db.rollback()
+                    _explain(db, error)
+                    raise
             elif wait.is_over():
                 raise DatabaseError(
                     "Another thread has left a transaction open on this connection: open a "
@@ -238,19 +242,31 @@ def query_only(db: Database) -> Iterator[None]:
     Other threads that share the connection wait for the block to end.
     """
     with sharing.using(db):
-        before = db.conn.execute("pragma query_only").fetchone()[0]
+        _end_query_only(db)
+        _query_only_before[db] = db.conn.execute("pragma query_only").fetchone()[0]
         db.conn.execute("pragma query_only = on")
         try:
             yield
         finally:
-            db.conn.execute(f"pragma query_only = {before:d}")
+            _end_query_only(db)
+
+
+def _end_query_only(db: Database) -> None:
+    """Allow again what was allowed before query_only(), now or, after an interrupt, the next time.
+
+    After one, SQLite runs no statement as long as another has rows to give.
+    """
+    if db in _query_only_before:
+        with suppress(db.conn.OperationalError):
+            db.conn.execute(f"pragma query_only = {_query_only_before[db]:d}")
+            del _query_only_before[db]
 
 
 def _explain(db: Database, error: BaseException) -> None:
     """Raise what says more than an error of sqlite-vec, which hides that of SQLite."""
     if isinstance(error, db.conn.OperationalError) and _OF_VEC0.match(str(error)):
         raise db.conn.OperationalError(
-            f"sqlite-vec cannot write its tables ({error}): the disk may be full, or have failed"
+            f"sqlite-vec cannot write its tables ({error}): has the disk room, and does it work?"
         ) from error
 
 
@@ -274,6 +290,7 @@ def bare(name: str, driver: str, read_only: bool = False) -> Any:
     with guard.opening(name, library):
         try:
             conn = opener(name, read_only)
+            conn.turns.path = os.path.abspath(name)  # noqa: PTH100 - without following links
         except sqlite3.Error as error:
             raise DatabaseError(f"{name} cannot be opened: {error}") from error
     return conn

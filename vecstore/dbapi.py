@@ -239,6 +239,7 @@ class Cursor:
 
     def _changes_by(self, steps: apsw.Cursor, parameters: Parameters) -> int:
         with self.connection.turns.lock():
+            self.connection._note_thread()  # others may have had a turn since the last row
             try:
                 self._run(steps, parameters)
                 if self._columns:

@@ -19,6 +19,7 @@ from functools import cache
 from sqlite_utils import Database
 
 from . import bits, connection
+from .errors import DatabaseError
 
 MAX_DIMENSIONS = 8192  # of a vec0 column
 _CHUNK_BYTES = 192 * 1024
@@ -35,7 +36,8 @@ def ensure(db: Database, dimensions: int) -> bool:
 
     A missing index is built, and one that lost a trigger (sqlite-utils' transform() drops them)
     is built anew, in one transaction. False, with the database unchanged, if vec0 cannot hold
-    vectors of that many dimensions or the database cannot be written now.
+    vectors of that many dimensions or the database cannot be written now, as where another thread
+    has left a transaction open.
     """
     if exists(db, dimensions):
         return True
@@ -46,6 +48,8 @@ def ensure(db: Database, dimensions: int) -> bool:
         with connection.transaction(db):
             if not exists(db, dimensions):  # another process may have built it while we waited
                 build(db, dimensions)
+    except DatabaseError:
+        return False
     except db.conn.OperationalError as error:
         # Where a disk is full, SQLite may undo all of the transaction that this is a part of.
         is_undone = is_part and not db.conn.in_transaction

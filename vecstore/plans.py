@@ -35,6 +35,7 @@ class Found:
 
     candidates: rows that were compared exactly, or would have been but for the conditions
     matching: those of them that meet the conditions
+    is_cut_off: whether there are more rows than vec0 returns that are as near by their bits
     spilled: how many of the nearest are as far by their bits as 3 in 8 of the candidates. Bits that
         say little are the same for many candidates, which are far then
     """
@@ -43,6 +44,7 @@ class Found:
     rows: list[Row]
     candidates: int | None = None
     matching: int = 0
+    is_cut_off: bool = False
     spilled: int = 0
 
 
@@ -125,6 +127,7 @@ def fast(db: Database, query: Query, sample_rank: int) -> Found:
         _counts as materialized (
           select
             (select count(*) from _candidates) as candidates,
+            (select count(*) from _rest) = {MAX_K} as is_cut_off,
             (select count(*) from _compared) as matching,
             (
               select bits
@@ -135,7 +138,8 @@ def fast(db: Database, query: Query, sample_rank: int) -> Found:
             ) as far
         )
         select
-          _counts.candidates, _counts.matching, _nearest.bits >= _counts.far,
+          _counts.candidates, _counts.is_cut_off, _counts.matching,
+          _nearest.bits >= _counts.far,
           embeddings.id, _nearest.score, embeddings.content, embeddings.metadata
         from _counts
         left join _nearest
@@ -148,10 +152,11 @@ def fast(db: Database, query: Query, sample_rank: int) -> Found:
     floor = -2.0 if query.min_score is None else query.min_score
     return Found(
         _shown(query, sql),
-        [row[3:] for row in rows if row[3] is not None and row[4] >= floor][: query.number],
+        [row[4:] for row in rows if row[4] is not None and row[5] >= floor][: query.number],
         candidates=rows[0][0],
-        matching=rows[0][1],
-        spilled=sum(row[2] or 0 for row in rows),
+        is_cut_off=bool(rows[0][1]),
+        matching=rows[0][2],
+        spilled=sum(row[3] or 0 for row in rows),
     )
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from sqlite_utils import Database
 
-from . import conditions, connection, index, plans
+from . import conditions, connection, index, plans, sharing
 from .errors import DimensionError
 from .plans import MAX_K, Found, Row
 from .query import Query
@@ -54,14 +54,20 @@ def search(
     :raises DimensionError: the collection has vectors, but none of this dimension
     :raises InvalidInputError: the condition is none that SQLite can apply
     """
+    this = _Search(db, query, [] if steps is None else steps)
     with conditions.errors_explained(db, query):
-        if query.number == 0 or not _is_comparable(db, query):
-            return []
-        has_index = index.exists(db, query.dimensions)
-        if not _has_dimension(db, query, has_index):
-            return []
-        has_index = has_index or (build_index and index.ensure(db, query.dimensions))
-        return _Search(db, query, [] if steps is None else steps).run(has_index)
+        with sharing.using(db):
+            if query.number == 0 or not _is_comparable(db, query):
+                return []
+            has_index = index.exists(db, query.dimensions)
+            if not _has_dimension(db, query, has_index):
+                return []
+            if has_index or not build_index:
+                return this.run(has_index)
+        # Other threads go on while this one waits for a writer.
+        has_index = index.ensure(db, query.dimensions)
+        with sharing.using(db):
+            return this.run(has_index)
 
 
 class _Search:
@@ -73,6 +79,10 @@ class _Search:
         self._steps = steps
 
     def run(self, has_index: bool) -> list[Row]:
+        with connection.query_only(self._db) if self._query.where else nullcontext():
+            return self._run(has_index)
+
+    def _run(self, has_index: bool) -> list[Row]:
         query = self._query
         # One more than asked for shows whether the last place is shared, another is for skip_id.
         k = query.number + 1 + (query.skip_id is not None)
@@ -110,8 +120,8 @@ class _Search:
         rank = wanted / index.SAMPLED
         while rank <= MAX_K / index.SAMPLED:
             found = self._step("fast", plans.fast, round(rank))
-            if found.candidates == MAX_K:
-                break  # vec0 left some out, and their bits may be no farther
+            if found.is_cut_off:
+                break  # what vec0 left out may be no farther by its bits
             enough = found.matching >= wanted / 2
             if enough and found.spilled <= _SPILLED * number:
                 return found.rows
@@ -127,8 +137,7 @@ class _Search:
 
     def _step(self, plan: str, run: Callable[..., Found], *how: float) -> Found:
         started = time.perf_counter()
-        with connection.query_only(self._db) if self._query.where else nullcontext():
-            found = run(self._db, self._query, *how)
+        found = run(self._db, self._query, *how)
         seconds = time.perf_counter() - started
         self._steps.append(Step(plan, found.sql, seconds, len(found.rows), found.candidates))
         return found

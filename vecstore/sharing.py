@@ -72,9 +72,11 @@ class Turns:
             self._is_busy = not self._lock.acquire(blocking=False)
             if not self._is_busy:
                 self._process = _process
-                self._is_busy = conn.in_transaction
-                self._process = None
-                self._lock.release()
+                try:
+                    self._is_busy = conn.in_transaction
+                finally:
+                    self._process = None
+                    self._lock.release()
             # Not even the end of the interpreter may close it.
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(getattr(conn, "apsw", conn)))
             _inherited.append((self, conn))
@@ -135,7 +137,7 @@ def watch(db: Database, path: str) -> None:
 
 def close_inherited(path: str) -> None:
     """In a forked child, prepare for opening a file: close what the parent had opened."""
-    for turns, conn in _inherited:
+    for turns, conn in _inherited.copy():  # what is closed is removed
         turns.close_inherited(conn, path)
 
 

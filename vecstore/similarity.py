@@ -234,8 +234,7 @@ class Searchable:
         if not query.vector or len(query.vector) % 4:
             return Explanation([])  # what another program stored, and cannot be compared
         steps: list[Step] = []
-        with sharing.using(self.db):
-            rows = search.search(self.db, query, steps=steps)
+        rows = search.search(self.db, query, steps=steps)
         return Explanation([read_entry(row) for row in rows], steps)
 
     def _stored_vector(self, id: str) -> object:

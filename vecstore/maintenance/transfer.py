@@ -11,6 +11,7 @@ from typing import BinaryIO
 from sqlite_utils import Database
 
 from .. import catalog, connection, schema, sharing
+from ..errors import DatabaseError
 from . import files, json_lines, parquet, rows
 from .rows import ExportHeader
 
@@ -79,10 +80,15 @@ def import_collection(
 @contextmanager
 def _snapshot(db: Database) -> Iterator[None]:
     """Read the same state of a database throughout a block."""
-    if db.conn.in_transaction:
-        yield
-        return
     with sharing.using(db):  # what another thread writes must not be rolled back
+        if sharing.has_transaction(db):
+            yield
+            return
+        if db.conn.in_transaction:
+            raise DatabaseError(
+                "Another thread has a transaction open on this connection, which is not to be "
+                "exported: commit it first, or open a Database for each thread"
+            )
         db.execute("begin")
         try:
             yield
