@@ -49,16 +49,6 @@ def index_entries(db, dimensions):
     )
     counts = {rows(db, f"select count(*) from {name}{suffix}")[0][0] for suffix in ("", "_ids")}
     assert counts == {len(vectors)}
-    misplaced = rows(
-        db,
-        f"""
-        select ids.id
-        from {name}_ids as ids
-        join embeddings using (collection_id, id)
-        where embeddings.rowid <> ids.embeddings_rowid
-        """,
-    )
-    assert misplaced == []
     if index.has_bits(dimensions):
         in_step = rows(
             db,
@@ -366,3 +356,19 @@ def test_without_the_extension_a_file_can_be_read_and_what_would_break_it_is_ref
     db = vecstore.connect(path)
     assert_in_step(db)
     db.close()
+
+
+def test_an_entry_says_where_its_row_was_last_written(db):
+    """For a search that looks it up by its rowid: a hint, which an UPDATE of rowid makes wrong."""
+    collection = Collection("one", db, model=Vectors())
+    collection.embed_multi((id, "1 2 3 4 5 6 7 8") for id in "abc")
+    values = "(?, ?, vec_f32('[8, 7, 6, 5, 4, 3, 2, 1]'))"
+    replace = "insert or replace into embeddings (collection_id, id, embedding) values"
+    upsert = "on conflict (collection_id, id) do update set embedding = excluded.embedding"
+    insert = "insert into embeddings (collection_id, id, embedding) values"
+    db.execute(f"{replace} {values}", [collection.id, "a"])
+    db.execute(f"{insert} {values} {upsert}", [collection.id, "b"])
+    db.execute("update embeddings set id = 'd' where id = 'c'")
+    found = rows(db, "select id, embeddings_rowid from vec_embeddings_8_ids order by id")
+    assert found == rows(db, "select id, rowid from embeddings order by id")
+    assert [id for id, _ in found] == ["a", "b", "d"]
