@@ -6,12 +6,14 @@ import resource
 import shutil
 import subprocess
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
 
+import vecstore
 from tests.command import run
+from tests.conftest import LOADS_EXTENSIONS
 from tests.every_kind import COMMANDS, NAMES, opened, run_in
 from tests.models import Pseudorandom
 from vecstore import Collection, DatabaseError, check
@@ -190,11 +192,15 @@ def as_an_ordinary_user():
     if os.geteuid():
         yield
         return
-    os.setresuid(65534, 65534, 0)
-    try:
-        yield
-    finally:
-        os.setresuid(0, 0, 0)
+    with ExitStack() as opened:
+        for driver in ["apsw", "sqlite3"] if LOADS_EXTENSIONS else ["apsw"]:
+            # As long as it is open, sqlite-vec stays loaded: nobody may not be able to read it.
+            opened.enter_context(closing(vecstore.connect(driver=driver)))
+        os.setresuid(65534, 65534, 0)
+        try:
+            yield
+        finally:
+            os.setresuid(0, 0, 0)
 
 
 @pytest.fixture
