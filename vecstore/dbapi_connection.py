@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from operator import methodcaller
 from threading import get_ident
 from typing import Any
 
@@ -11,6 +12,10 @@ from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
 from .dbapi_translation import TRANSLATED, Aggregate, answering, guarded
 from .sharing import Turns
+
+# apsw leaves an error of a VFS in Python behind without raising it. In a call by C, it is a
+# SystemError at once; else whatever comes next may fail.
+_close_by_force = methodcaller("close", True)
 
 
 class ConnectionBase:
@@ -71,7 +76,8 @@ class ConnectionBase:
                         progress(status, copy.remaining, copy.page_count)
                 copy.finish()
             finally:
-                copy.close(True)  # forced: what fails now would hide the first error
+                with suppress(SystemError):  # of what a VFS in Python raises now
+                    _close_by_force(copy)  # what fails now would hide the first error
 
     @property
     def in_transaction(self) -> bool:
