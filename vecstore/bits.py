@@ -5,17 +5,19 @@ random hyperplane's side (M. Charikar, Similarity estimation techniques from rou
 STOC 2002). More hyperplanes rank better, and short vectors have few coordinates: below 512 of
 them, the signs of sums and differences of coordinates are added. On real embeddings of 256
 dimensions that takes a quarter of the candidates for the same recall, and a scan of 512 bits is
-not much longer than one of 256: see docs/performance.md.
+not much longer than one of 256. Long vectors are folded, half onto half, until 1024 coordinates or
+fewer are left: their scan takes the longest, and needs no more. See docs/performance.md.
 """
 
-ENOUGH = 512
+_ENOUGH = 512
+_MOST = 1024
 _WORD = 64  # vec0 compares whole words fast, and what is left over slowly
 _STEP = 16  # whole bytes, and an even number: || joins text, and in a UTF-16 file cuts odd ones
 
 
 def count(dimensions: int) -> int:
     """Return the number of bits of a vector; 0 for fewer than 32 dimensions, which have none."""
-    return min(max(ENOUGH, dimensions), 2 * dimensions) // _WORD * _WORD
+    return min(max(_ENOUGH, _folded(dimensions)), 2 * dimensions) // _WORD * _WORD
 
 
 def of(vector: str, dimensions: int) -> str:
@@ -23,6 +25,11 @@ def of(vector: str, dimensions: int) -> str:
 
     The result is a plain blob: vec_bit() makes it what vec0 takes.
     """
+    while dimensions > _MOST:
+        dimensions = _half(dimensions)
+        vector = (
+            f"vec_add({_part(vector, 0, dimensions)}, {_part(vector, dimensions, 2 * dimensions)})"
+        )
     signs = min(dimensions, count(dimensions)) // _STEP * _STEP
     added = count(dimensions) - signs
     sums = -(-added // 2 // _STEP) * _STEP
@@ -34,6 +41,17 @@ def of(vector: str, dimensions: int) -> str:
             left, right = _part(vector, 0, length), _part(vector, length, 2 * length)
             parts.append(_signs(f"{function}({left}, {right})"))
     return f"CAST({' || '.join(parts)} AS BLOB)"
+
+
+def _folded(dimensions: int) -> int:
+    """Return how many coordinates are left of a vector of so many once it is folded."""
+    while dimensions > _MOST:
+        dimensions = _half(dimensions)
+    return dimensions
+
+
+def _half(dimensions: int) -> int:
+    return dimensions // 2 // _STEP * _STEP
 
 
 def _signs(vector: str) -> str:

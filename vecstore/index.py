@@ -195,7 +195,7 @@ def _chunk_rows(dimensions: int) -> int:
 
 def _bit_chunk_rows(dimensions: int) -> int:
     """Return how many rows of bits a chunk holds: more than of vectors, for a fast scan."""
-    return min(8 * _chunk_rows(dimensions), _MAX_BIT_CHUNK_ROWS)
+    return min(16 * _chunk_rows(dimensions), _MAX_BIT_CHUNK_ROWS)
 
 
 def _embeddings_triggers(d: int) -> list[str]:
