@@ -272,7 +272,9 @@ def test_bits_are_signs_of_coordinates_and_of_sums_and_differences(dimensions, s
         half = len(exact) // 32 * 16
         # In float32, as sqlite-vec adds.
         exact = vecstore.decode(
-            vecstore.encode([a + b for a, b in zip(exact[:half], exact[half : 2 * half], strict=True)])
+            vecstore.encode(
+                [a + b for a, b in zip(exact[:half], exact[half : 2 * half], strict=True)]
+            )
         )
     count = bits.count(dimensions)
     signs = min(len(exact), count) // 16 * 16

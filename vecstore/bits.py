@@ -9,6 +9,8 @@ not much longer than one of 256. Long vectors are folded, half onto half, until 
 fewer are left: their scan takes the longest, and needs no more. See docs/performance.md.
 """
 
+import math
+
 _ENOUGH = 512
 _MOST = 1024
 _WORD = 64  # vec0 compares whole words fast, and what is left over slowly
@@ -18,6 +20,15 @@ _STEP = 16  # whole bytes, and an even number: || joins text, and in a UTF-16 fi
 def count(dimensions: int) -> int:
     """Return the number of bits of a vector; 0 for fewer than 32 dimensions, which have none."""
     return min(max(_ENOUGH, _folded(dimensions)), 2 * dimensions) // _WORD * _WORD
+
+
+def deviation(dimensions: int) -> float:
+    """Return about how far the distance of two bit strings is off what their vectors' angle says.
+
+    The standard deviation of a binomial distribution: of so many bits, near ones differ in a
+    quarter.
+    """
+    return math.sqrt(count(dimensions) / 4 * 3 / 4)
 
 
 def of(vector: str, dimensions: int) -> str:

@@ -158,7 +158,7 @@ class Searchable:
         """Return the entries most similar to a vector, best first; equal scores by id.
 
         The search runs in SQL. Every score is exact. Of the most similar in a large collection (for
-        ten of them, from about 5,000 entries on), one in a hundred may be missed, unless `exact`.
+        ten of them, from about 3,000 entries on), one in a hundred may be missed, unless `exact`.
         All conditions apply before the most similar are taken. Entries whose vector cannot be
         compared (zero, NaN, infinite) are left out, and to a zero vector nothing is similar.
 
