@@ -167,6 +167,35 @@ def test_what_is_asked_exactly_is_found_exactly(many):
         assert ids(even) == [f"{n:04}" for n in by_hand if n % 2 == 0][:10]
 
 
+def test_many_that_are_asked_exactly_are_found_exactly(many):
+    """Bits tell first how far the farthest of them may be."""
+    for query in QUERIES[:5]:
+        by_hand = sorted(
+            range(ROWS), key=lambda n: (-vecstore.cosine_similarity(VECTORS[n], query), n)
+        )
+        explanation = many.explain(query, 45, exact=True)
+        assert [step.plan for step in explanation.steps] == ["fast", "exact"]
+        assert [entry.id for entry in explanation.entries] == [f"{n:04}" for n in by_hand[:45]]
+        least = explanation.entries[20].score
+        best = many.similar_by_vector(query, 45, exact=True, min_score=least)
+        assert best == explanation.entries[:21]
+    others = many.similar_by_id("0000", 45, exact=True)
+    assert others == many.similar_by_vector(VECTORS[0], 46, exact=True)[1:]
+
+
+def test_equals_beyond_the_last_of_many_are_ordered_by_id(many):
+    db = vecstore.connect()
+    many.db.conn.backup(db.conn)
+    collection = Collection("many", db, model=Vectors())
+    twins = [{"id": f"twin {n}", "embedding": vecstore.encode(VECTORS[0])} for n in range(50)]
+    db["embeddings"].insert_all(
+        {"collection_id": collection.id, **twin} for twin in reversed(twins)
+    )
+    found = collection.similar_by_vector(VECTORS[0], 45, exact=True)
+    assert [entry.id for entry in found] == ["0000", *sorted(t["id"] for t in twins)[:44]]
+    db.close()
+
+
 def test_a_collection_can_be_set_to_search_exactly(many):
     exact = Collection("many", many.db, model=Vectors(), exact=True)
     assert exact.explain(QUERIES[0]).plan == "exact"

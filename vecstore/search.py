@@ -22,13 +22,16 @@ from .errors import DimensionError
 from .plans import MAX_K, Found, Row
 from .query import Query
 
+# Of which to choose so many in each chunk takes vec0 longer than to look at the bits first.
+_MANY = 40
 _SLACK = 1e-6  # more than rounding does to a distance, which is a float32 from 0 to 2
 
 # Below so many rows a candidate, all rows are compared about as fast.
 _ROWS_PER_CANDIDATE = 12
 _SPILLED = 0.05  # of the nearest: measured, so many among the farthest mean 1 in 100 missed
-_SPILLED_AT_LAST = 0.15  # 1 in 50, where the exact plan is next, which takes ten times as long
+_SPILLED_AT_LAST = 0.15  # where only the exact plan looks wider, and takes ten times as long
 _WIDER = 3
+_MOST_AT_FIRST = 3 * MAX_K // 4  # a sample may promise fewer than there are
 
 
 @dataclass(frozen=True)
@@ -96,13 +99,27 @@ class _Search:
 
     def _exact(self, k: int) -> list[Row]:
         number = self._query.number
-        rows = self._step("exact", plans.exact, k).rows
-        if len(rows) > number and rows[number - 1][1] == rows[number][1]:
+        farthest = self._farthest() if number > _MANY else None
+        if farthest is None:
+            rows = self._step("exact", plans.exact, k).rows
+            if len(rows) <= number or rows[number - 1][1] > rows[number][1]:
+                return rows[:number]
             # vec0 chooses freely among equals, but ids decide: take all that share the last place.
-            rows = self._step("exact", plans.exact, MAX_K, 1 - rows[number][1] + _SLACK).rows
-            if len(rows) + 1 >= MAX_K:
-                return self._scan()
-        return rows[:number]
+            farthest = 1 - rows[number][1]
+        rows = self._step("exact", plans.exact, MAX_K, farthest + _SLACK).rows
+        return self._scan() if len(rows) + 1 >= MAX_K else rows[:number]
+
+    def _farthest(self) -> float | None:
+        """Return a distance within which there are as many rows as asked for; None: not known.
+
+        That of the last row that the fast plan finds: vec0 takes long to choose many of each chunk,
+        and finds those within a distance as fast as few.
+        """
+        wanted = self._wanted()
+        if wanted is None:
+            return None
+        rows = self._step("fast", plans.fast, round(wanted / index.SAMPLED)).rows
+        return 1 - rows[-1][1] if len(rows) == self._query.number else None
 
     def _fast(self) -> list[Row] | None:
         """Return what the fast plan finds, or None if another plan is better.
@@ -110,17 +127,13 @@ class _Search:
         It looks wider until there are enough candidates that meet the conditions, and few of the
         nearest, ten at least, are among the farthest of them: then few can be farther still.
         """
-        dimensions = self._query.dimensions
+        wanted = self._wanted()
+        if wanted is None:
+            return None
         number = max(self._query.number, plans.TELLING)
-        if not index.has_bits(dimensions):
-            return None
-        rows = index.count_rows(self._db, self._query.collection_id, dimensions)
-        wanted = _candidates(number, rows)
-        if rows < _ROWS_PER_CANDIDATE * wanted:
-            return None
         rank, widest = wanted / index.SAMPLED, MAX_K / index.SAMPLED
-        if self._query.is_filtered:
-            rank *= 2  # where every other row meets the condition, once is enough
+        if self._query.is_filtered:  # where every other row meets the condition, once is enough
+            rank = max(rank, min(2 * rank, _MOST_AT_FIRST / index.SAMPLED))
         while rank <= widest:
             found = self._step("fast", plans.fast, round(rank))
             if found.is_cut_off:
@@ -135,6 +148,15 @@ class _Search:
             rank = max(rank, (found.candidates or 0) / index.SAMPLED)
             rank *= _WIDER if enough else max(2, wanted / max(found.matching, 1))
         return None
+
+    def _wanted(self) -> float | None:
+        """Return how many candidates to begin with; None if all rows are compared about as fast."""
+        dimensions = self._query.dimensions
+        if not index.has_bits(dimensions):
+            return None
+        rows = index.count_rows(self._db, self._query.collection_id, dimensions)
+        wanted = _candidates(max(self._query.number, plans.TELLING), rows)
+        return wanted if wanted <= MAX_K and rows >= _ROWS_PER_CANDIDATE * wanted else None
 
     def _scan(self) -> list[Row]:
         return self._step("scan", plans.scan).rows
@@ -156,7 +178,7 @@ def _candidates(number: int, rows: int) -> float:
     candidates come first.
     """
     of_few = 40 * math.pow(number, 0.7)
-    return min(of_few * max(1, math.sqrt(rows / 100_000)), max(of_few, 0.75 * MAX_K))
+    return min(of_few * max(1, math.sqrt(rows / 100_000)), max(of_few, _MOST_AT_FIRST))
 
 
 def vector_dimensions(db: Database, collection_id: int, dimensions: int) -> int | None:
