@@ -10,7 +10,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import apsw
 from sqlite_utils import Database
 from sqlite_utils.db import Table
 
@@ -94,7 +93,10 @@ def cpu() -> str:
 
 
 def versions() -> dict[str, str]:
-    found = {"vecstore": vecstore.__version__, "SQLite": apsw.sqlite_lib_version()}
+    db = vecstore.connect()  # of the library that vecstore uses on this Python
+    (sqlite,) = db.execute("select sqlite_version()").fetchone()
+    db.close()
+    found = {"vecstore": vecstore.__version__, "SQLite": sqlite}
     for name in PACKAGES:
         try:
             found[name] = importlib.metadata.version(name)
