@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import vecstore
 from tests.models import Vectors
-from vecstore import Collection, bits, index, search
+from vecstore import Collection, bits, index, plans, search
 from vecstore.query import Query
 
 DIMENSIONS = 64
@@ -167,6 +167,13 @@ def test_what_is_asked_exactly_is_found_exactly(many):
         assert ids(even) == [f"{n:04}" for n in by_hand if n % 2 == 0][:10]
 
 
+@pytest.fixture
+def few_rows_a_candidate(monkeypatch):
+    """Lets an exact search for many look at the bits first in a collection of 8,000."""
+    monkeypatch.setattr(search, "_ROWS_PER_CANDIDATE_OF_MANY", 12)
+
+
+@pytest.mark.usefixtures("few_rows_a_candidate")
 def test_many_that_are_asked_exactly_are_found_exactly(many):
     """Bits tell first how far the farthest of them may be."""
     for query in QUERIES[:5]:
@@ -183,6 +190,7 @@ def test_many_that_are_asked_exactly_are_found_exactly(many):
     assert others == many.similar_by_vector(VECTORS[0], 46, exact=True)[1:]
 
 
+@pytest.mark.usefixtures("few_rows_a_candidate")
 def test_equals_beyond_the_last_of_many_are_ordered_by_id(many):
     db = vecstore.connect()
     many.db.conn.backup(db.conn)
@@ -193,6 +201,45 @@ def test_equals_beyond_the_last_of_many_are_ordered_by_id(many):
     )
     found = collection.similar_by_vector(VECTORS[0], 45, exact=True)
     assert [entry.id for entry in found] == ["0000", *sorted(t["id"] for t in twins)[:44]]
+    db.close()
+
+
+@pytest.mark.usefixtures("few_rows_a_candidate")
+def test_rows_that_another_connection_deletes_meanwhile_leave_no_answer_short(
+    many, tmp_path, monkeypatch
+):
+    path = tmp_path / "many.db"
+    many.db.execute("vacuum into ?", [str(path)])
+    db, other = vecstore.connect(path), vecstore.connect(path)
+    collection = Collection("many", db, model=Vectors())
+    nearest = [entry.id for entry in collection.similar_by_vector(QUERIES[0], 87, exact=True)]
+    look_at_bits = plans.fast
+
+    def meanwhile(*arguments):
+        found = look_at_bits(*arguments)
+        Collection("many", other, model=Vectors()).delete_ids(nearest[:42])
+        return found
+
+    monkeypatch.setattr(plans, "fast", meanwhile)
+    found = collection.similar_by_vector(QUERIES[0], 45, exact=True)
+    assert [entry.id for entry in found] == nearest[42:]
+    db.close()
+    other.close()
+
+
+@pytest.mark.usefixtures("few_rows_a_candidate")
+def test_an_exact_search_for_many_does_without_bits_that_say_nothing(many):
+    ones = [[1 + n / 1e6] + [1.0] * 63 for n in range(ROWS)]
+    db = vecstore.connect()
+    collection = Collection("ones", db, model=Vectors())
+    db["embeddings"].insert_all(
+        {"collection_id": collection.id, "id": f"{n:04}", "embedding": vecstore.encode(vector)}
+        for n, vector in enumerate(ones)
+    )
+    explanation = collection.explain(ones[-1], 45, exact=True)
+    assert [step.plan for step in explanation.steps][:2] == ["fast", "exact"]
+    assert explanation.steps[0].candidates > 4096
+    assert len(explanation.entries) == 45
     db.close()
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 import urllib.parse
 import weakref
 from collections.abc import Callable, Iterator
@@ -22,7 +23,8 @@ Driver = Literal["auto", "sqlite3", "apsw"]
 # Of what is used here, row values in IN and vec0's `rowid in (...)` need 3.38.
 OLDEST_SQLITE = (3, 38, 0)
 _PAGE_BYTES = 8192
-_MMAP_BYTES = 2**40  # the whole file; SQLite takes what it was built for, often 2 GB, if less
+# The whole file, or what SQLite was built for. A SQLite of 32 bits would cut off the bits above.
+_MMAP_BYTES = 2**40 if sys.maxsize > 2**32 else 2**31 - 65536
 _CACHE_KIBIBYTES = 16 * 1024
 # What sqlite-vec says where SQLite cannot write one of its tables: not why.
 _OF_VEC0 = re.compile(

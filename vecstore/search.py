@@ -22,9 +22,11 @@ from .errors import DimensionError
 from .plans import MAX_K, Found, Row
 from .query import Query
 
-# Of which to choose so many in each chunk takes vec0 longer than to look at the bits first.
+# To choose more than this many of each chunk takes vec0 longer than a look at the bits first, in
+# collections of so many rows a candidate.
 _MANY = 40
-_SLACK = 1e-6  # more than rounding does to a distance, which is a float32 from 0 to 2
+_ROWS_PER_CANDIDATE_OF_MANY = 40
+_SLACK = 1e-6  # vec0 and vec_distance_cosine agree; 1 - (1 - distance) is off by less than this
 
 # Below so many rows a candidate, all rows are compared about as fast.
 _ROWS_PER_CANDIDATE = 12
@@ -93,33 +95,43 @@ class _Search:
         if k > MAX_K or not has_index:
             return self._scan()
         rows = None if query.exact else self._fast()
+        if rows is None and query.exact and not query.is_filtered and query.number > _MANY:
+            rows = self._exact_within()
         if rows is None:
             rows = self._scan() if query.is_filtered else self._exact(k)
         return rows
 
     def _exact(self, k: int) -> list[Row]:
         number = self._query.number
-        farthest = self._farthest() if number > _MANY else None
-        if farthest is None:
-            rows = self._step("exact", plans.exact, k).rows
-            if len(rows) <= number or rows[number - 1][1] > rows[number][1]:
-                return rows[:number]
-            # vec0 chooses freely among equals, but ids decide: take all that share the last place.
-            farthest = 1 - rows[number][1]
-        rows = self._step("exact", plans.exact, MAX_K, farthest + _SLACK).rows
-        return self._scan() if len(rows) + 1 >= MAX_K else rows[:number]
+        rows = self._step("exact", plans.exact, k).rows
+        if len(rows) <= number or rows[number - 1][1] > rows[number][1]:
+            return rows[:number]
+        # vec0 chooses freely among equals, but ids decide: take all that share the last place.
+        equals = self._within(1 - rows[number][1])
+        return self._scan() if equals is None else equals
 
-    def _farthest(self) -> float | None:
-        """Return a distance within which there are as many rows as asked for; None: not known.
+    def _exact_within(self) -> list[Row] | None:
+        """Return what is within the distance of the last row that the fast plan finds.
 
-        That of the last row that the fast plan finds: vec0 takes long to choose many of each chunk,
-        and finds those within a distance as fast as few.
+        vec0 takes long to choose many of each chunk, and finds those within a distance as fast as
+        few. None where the bits give no such distance, or where that is no faster.
         """
-        wanted = self._wanted()
+        wanted = self._wanted(_ROWS_PER_CANDIDATE_OF_MANY)
         if wanted is None:
             return None
-        rows = self._step("fast", plans.fast, round(wanted / index.SAMPLED)).rows
-        return 1 - rows[-1][1] if len(rows) == self._query.number else None
+        found = self._step("fast", plans.fast, round(wanted / index.SAMPLED))
+        if found.is_cut_off or len(found.rows) < self._query.number:
+            return None
+        return self._within(1 - found.rows[-1][1])
+
+    def _within(self, distance: float) -> list[Row] | None:
+        """Return the nearest rows, given a distance within which there are as many as asked for.
+
+        None if there are more than vec0 returns; or fewer, as others write between two statements.
+        """
+        number = self._query.number
+        rows = self._step("exact", plans.exact, MAX_K, distance + _SLACK).rows
+        return rows[:number] if number <= len(rows) < MAX_K - 1 else None
 
     def _fast(self) -> list[Row] | None:
         """Return what the fast plan finds, or None if another plan is better.
@@ -127,7 +139,7 @@ class _Search:
         It looks wider until there are enough candidates that meet the conditions, and few of the
         nearest, ten at least, are among the farthest of them: then few can be farther still.
         """
-        wanted = self._wanted()
+        wanted = self._wanted(_ROWS_PER_CANDIDATE)
         if wanted is None:
             return None
         number = max(self._query.number, plans.TELLING)
@@ -149,14 +161,14 @@ class _Search:
             rank *= _WIDER if enough else max(2, wanted / max(found.matching, 1))
         return None
 
-    def _wanted(self) -> float | None:
-        """Return how many candidates to begin with; None if all rows are compared about as fast."""
+    def _wanted(self, rows_per_candidate: int) -> float | None:
+        """Return how many candidates to begin with; None if there are too few rows for so many."""
         dimensions = self._query.dimensions
         if not index.has_bits(dimensions):
             return None
         rows = index.count_rows(self._db, self._query.collection_id, dimensions)
         wanted = _candidates(max(self._query.number, plans.TELLING), rows)
-        return wanted if wanted <= MAX_K and rows >= _ROWS_PER_CANDIDATE * wanted else None
+        return wanted if wanted <= MAX_K and rows >= rows_per_candidate * wanted else None
 
     def _scan(self) -> list[Row]:
         return self._step("scan", plans.scan).rows
