@@ -19,7 +19,9 @@ _STEP = 16  # whole bytes, and an even number: || joins text, and in a UTF-16 fi
 
 def count(dimensions: int) -> int:
     """Return the number of bits of a vector; 0 for fewer than 32 dimensions, which have none."""
-    return min(max(_ENOUGH, _folded(dimensions)), 2 * dimensions) // _WORD * _WORD
+    if dimensions > _MOST:
+        return count(_half(dimensions))
+    return min(max(_ENOUGH, dimensions), 2 * dimensions) // _WORD * _WORD
 
 
 def deviation(dimensions: int) -> float:
@@ -36,11 +38,9 @@ def of(vector: str, dimensions: int) -> str:
 
     The result is a plain blob: vec_bit() makes it what vec0 takes.
     """
-    while dimensions > _MOST:
-        dimensions = _half(dimensions)
-        vector = (
-            f"vec_add({_part(vector, 0, dimensions)}, {_part(vector, dimensions, 2 * dimensions)})"
-        )
+    if dimensions > _MOST:
+        half = _half(dimensions)
+        return of(f"vec_add({_part(vector, 0, half)}, {_part(vector, half, 2 * half)})", half)
     signs = min(dimensions, count(dimensions)) // _STEP * _STEP
     added = count(dimensions) - signs
     sums = -(-added // 2 // _STEP) * _STEP
@@ -52,13 +52,6 @@ def of(vector: str, dimensions: int) -> str:
             left, right = _part(vector, 0, length), _part(vector, length, 2 * length)
             parts.append(_signs(f"{function}({left}, {right})"))
     return f"CAST({' || '.join(parts)} AS BLOB)"
-
-
-def _folded(dimensions: int) -> int:
-    """Return how many coordinates are left of a vector of so many once it is folded."""
-    while dimensions > _MOST:
-        dimensions = _half(dimensions)
-    return dimensions
 
 
 def _half(dimensions: int) -> int:

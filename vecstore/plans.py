@@ -127,7 +127,10 @@ def fast(db: Database, query: Query, sample_rank: int) -> Found:
           select
             (select count(*) from _candidates) as candidates,
             (select count(*) from _rest) = {MAX_K} as is_cut_off,
-            {"(select count(*) from _compared)" if query.is_filtered else "null"} as matching,
+            (
+              select count(*)
+              from {"_compared" if query.is_filtered else "_candidates"}
+            ) as matching,
             (select max(distance) from _sample) as farthest
         )
         select
@@ -150,7 +153,7 @@ def fast(db: Database, query: Query, sample_rank: int) -> Found:
         [row[4:] for row in rows if row[5] is not None and row[5] >= floor][: query.number],
         candidates=rows[0][0],
         is_cut_off=bool(rows[0][1]),
-        matching=rows[0][2] if query.is_filtered else rows[0][0],
+        matching=rows[0][2],
         spilled=sum(row[3] or 0 for row in rows),
     )
 

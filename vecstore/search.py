@@ -94,9 +94,7 @@ class _Search:
         k = query.number + 1 + (query.skip_id is not None)
         if k > MAX_K or not has_index:
             return self._scan()
-        rows = None if query.exact else self._fast()
-        if rows is None and query.exact and not query.is_filtered and query.number > _MANY:
-            rows = self._exact_within()
+        rows = self._exact_within() if query.exact else self._fast()
         if rows is None:
             rows = self._scan() if query.is_filtered else self._exact(k)
         return rows
@@ -116,6 +114,8 @@ class _Search:
         vec0 takes long to choose many of each chunk, and finds those within a distance as fast as
         few. None where the bits give no such distance, or where that is no faster.
         """
+        if self._query.is_filtered or self._query.number <= _MANY:
+            return None
         wanted = self._wanted(_ROWS_PER_CANDIDATE_OF_MANY)
         if wanted is None:
             return None
