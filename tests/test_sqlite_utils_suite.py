@@ -27,7 +27,9 @@ def source(pytestconfig: pytest.Config) -> Path:
     folder = pytestconfig.cache.mkdir("sqlite-utils")
     if not (folder / name / "tests").is_dir():
         with tarfile.open(_downloaded(folder, name)) as archive:
-            archive.extractall(folder, filter="data")
+            # Debian 12's Python 3.11.2 has no filters yet, and no argument for them.
+            archive.extraction_filter = getattr(tarfile, "data_filter", None)
+            archive.extractall(folder)
     return folder / name
 
 
