@@ -11,7 +11,7 @@ from sqlite_utils.utils import sqlite3 as driver_module
 import vecstore
 from tests.conftest import KINDS, LOADS_EXTENSIONS, rows
 from tests.models import Vectors
-from vecstore import Collection, connection, dbapi
+from vecstore import Collection, connection, dbapi, transactions
 
 DRIVERS = ["apsw", "sqlite3"] if LOADS_EXTENSIONS else ["apsw"]
 
@@ -122,9 +122,13 @@ def test_a_read_only_connection_writes_nothing(path, driver, closing):
 
 def test_an_exception_in_a_transaction_undoes_it(db):
     db["t"].insert({"a": 1})
-    with pytest.raises(RuntimeError, match="stop"), connection.transaction(db):
+
+    def insert_and_stop():
         db["t"].insert({"a": 2})
         raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        transactions.write(db, insert_and_stop)
     assert not db.conn.in_transaction
     assert db["t"].count == 1
 
@@ -133,11 +137,13 @@ def test_a_transaction_waits_at_its_start(path, driver, closing):
     one = closing(vecstore.connect(path, driver=driver))
     two = closing(vecstore.connect(path, driver=driver, timeout=0.05))
     one["t"].insert({"a": 1})
-    locked = pytest.raises(two.conn.OperationalError, match="locked")
-    with connection.transaction(one), locked, connection.transaction(two):
-        pytest.fail("two writers held the lock")
-    with connection.transaction(two):
-        two["t"].insert({"a": 2})
+
+    def write_two():
+        with pytest.raises(two.conn.OperationalError, match="locked"):
+            transactions.write(two, lambda: pytest.fail("two writers held the lock"))
+
+    transactions.write(one, write_two)
+    transactions.write(two, lambda: two["t"].insert({"a": 2}))
     assert one["t"].count == 2
 
 

@@ -150,8 +150,7 @@ def test_rows_that_are_not_where_they_were_written_are_found(many):
     many.db.execute("update embeddings set rowid = rowid - 1 where rowid % 3 = 1 and rowid > 1")
     assert many.explain(QUERIES[0]).plan == "fast"
     assert [many.similar_by_vector(query) for query in QUERIES] == before
-    with vecstore.connection.transaction(many.db):
-        index.build(many.db, DIMENSIONS)
+    vecstore.transactions.write(many.db, lambda: index.build(many.db, DIMENSIONS))
 
 
 def test_what_is_asked_exactly_is_found_exactly(many):

@@ -158,7 +158,7 @@ assert os.waitpid(pid, 0)[1] == 0
 
 def test_a_fork_in_a_transaction_leaves_it_to_the_parent(path, kind):
     script = """
-from vecstore import connection
+from vecstore import transactions
 
 def child():
     try:
@@ -169,27 +169,28 @@ def child():
         raise AssertionError
     refused(collection.count)
 
-with connection.transaction(db):
+def embed():
     collection.embed("b", "0 1")
     in_child(child)
     collection.embed("c", "1 1")
+
+transactions.write(db, embed)
 """
     assert run(path, kind, script) == ["a", "b", "c"]
 
 
 def test_the_end_of_a_transaction_is_not_reached_in_a_child(path, kind):
     script = """
-from vecstore import connection
+from vecstore import transactions
 
 pid = 0
-def block():
+def embed_and_fork():
     global pid
-    with connection.transaction(db):
-        collection.embed("b", "0 1")
-        pid = os.fork()
+    collection.embed("b", "0 1")
+    pid = os.fork()
 
 try:
-    block()
+    transactions.write(db, embed_and_fork)
 except DatabaseError:
     assert not pid
     os._exit(0)

@@ -1,13 +1,12 @@
 """What scripts/fuzz has found, and what it begins with: tests/corpus, without the fuzzer."""
 
-from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from fuzzing.__main__ import TARGETS as NAMES
 from fuzzing.targets import TARGETS, json_lines, searches
-from vecstore import connection
+from vecstore import transactions
 from vecstore.readers import json_stream
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -41,7 +40,7 @@ def test_a_target_fails_where_a_row_is_read_wrong(monkeypatch):
 
 
 def test_a_target_fails_where_a_condition_writes(monkeypatch):
-    monkeypatch.setattr(connection, "query_only", lambda db: nullcontext())
+    monkeypatch.setattr(transactions, "query_only", lambda db, work: work())
     with pytest.raises(AssertionError, match="the condition wrote"):
         TARGETS["conditions"]((CORPUS / "conditions/pragma").read_bytes())
     searches._filled()[0].db.close()  # it is not what it was

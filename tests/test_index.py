@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 import vecstore
 from tests.conftest import rows
 from tests.models import Vectors
-from vecstore import Collection, bits, connection, index
+from vecstore import Collection, bits, index, transactions
 
 DIMENSIONS = (3, 32)  # without and with a bit table
 
@@ -306,8 +306,7 @@ def test_a_dimension_without_an_index_is_indexed_by_the_next_search(db):
 
 
 def test_an_index_dropped_for_another_program_comes_back_in_step(filled):
-    with connection.transaction(filled.db):
-        index.drop(filled.db, 8)
+    transactions.write(filled.db, lambda: index.drop(filled.db, 8))
     filled.db["embeddings"].insert(
         {"collection_id": 1, "id": "c", "embedding": vecstore.encode([1.0] * 8)}
     )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import vecstore
 from tests.conftest import rows
 from tests.models import WordLengths
-from vecstore import Collection, EmbedReport, locks
+from vecstore import Collection, EmbedReport, locks, upsert
 
 
 class Slow(WordLengths):
@@ -375,19 +375,19 @@ def test_wrong_options_are_refused(collection, model, options, message):
 
 @pytest.mark.parametrize("concurrency", [1, 4])
 def test_an_interrupt_at_the_end_of_a_transaction_loses_nothing(db, path, monkeypatch, concurrency):
-    """Python may raise it after the last statement of a `with`, before what ends the block."""
-    end = contextlib._GeneratorContextManager.__exit__
-    transactions = []
+    """After its last statement, before the commit."""
+    write = upsert.Batch._plan_and_write
+    written = []
 
-    def interrupted_end(self, kind, *rest):
-        if self.gen.__name__ == "transaction" and kind is None:
-            transactions.append(self)  # as the traceback keeps it that a notebook shows
-            if len(transactions) == 3:
-                raise KeyboardInterrupt
-        return end(self, kind, *rest)
+    def interrupted_write(self):
+        plan = write(self)
+        written.append(plan)
+        if len(written) == 3:
+            raise KeyboardInterrupt
+        return plan
 
     collection = Collection("test", db, model=Slow())
-    monkeypatch.setattr(contextlib._GeneratorContextManager, "__exit__", interrupted_end)
+    monkeypatch.setattr(upsert.Batch, "_plan_and_write", interrupted_write)
     with pytest.raises(KeyboardInterrupt):
         collection.embed_multi(numbered(100), batch_size=10, concurrency=concurrency)
     monkeypatch.undo()

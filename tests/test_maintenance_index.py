@@ -119,9 +119,13 @@ def test_a_dimension_that_no_index_can_have_is_refused(filled, dimensions):
 
 def test_a_failed_build_leaves_the_old_index(filled):
     before = rows(filled.db, "select rowid, * from vec_embeddings_8_ids")
-    with pytest.raises(ZeroDivisionError), vecstore.connection.transaction(filled.db):
+
+    def build_and_fail():
         vecstore.maintenance.indexes.rebuild(filled.db)
         raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        vecstore.transactions.write(filled.db, build_and_fail)
     assert rows(filled.db, "select rowid, * from vec_embeddings_8_ids") == before
     assert check(filled.db).ok
 

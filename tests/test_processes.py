@@ -15,7 +15,7 @@ import vecstore
 from tests.conftest import LOADS_EXTENSIONS, rows
 from tests.contending import BATCH, WRITERS, ids_of, text_of
 from tests.models import WordLengths
-from vecstore import Collection, check, connection, locks
+from vecstore import Collection, check, locks, transactions
 
 ROOT = Path(__file__).parent.parent
 SECONDS = float(os.environ.get("VECSTORE_SECONDS", "3"))
@@ -92,8 +92,7 @@ def test_a_lock_that_nobody_lets_go_is_an_error(db, closing, path):
     with pytest.raises(db.conn.OperationalError, match="database is locked"):
         Collection("test", db, create=False).delete_ids(["a"])
     other.conn.execute("rollback")
-    with connection.transaction(db):
-        assert db.conn.in_transaction
+    assert transactions.write(db, lambda: db.conn.in_transaction)
 
 
 def test_a_query_that_goes_on_over_a_write_of_another_is_named(db, closing, path):

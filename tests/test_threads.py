@@ -11,7 +11,7 @@ from sqlite_utils.utils import sqlite3 as driver_module
 import vecstore
 from tests.conftest import LOADS_EXTENSIONS, rows
 from tests.models import WordLengths, pseudorandom
-from vecstore import Collection, DatabaseError, check, connection, sharing
+from vecstore import Collection, DatabaseError, check, sharing, transactions
 
 THREADS = 8
 ROUNDS = 4
@@ -138,12 +138,16 @@ def test_what_a_thread_writes_is_not_seen_before_it_is_committed(path, driver, c
 
     thread = threading.Thread(target=look)
     thread.start()
-    with pytest.raises(ZeroDivisionError), connection.transaction(db):
+
+    def embed_and_fail():
         collection.embed("a", "text")
         inside.set()
         looked.wait(30)
         thread.join(0.2)
-        1 / 0  # noqa: B018
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        transactions.write(db, embed_and_fail)
     thread.join()
     assert counts == [0]
 

@@ -2,7 +2,7 @@
 
 from sqlite_utils import Database
 
-from . import connection
+from . import connection, transactions
 from .errors import DatabaseError, DoesNotExist, InvalidInputError
 
 Row = tuple[int, str]  # id and model
@@ -41,25 +41,25 @@ def create(db: Database, name: str, model_id: str) -> Row:
     """Insert a collection, unless another process has done so, and return its row."""
     if not db["collections"].exists():
         raise DatabaseError(f"Collection {name!r} cannot be created: the database is read-only")
-    with connection.transaction(db):
-        row = find(db, name)
-        if row is None:
-            # Above what rows without a collection have: they are not of this one.
-            cursor = db.conn.execute(
-                """
-                insert into collections (id, name, model)
-                select
-                  1 + max(
-                    coalesce((select max(id) from collections), 0),
-                    coalesce((select max(collection_id) from embeddings), 0)
-                  ),
-                  ?,
-                  ?
-                """,
-                [name, model_id],
-            )
-            row = int(cursor.lastrowid or 0), model_id
-    return row
+    return transactions.write(db, lambda: find(db, name) or _insert(db, name, model_id))
+
+
+def _insert(db: Database, name: str, model_id: str) -> Row:
+    # Above what rows without a collection have: they are not of this one.
+    cursor = db.conn.execute(
+        """
+        insert into collections (id, name, model)
+        select
+          1 + max(
+            coalesce((select max(id) from collections), 0),
+            coalesce((select max(collection_id) from embeddings), 0)
+          ),
+          ?,
+          ?
+        """,
+        [name, model_id],
+    )
+    return int(cursor.lastrowid or 0), model_id
 
 
 def check(db: Database, name: str, row: Row) -> None:

@@ -15,6 +15,7 @@ from . import (
     schema,
     sharing,
     sql_functions,
+    transactions,
     upsert,
     vectors,
 )
@@ -259,26 +260,33 @@ class Collection(Searchable):
 
     def delete_ids(self, ids: Iterable[str]) -> int:
         """Delete the entries with these ids, in one transaction; return how many there were."""
-        deleted = 0
-        with connection.transaction(self.db):
+        portions = list(upsert.portions(sorted(id_texts(ids))))
+
+        def delete() -> int:
             self._check_exists()
-            for portion in upsert.portions(sorted(id_texts(ids))):
-                deleted += self.db.conn.execute(
-                    f"""
-                    delete from embeddings
-                    where collection_id = ?
-                      and id in ({upsert.marks(portion)})
-                    """,
-                    [self.id, *portion],
-                ).rowcount
-        return deleted
+            return sum(self._delete_portion(portion) for portion in portions)
+
+        return transactions.write(self.db, delete)
 
     def delete(self) -> None:
         """Delete the collection and all its entries."""
-        with connection.transaction(self.db):
+
+        def delete() -> None:
             self._check_exists()
             self.db.execute("delete from embeddings where collection_id = ?", [self.id])
             self.db.execute("delete from collections where id = ?", [self.id])
+
+        transactions.write(self.db, delete)
+
+    def _delete_portion(self, ids: list[str]) -> int:
+        return self.db.conn.execute(
+            f"""
+            delete from embeddings
+            where collection_id = ?
+              and id in ({upsert.marks(ids)})
+            """,
+            [self.id, *ids],
+        ).rowcount
 
     def _check_exists(self) -> None:
         catalog.check(self.db, self.name, (self.id, self.model_id))

@@ -1,12 +1,9 @@
 """Opens databases: a sqlite_utils.Database with sqlite-vec loaded and sensible settings."""
 
 import os
-import re
 import sys
 import urllib.parse
-import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,15 +23,9 @@ _PAGE_BYTES = 8192
 # The whole file, or what SQLite was built for. A SQLite of 32 bits would cut off the bits above.
 _MMAP_BYTES = 2**40 if sys.maxsize > 2**32 else 2**31 - 65536
 _CACHE_KIBIBYTES = 16 * 1024
-# What sqlite-vec says where SQLite cannot write one of its tables: not why.
-_OF_VEC0 = re.compile(
-    "Internal sqlite-vec error|.* shadow table|.* blob|vec0 deletion error|SQL logic error"
-)
 
 # What modules above this one do to each Database that is opened or adopted.
 prepare: list[Callable[[Database], None]] = []
-
-_query_only_before: weakref.WeakKeyDictionary[Database, int] = weakref.WeakKeyDictionary()
 
 
 def connect(
@@ -187,89 +178,6 @@ def prepare_new_file(conn: Any) -> None:
             if "locked" not in str(error) or wait.is_over():
                 raise
             wait.sleep()
-
-
-@contextmanager
-def foreign_keys_off(db: Database) -> Iterator[None]:
-    """Enforce no foreign keys in a block; in a transaction, SQLite ignores that."""
-    before = db.conn.execute("pragma foreign_keys").fetchone()[0]
-    db.conn.execute("pragma foreign_keys = off")
-    try:
-        yield
-    finally:
-        db.conn.execute(f"pragma foreign_keys = {before:d}")
-
-
-@contextmanager
-def transaction(db: Database) -> Iterator[None]:
-    """Hold the write lock for a block, then commit; any exception rolls the block back.
-
-    Waits for another writer at the start, where it can be waited for, not at the first write. In
-    a transaction that the caller has open, the block is a savepoint of it. Other threads that
-    share the connection wait for the block to end.
-    """
-    wait = None
-    while True:
-        with sharing.using(db):
-            if sharing.has_transaction(db):
-                with db.atomic():
-                    yield
-                return
-            wait = wait or locks.Wait(locks.busy_timeout(db.conn))
-            _end_query_only(db)
-            if not db.conn.in_transaction:
-                try:
-                    if locks.begin(db.conn, wait):
-                        yield
-                        sharing.check_process(db)
-                        db.conn.execute("commit")
-                        return
-                except BaseException as error:  # an interrupt in begin() too
-                    sharing.check_process(db)
-                    db.rollback()
-                    _explain(db, error)
-                    raise
-            elif wait.is_over():
-                raise DatabaseError(
-                    "Another thread has left a transaction open on this connection: open a "
-                    "Collection for each thread, with the path, or commit before others write"
-                )
-        wait.sleep()  # meanwhile, other threads may read
-
-
-@contextmanager
-def query_only(db: Database) -> Iterator[None]:
-    """Refuse to write in a block, whatever a statement calls: a SELECT can, by pragma_optimize().
-
-    Other threads that share the connection wait for the block to end.
-    """
-    with sharing.using(db):
-        _end_query_only(db)
-        _query_only_before[db] = db.conn.execute("pragma query_only").fetchone()[0]
-        db.conn.execute("pragma query_only = on")
-        try:
-            yield
-        finally:
-            _end_query_only(db)
-
-
-def _end_query_only(db: Database) -> None:
-    """Allow again what was allowed before query_only(), now or, after an interrupt, the next time.
-
-    After one, SQLite runs no statement as long as another has rows to give.
-    """
-    if db in _query_only_before:
-        with suppress(db.conn.OperationalError):
-            db.conn.execute(f"pragma query_only = {_query_only_before[db]:d}")
-            del _query_only_before[db]
-
-
-def _explain(db: Database, error: BaseException) -> None:
-    """Raise what says more than an error of sqlite-vec, which hides that of SQLite."""
-    if isinstance(error, db.conn.OperationalError) and _OF_VEC0.match(str(error)):
-        raise db.conn.OperationalError(
-            f"sqlite-vec cannot write its tables ({error}): has the disk room, and does it work?"
-        ) from error
 
 
 def name_of(db: Database) -> str:

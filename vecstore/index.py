@@ -18,7 +18,7 @@ from functools import cache
 
 from sqlite_utils import Database
 
-from . import bits, connection
+from . import bits, connection, transactions
 from .errors import DatabaseError
 
 MAX_DIMENSIONS = 8192  # of a vec0 column
@@ -45,9 +45,7 @@ def ensure(db: Database, dimensions: int) -> bool:
         return False
     is_part = db.conn.in_transaction
     try:
-        with connection.transaction(db):
-            if not exists(db, dimensions):  # another process may have built it while we waited
-                build(db, dimensions)
+        transactions.write(db, lambda: _build_if_missing(db, dimensions))
     except DatabaseError:
         return False
     except db.conn.OperationalError as error:
@@ -57,6 +55,11 @@ def ensure(db: Database, dimensions: int) -> bool:
             return False
         raise
     return True
+
+
+def _build_if_missing(db: Database, dimensions: int) -> None:
+    if not exists(db, dimensions):  # another process may have built it while we waited
+        build(db, dimensions)
 
 
 def exists(db: Database, dimensions: int) -> bool:

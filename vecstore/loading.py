@@ -84,12 +84,8 @@ class Load:
             while self._pipeline:
                 self._end_oldest()
         except BaseException as error:
-            # A KeyboardInterrupt can come between the end of a `with` and what it calls.
             if in_transaction and not self._db.conn.in_transaction:
                 raise  # SQLite undid the caller's transaction: nothing is written without it
-            is_interrupt = not isinstance(error, Exception)
-            if is_interrupt and sharing.has_transaction(self._db) and not in_transaction:
-                self._db.rollback()
             self._write_what_is_under_way()
             if "no such column" in str(error) and schema.pending(self._db):
                 raise DatabaseError(

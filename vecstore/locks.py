@@ -8,7 +8,7 @@ import random
 import time
 from typing import Any
 
-from . import dbapi
+from . import dbapi, interrupts
 
 _LONGEST = 0.005  # of a sleep, in seconds, where there are 5 or more left
 _SHORTEST = 0.0005  # where there are 1.6 or less
@@ -88,10 +88,18 @@ def begin(conn: Any, wait: Wait) -> bool:
 
     :raises OperationalError: it cannot be had, or was waited for in vain
     """
-    try:
+
+    def ask() -> None:
         if wait.seconds:
             set_busy_timeout(conn, 0)
         conn.execute("begin immediate")
+
+    def restore() -> None:
+        if wait.seconds:
+            set_busy_timeout(conn, wait.seconds)
+
+    try:
+        interrupts.run(ask, end=restore)
     except conn.OperationalError as error:
         if getattr(error, "sqlite_errorcode", None) == _SQLITE_BUSY_SNAPSHOT:
             raise conn.OperationalError(
@@ -101,7 +109,4 @@ def begin(conn: Any, wait: Wait) -> bool:
         if "locked" not in str(error) or wait.is_in_vain(conn):
             raise
         return False
-    finally:
-        if wait.seconds:
-            set_busy_timeout(conn, wait.seconds)
     return True

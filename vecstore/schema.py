@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlite_utils import Database, Migrations
 
-from . import connection, sharing
+from . import connection, sharing, transactions
 from .errors import DatabaseError, NewerSchemaError
 from .vectors import content_hash
 
@@ -46,10 +46,11 @@ def ensure(db: Database) -> None:
     if _is_current(db):
         return
     try:
-        # Older files may hold embeddings whose collection is gone: they are copied as they are.
-        with sharing.using(db), connection.foreign_keys_off(db), connection.transaction(db):
-            if not _is_current(db):  # another process may have migrated it while we waited
-                _apply(db)
+        with sharing.using(db):
+            # Older files may hold embeddings whose collection is gone: they are copied as they are.
+            transactions.without_foreign_keys(
+                db, lambda: transactions.write(db, lambda: _apply_pending(db))
+            )
     except db.conn.OperationalError as error:
         if "readonly" not in str(error):
             raise
@@ -120,6 +121,11 @@ def _lost(db: Database) -> list[str]:
     )
     found = {name for (name,) in rows}
     return [migration for migration, made in _RENEWABLE.items() if made - found]
+
+
+def _apply_pending(db: Database) -> None:
+    if not _is_current(db):  # another process may have migrated it while we waited
+        _apply(db)
 
 
 def _apply(db: Database) -> None:

@@ -12,12 +12,11 @@ texts: see docs/performance.md.
 import math
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 from sqlite_utils import Database
 
-from . import conditions, connection, index, plans, sharing
+from . import conditions, index, plans, sharing, transactions
 from .errors import DimensionError
 from .plans import MAX_K, Found, Row
 from .query import Query
@@ -85,8 +84,9 @@ class _Search:
         self._steps = steps
 
     def run(self, has_index: bool) -> list[Row]:
-        with connection.query_only(self._db) if self._query.where else nullcontext():
+        if not self._query.where:
             return self._run(has_index)
+        return transactions.query_only(self._db, lambda: self._run(has_index))
 
     def _run(self, has_index: bool) -> list[Row]:
         query = self._query

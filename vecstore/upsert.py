@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
-from . import connection, index, search, sharing
+from . import index, search, sharing, transactions
 from .entries import Item
 
 _MAX_VARIABLES = 500  # in one statement; SQLite's limit is 32,766, or less in some builds
@@ -147,13 +147,9 @@ class Batch:
 
         If content has no vector, nothing is written: the items to embed first are returned.
         """
-        with connection.transaction(self._db):
-            plan = self.plan()
-            if plan.missing:
-                return plan.missing
-            self._check()
-            self._write_new(plan.new)
-            self._write_changed(plan.changed)
+        plan = transactions.write(self._db, self._plan_and_write)
+        if plan.missing:
+            return plan.missing
         embedded = sum(item.id in self._embedded for item, _ in plan.new)
         self.report = EmbedReport(
             embedded=embedded,
@@ -162,6 +158,14 @@ class Batch:
             unchanged=plan.unchanged,
         )
         return []
+
+    def _plan_and_write(self) -> Plan:
+        plan = self.plan()
+        if not plan.missing:
+            self._check()
+            self._write_new(plan.new)
+            self._write_changed(plan.changed)
+        return plan
 
     def _stored_rows(self) -> dict[str, Row]:
         """Return what the database holds for the ids of the batch."""

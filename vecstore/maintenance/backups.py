@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from .. import connection, extension, schema, sharing
+from .. import connection, extension, schema, transactions
 from ..errors import DatabaseError
 from . import files, indexes
 
@@ -98,14 +98,14 @@ def _check_target(source: Database, target: Path) -> None:
 
 def _copy(source: Database, path: Path, driver: connection.Driver) -> tuple[int, int]:
     """Copy a database, as it is at one moment, and return how many rows it has of both tables."""
-    with closing(connection.bare(str(path), driver)) as copy, sharing.using(source):
-        source.execute("begin")
-        try:
+    with closing(connection.bare(str(path), driver)) as copy:
+
+        def copy_all() -> tuple[int, int]:
             counts = _counts(source)
             source.conn.backup(copy, pages=_PAGES)
-        finally:
-            source.rollback()  # which an error may have done already
-    return counts
+            return counts
+
+        return transactions.read(source, copy_all)
 
 
 def _counts(db: Database) -> tuple[int, int]:
@@ -115,9 +115,11 @@ def _counts(db: Database) -> tuple[int, int]:
 
 
 def _make_plain(copy: Database) -> None:
-    with connection.transaction(copy):
+    def drop() -> None:
         indexes.drop(copy)
         schema.drop_ours(copy)
+
+    transactions.write(copy, drop)
     copy.execute("vacuum")
     copy.execute("pragma journal_mode = delete").fetchall()
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from .. import connection, locks, schema
+from .. import connection, interrupts, locks, schema, transactions
 from ..errors import DatabaseError
 from . import files, indexes
 
@@ -48,8 +48,7 @@ def compact(db: Database | str | Path) -> Compaction:
         try:
             if schema.is_ours(opened):
                 schema.ensure(opened)
-                with connection.transaction(opened):
-                    indexes.rebuild(opened)
+                transactions.write(opened, lambda: indexes.rebuild(opened))
             opened.execute("vacuum main")
             is_pending = _empty_wal(opened)
         except opened.conn.OperationalError as error:
@@ -74,12 +73,13 @@ def _empty_wal(db: Database) -> bool:
     For one that never ends, such as a replication, there is no point in waiting.
     """
     before = locks.busy_timeout(db.conn)
-    locks.set_busy_timeout(db.conn, min(before, _WAIT_FOR_READERS))
-    try:
+
+    def checkpoint() -> bool:
+        locks.set_busy_timeout(db.conn, min(before, _WAIT_FOR_READERS))
         [busy, *_] = db.execute("pragma main.wal_checkpoint(truncate)").fetchone()
-    finally:
-        locks.set_busy_timeout(db.conn, before)
-    return bool(busy)
+        return bool(busy)
+
+    return interrupts.run(checkpoint, end=lambda: locks.set_busy_timeout(db.conn, before))
 
 
 def _remedy(error: Exception) -> str:

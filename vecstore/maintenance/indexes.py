@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from .. import connection, index, schema
+from .. import index, schema, transactions
 from ..errors import InvalidInputError
 from . import files, reference
 
@@ -41,8 +41,7 @@ def build_index(db: Database | str | Path, dimensions: int | None = None) -> dic
     _check_dimensions(dimensions)
     with files.opened(db) as opened:
         schema.ensure(opened)
-        with connection.transaction(opened):
-            return rebuild(opened, dimensions)
+        return transactions.write(opened, lambda: rebuild(opened, dimensions))
 
 
 def rebuild(db: Database, dimensions: int | None = None) -> dict[int, int]:
@@ -73,9 +72,13 @@ def drop_index(db: Database | str | Path, dimensions: int | None = None) -> list
     :raises NewerSchemaError: a later vecstore has migrated it
     """
     _check_dimensions(dimensions)
-    with files.opened(db) as opened, connection.transaction(opened):
-        schema.pending(opened)  # raises for a newer one
-        return drop(opened, dimensions)
+    with files.opened(db) as opened:
+
+        def drop_unless_newer() -> list[int]:
+            schema.pending(opened)  # raises for a newer one
+            return drop(opened, dimensions)
+
+        return transactions.write(opened, drop_unless_newer)
 
 
 def drop(db: Database, dimensions: int | None = None) -> list[int]:

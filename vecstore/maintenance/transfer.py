@@ -10,8 +10,7 @@ from typing import BinaryIO
 
 from sqlite_utils import Database
 
-from .. import catalog, connection, schema, sharing
-from ..errors import DatabaseError
+from .. import catalog, schema, transactions
 from . import files, json_lines, parquet, rows
 from .rows import ExportHeader
 
@@ -33,17 +32,21 @@ def export_collection(
     :raises DatabaseError: the file cannot be written
     :raises MissingPackageError: Parquet needs pyarrow
     """
-    with files.opened(db, read_only=True) as opened, _snapshot(opened):
-        schema.pending(opened)  # raises for a newer one
-        header, found = rows.read(opened, name)
-        if not isinstance(target, str | Path):
-            json_lines.write(target, header, found)
-            return header
-        path = Path(target).resolve()
-        write = parquet.write if path.suffix == ".parquet" else json_lines.write
-        with files.replacing(path) as temporary, temporary.open("wb") as stream:
-            write(stream, header, found)
+    with files.opened(db, read_only=True) as opened:
+        return transactions.read(opened, lambda: _export(opened, name, target))
+
+
+def _export(db: Database, name: str, target: str | Path | BinaryIO) -> ExportHeader:
+    schema.pending(db)  # raises for a newer one
+    header, found = rows.read(db, name)
+    if not isinstance(target, str | Path):
+        json_lines.write(target, header, found)
         return header
+    path = Path(target).resolve()
+    write = parquet.write if path.suffix == ".parquet" else json_lines.write
+    with files.replacing(path) as temporary, temporary.open("wb") as stream:
+        write(stream, header, found)
+    return header
 
 
 def import_collection(
@@ -72,28 +75,8 @@ def import_collection(
         header = replace(header, collection=catalog.check_name(name or header.collection))
         with files.opened(db, create=True) as opened:
             schema.ensure(opened)
-            with connection.transaction(opened):
-                rows.write(opened, header, found)
+            transactions.write(opened, lambda: rows.write(opened, header, found))
     return header
-
-
-@contextmanager
-def _snapshot(db: Database) -> Iterator[None]:
-    """Read the same state of a database throughout a block."""
-    with sharing.using(db):  # what another thread writes must not be rolled back
-        if sharing.has_transaction(db):
-            yield
-            return
-        if db.conn.in_transaction:
-            raise DatabaseError(
-                "Another thread has a transaction open on this connection, which is not to be "
-                "exported: commit it first, or open a Database for each thread"
-            )
-        db.execute("begin")
-        try:
-            yield
-        finally:
-            db.rollback()
 
 
 @contextmanager
