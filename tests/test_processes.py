@@ -95,6 +95,26 @@ def test_a_lock_that_nobody_lets_go_is_an_error(db, closing, path):
     assert transactions.write(db, lambda: db.conn.in_transaction)
 
 
+def test_a_lock_is_asked_for_without_a_wait_in_sqlite(db, closing, path, monkeypatch):
+    """It would be one for each question, in which no other thread has a turn."""
+    Collection("test", db, model=WordLengths())
+    locks.set_busy_timeout(db.conn, 0.05)
+    other = closing(vecstore.connect(path))
+    other.conn.execute("begin immediate")
+    version = locks._data_version
+    timeouts = []
+
+    def noted_version(conn):
+        timeouts.append(locks.busy_timeout(conn))
+        return version(conn)
+
+    monkeypatch.setattr(locks, "_data_version", noted_version)
+    with pytest.raises(db.conn.OperationalError, match="database is locked"):
+        Collection("test", db, create=False).delete_ids(["a"])
+    assert set(timeouts) == {0}
+    assert locks.busy_timeout(db.conn) == 0.05
+
+
 def test_a_query_that_goes_on_over_a_write_of_another_is_named(db, closing, path):
     collection = Collection("test", db, model=WordLengths())
     collection.embed_multi((n, "a b c") for n in range(300))

@@ -197,12 +197,11 @@ def bare(name: str, driver: str, read_only: bool = False) -> Any:
     library = "apsw" if driver == "apsw" else sqlite3.__name__.partition(".")[0]
     opener = _open_apsw if driver == "apsw" else _open_sqlite3
     sharing.close_inherited(name)
-    with guard.opening(name, library):
-        try:
-            conn = opener(name, read_only)
-            conn.turns.path = os.path.abspath(name)  # noqa: PTH100 - without following links
-        except sqlite3.Error as error:
-            raise DatabaseError(f"{name} cannot be opened: {error}") from error
+    try:
+        conn = guard.opened(name, library, lambda: opener(name, read_only))
+    except sqlite3.Error as error:
+        raise DatabaseError(f"{name} cannot be opened: {error}") from error
+    conn.turns.path = os.path.abspath(name)  # noqa: PTH100 - without following links
     return conn
 
 

@@ -18,8 +18,8 @@ import sys
 import threading
 import urllib.parse
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +46,8 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_lock)
 
 
-@contextmanager
-def opening(path: str | Path, library: str) -> Iterator[None]:
-    """Check a file before the block that opens it, and let no other thread come between.
+def opened(path: str | Path, library: str, open_file: Callable[[], Any]) -> Any:
+    """Check a file before it is opened, and let no other thread come between.
 
     `library` is the name of the module that opens it: sqlite3, pysqlite3 or apsw.
 
@@ -59,10 +58,11 @@ def opening(path: str | Path, library: str) -> Iterator[None]:
             _install_hook()
         check(path, library)
         before = descriptors(path)
-        yield
+        conn = open_file()
         watch(path, library)
         if library != "sqlite3" and descriptors(path) > before + 1:
             raise _second_library(path, library)  # sqlite3 opened it in the same moment
+    return conn
 
 
 def check(path: str | Path, library: str) -> None:

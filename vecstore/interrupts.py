@@ -1,8 +1,9 @@
 """What has to be ended is ended, wherever a KeyboardInterrupt comes.
 
-Python raises it where a function begins or a call of C returns: also where a `with` statement calls
-__exit__(), or a `finally` its first function, which then does nothing. A transaction would stay
-open, and its lock held. So here, and in what uses this, work is a function that is called.
+Python raises it where a function begins, a loop goes on or a call of C returns: also where a `with`
+statement calls __exit__(), or a `finally` its first function, which then does nothing. A
+transaction would stay open, and its lock held. So here, and in what uses this, work is a function
+that is called.
 """
 
 from collections.abc import Callable

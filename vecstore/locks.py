@@ -89,24 +89,24 @@ def begin(conn: Any, wait: Wait) -> bool:
     :raises OperationalError: it cannot be had, or was waited for in vain
     """
 
-    def ask() -> None:
-        if wait.seconds:
-            set_busy_timeout(conn, 0)
-        conn.execute("begin immediate")
+    def ask() -> bool:
+        try:
+            if wait.seconds:
+                set_busy_timeout(conn, 0)
+            conn.execute("begin immediate")
+        except conn.OperationalError as error:
+            if getattr(error, "sqlite_errorcode", None) == _SQLITE_BUSY_SNAPSHOT:
+                raise conn.OperationalError(
+                    "database is locked: a query of this connection still has rows to give, and "
+                    "the file has been written since it began: fetch them all before writing"
+                ) from error
+            if "locked" not in str(error) or wait.is_in_vain(conn):
+                raise
+            return False
+        return True
 
     def restore() -> None:
         if wait.seconds:
             set_busy_timeout(conn, wait.seconds)
 
-    try:
-        interrupts.run(ask, end=restore)
-    except conn.OperationalError as error:
-        if getattr(error, "sqlite_errorcode", None) == _SQLITE_BUSY_SNAPSHOT:
-            raise conn.OperationalError(
-                "database is locked: a query of this connection still has rows to give, and the "
-                "file has been written since it began: fetch them all before writing"
-            ) from error
-        if "locked" not in str(error) or wait.is_in_vain(conn):
-            raise
-        return False
-    return True
+    return interrupts.run(ask, end=restore)

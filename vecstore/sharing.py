@@ -108,8 +108,10 @@ def using(db: Database) -> AbstractContextManager[object]:
     :raises DatabaseError: the connection is of the process that has forked this one, or one that
       sqlite3 gives to a single thread
     """
-    turns = getattr(db.conn, "turns", None)
-    return _TurnOfAdopted(db) if turns is None else turns.lock()
+    lock = _turns(db).lock()
+    if not hasattr(db.conn, "turns"):
+        _check_thread(db.conn)
+    return lock
 
 
 def check_process(db: Database) -> None:
@@ -141,18 +143,12 @@ def close_inherited(path: str) -> None:
         turns.close_inherited(conn, path)
 
 
-class _TurnOfAdopted:
-    """A turn at a connection of a class that is not ours."""
-
-    def __init__(self, db: Database) -> None:
-        self._turns = _turns(db)
-
-    def __enter__(self) -> None:
-        self._turns.lock().acquire()
-
-    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        self._turns._lock.release()
-        if error is not None and "that same thread" in str(error):
+def _check_thread(conn: Any) -> None:
+    """Raise DatabaseError if sqlite3 has given a connection to another thread."""
+    try:
+        conn.cursor()
+    except conn.ProgrammingError as error:
+        if "that same thread" in str(error):
             raise DatabaseError(
                 f"This database belongs to another thread ({error}): open a Collection for each "
                 "thread, with the path, or share one that was opened with the path"

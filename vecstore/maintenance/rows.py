@@ -35,8 +35,10 @@ class ExportHeader:
     entries: int
 
 
-def read(db: Database, name: str) -> tuple[ExportHeader, Iterator[Row]]:
-    """Return a collection. Belongs inside a transaction, so that the number is that of the rows.
+def read(db: Database, name: str) -> tuple[ExportHeader, Any]:
+    """Return the header of a collection, and a cursor of its rows.
+
+    Belongs inside a transaction, so that the number is that of the rows.
 
     :raises DoesNotExist: there is no such collection
     """

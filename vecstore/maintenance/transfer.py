@@ -10,9 +10,9 @@ from typing import BinaryIO
 
 from sqlite_utils import Database
 
-from .. import catalog, schema, transactions
+from .. import catalog, interrupts, schema, transactions
 from . import files, json_lines, parquet, rows
-from .rows import ExportHeader
+from .rows import ExportHeader, Row
 
 
 def export_collection(
@@ -38,15 +38,21 @@ def export_collection(
 
 def _export(db: Database, name: str, target: str | Path | BinaryIO) -> ExportHeader:
     schema.pending(db)  # raises for a newer one
-    header, found = rows.read(db, name)
+    header, cursor = rows.read(db, name)
+    # What is raised may be kept, as in a notebook, and would keep the rows that are left: SQLite
+    # then refuses to write after another's commit.
+    interrupts.run(lambda: _write(target, header, cursor), end=cursor.close)
+    return header
+
+
+def _write(target: str | Path | BinaryIO, header: ExportHeader, found: Iterator[Row]) -> None:
     if not isinstance(target, str | Path):
         json_lines.write(target, header, found)
-        return header
+        return
     path = Path(target).resolve()
     write = parquet.write if path.suffix == ".parquet" else json_lines.write
     with files.replacing(path) as temporary, temporary.open("wb") as stream:
         write(stream, header, found)
-    return header
 
 
 def import_collection(
