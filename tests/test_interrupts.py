@@ -100,6 +100,15 @@ ALONE: dict[str, Callable[[Collection, Path], object]] = {
 SETTINGS = ("busy_timeout", "foreign_keys", "query_only")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def small_heap():
+    """What the tests before this module have left is no garbage, and need not be looked through."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="module")
 def original(tmp_path_factory):
     """A file, with an export of its collection beside it."""
