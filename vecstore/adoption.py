@@ -7,10 +7,12 @@ that connection. Whoever holds `db` goes on using it.
 
 import functools
 import inspect
+import os
 import tempfile
 import urllib.parse
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,8 @@ from sqlite_utils import Database
 from sqlite_utils.plugins import pm as sqlite_utils_plugins
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
-from . import connection, dbapi, extension, guard, sharing
-from .errors import AdoptionError, InvalidInputError, MissingFileError
+from . import connection, dbapi, extension, guard, rights, sharing
+from .errors import AdoptionError, DatabaseError, InvalidInputError, MissingFileError
 
 _Function = Callable[..., Any]
 _Functions = dict[tuple[str, int], tuple[_Function, bool]]  # by name and number of arguments
@@ -67,7 +69,17 @@ def database(db: Database | str | Path | None, may_create: bool) -> Database:
             f"The file {db} does not exist, nor does a collection in it: to create both, pass "
             "model= or model_id="
         )
-    return connection.connect(db)
+    return _opened(Path(db))
+
+
+def _opened(path: Path) -> Database:
+    """Open a file to write to it, or for reading alone where this user can do no more."""
+    if not path.exists() or rights.is_writable(path):
+        return connection.connect(path)
+    if os.access(path, os.W_OK):  # but no files can be made beside it: there may be a writer's
+        with suppress(DatabaseError):
+            return connection.connect(path)
+    return connection.connect(path, read_only=True)
 
 
 def adopt(db: Database) -> None:

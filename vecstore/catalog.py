@@ -2,8 +2,8 @@
 
 from sqlite_utils import Database
 
-from . import connection, transactions
-from .errors import DatabaseError, DoesNotExist, InvalidInputError
+from . import connection, rights, transactions
+from .errors import DoesNotExist, InvalidInputError
 
 Row = tuple[int, str]  # id and model
 
@@ -38,10 +38,20 @@ def get(db: Database, name: str) -> Row:
 
 
 def create(db: Database, name: str, model_id: str) -> Row:
-    """Insert a collection, unless another process has done so, and return its row."""
-    if not db["collections"].exists():
-        raise DatabaseError(f"Collection {name!r} cannot be created: the database is read-only")
-    return transactions.write(db, lambda: find(db, name) or _insert(db, name, model_id))
+    """Insert a collection, unless another process has done so, and return its row.
+
+    :raises DoesNotExist: there is none, and the database is read-only
+    """
+    try:
+        return transactions.write(db, lambda: find(db, name) or _insert(db, name, model_id))
+    except db.conn.OperationalError as error:
+        is_incomplete = not db["collections"].exists()  # schema.ensure() could not write either
+        if is_incomplete or rights.is_read_only(error):
+            raise DoesNotExist(
+                f"Collection {name!r} does not exist ({describe(db)}), and cannot be created: "
+                f"{error}"
+            ) from error
+        raise
 
 
 def _insert(db: Database, name: str, model_id: str) -> Row:

@@ -13,7 +13,6 @@ from . import (
     errors,
     models,
     schema,
-    sharing,
     sql_functions,
     transactions,
     upsert,
@@ -123,10 +122,12 @@ class Collection(Searchable):
 
     def count(self) -> int:
         """Return the number of entries."""
-        with sharing.using(self.db):
-            found = self.db.execute(
+        found = transactions.snapshot(
+            self.db,
+            lambda: self.db.execute(
                 "select count(*) from embeddings where collection_id = ?", [self.id]
-            ).fetchone()
+            ).fetchone(),
+        )
         return int(found[0])
 
     __len__ = count
@@ -136,11 +137,13 @@ class Collection(Searchable):
 
     def __contains__(self, id: object) -> bool:
         """Return whether there is an entry with that id."""
-        with sharing.using(self.db):
-            found = self.db.execute(
-                "select 1 from embeddings where collection_id = ? and id = ?",
-                [self.id, id_text(id)],
-            ).fetchone()
+        key = [self.id, id_text(id)]
+        found = transactions.snapshot(
+            self.db,
+            lambda: self.db.execute(
+                "select 1 from embeddings where collection_id = ? and id = ?", key
+            ).fetchone(),
+        )
         return found is not None
 
     def __iter__(self) -> Iterator[Entry]:
@@ -156,16 +159,19 @@ class Collection(Searchable):
 
     def get(self, id: str) -> Entry:
         """Return the entry with that id, without a score; DoesNotExist if there is none."""
-        with sharing.using(self.db):
-            row = self.db.execute(
+        key = [self.id, id_text(id)]
+        row = transactions.snapshot(
+            self.db,
+            lambda: self.db.execute(
                 """
                 select id, null, content, metadata
                 from embeddings
                 where collection_id = ?
                   and id = ?
                 """,
-                [self.id, id_text(id)],
-            ).fetchone()
+                key,
+            ).fetchone(),
+        )
         if row is None:
             raise self._no_such_id(id)
         return read_entry(row)

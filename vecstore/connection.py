@@ -4,6 +4,7 @@ import os
 import sys
 import urllib.parse
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,9 +12,11 @@ import apsw
 from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
-from . import dbapi, extension, guard, locks, shared_sqlite3, sharing
+from . import dbapi, extension, guard, locks, rights, shared_sqlite3, sharing
+from .dbapi_connection import opened_to_read
 from .dbapi_translation import TRANSLATED
 from .errors import DatabaseError, InvalidInputError
+from .frozen import Watch
 
 Driver = Literal["auto", "sqlite3", "apsw"]
 
@@ -43,7 +46,8 @@ def connect(
     :param driver: "sqlite3" is the module that sqlite-utils uses, "apsw" an SQLite of its own that
       loads extensions everywhere; "auto" is the first where that can load extensions and is
       recent enough, and apsw does not have the file open already, else the second
-    :param read_only: nothing can be written, and a file that does not exist is an error
+    :param read_only: nothing can be written, and a file that does not exist is an error. Where
+      this user may make no files beside it, a change by others is noticed: see `vecstore.frozen`
     :param timeout: seconds to wait for the lock of another connection, if nobody commits meanwhile
     :raises DatabaseError: there is no such file or folder, or the file is no SQLite database
     :raises ExtensionError: that driver cannot load sqlite-vec
@@ -59,9 +63,13 @@ def connect(
         _check_path(Path(name), read_only)
     conn = bare(name, driver, read_only)
     try:
-        _check_is_database(conn, name, timeout)
-        enforce_foreign_keys(conn)
-        configure(conn, new_file=name != ":memory:" and not read_only)
+        locks.set_busy_timeout(conn, timeout)
+        if read_only and name != ":memory:" and not rights.has_writable_folder(name):
+            conn.watch = Watch(conn.turns.path, partial(_open_again, timeout))
+            conn.watch.run(conn, lambda: None)
+        else:
+            _check_is_database(conn, name)
+            _prepare(conn, new_file=name != ":memory:" and not read_only)
         db = Database(conn)
         for function in prepare:
             function(db)
@@ -83,15 +91,10 @@ def connect_to_read(path: str | Path, *, driver: Driver = "auto") -> Database:
     :raises DatabaseError: there is no such file, or it is no SQLite database
     """
     file = Path(path)
-    can_write = is_writable(file) and file.exists() and file.stat().st_size > 0
+    can_write = rights.is_writable(file) and file.exists() and file.stat().st_size > 0
     db = connect(file, driver=driver, read_only=not can_write)
     db.conn.execute("pragma query_only = on")
     return db
-
-
-def is_writable(path: Path) -> bool:
-    """Return whether a file and its folder can be written to."""
-    return os.access(path, os.W_OK) and os.access(path.absolute().parent, os.W_OK)
 
 
 def configure(conn: Any, *, new_file: bool) -> None:
@@ -180,10 +183,15 @@ def prepare_new_file(conn: Any) -> None:
             wait.sleep()
 
 
+def file_of(db: Database) -> str:
+    """Return the file of a database, empty for one in memory."""
+    [file] = db.execute("select file from pragma_database_list where name = 'main'").fetchone()
+    return str(file)
+
+
 def name_of(db: Database) -> str:
     """Return what a message calls a database: its file."""
-    [file] = db.execute("select file from pragma_database_list where name = 'main'").fetchone()
-    return file or "the database in memory"
+    return file_of(db) or "the database in memory"
 
 
 def is_unwritable(error: Exception) -> bool:
@@ -200,16 +208,15 @@ def bare(name: str, driver: str, read_only: bool = False) -> Any:
     try:
         conn = guard.opened(name, library, lambda: opener(name, read_only))
     except sqlite3.Error as error:
-        raise DatabaseError(f"{name} cannot be opened: {error}") from error
+        raise rights.unreadable(name, error) from error
     conn.turns.path = os.path.abspath(name)  # noqa: PTH100 - without following links
     return conn
 
 
 def _open_apsw(name: str, read_only: bool) -> dbapi.Connection:
+    if read_only and name != ":memory:":
+        return dbapi.Connection(opened_to_read(read_only_uri(name)))
     with TRANSLATED:
-        if read_only and name != ":memory:":
-            flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-            return dbapi.Connection(apsw.Connection(read_only_uri(name), flags=flags))
         return dbapi.Connection(apsw.Connection(_plain(name)))
 
 
@@ -224,16 +231,27 @@ def _plain(name: str) -> str:
     return f"./{name}" if name.startswith("file:") else name
 
 
-def read_only_uri(name: str) -> str:
-    """Return the URI that opens a file for reading.
-
-    In WAL mode a reader must make the file -shm. Where it cannot, and there is no -wal with
-    commits of its own, the file is read as one that does not change.
-    """
+def read_only_uri(name: str, *, is_frozen: bool = False) -> str:
+    """Return the URI that opens a file for reading, frozen as one that does not change."""
     path = os.path.abspath(name)  # noqa: PTH100 - without following links
-    folder = os.path.dirname(path)  # noqa: PTH120
-    frozen = not os.access(folder, os.W_OK) and not os.path.exists(f"{path}-wal")  # noqa: PTH110
-    return f"file:{urllib.parse.quote(path)}?mode=ro{'&immutable=1' if frozen else ''}"
+    return f"file:{urllib.parse.quote(path)}?mode=ro{'&immutable=1' * is_frozen}"
+
+
+def _open_again(timeout: float, conn: Any, is_frozen: bool) -> None:
+    """Have a connection for reading opened anew, with our own settings."""
+    path = conn.turns.path
+    uri = read_only_uri(path, is_frozen=is_frozen)
+    guard.opened(path, extension.library(conn), lambda: conn.reopen(uri))
+    locks.set_busy_timeout(conn, timeout)
+    conn.execute("select 1 from sqlite_master").fetchone()
+    _prepare(conn, new_file=False)
+    if is_frozen:
+        unmap_file(conn)  # who shortens the file would end this process with SIGBUS
+
+
+def _prepare(conn: Any, *, new_file: bool) -> None:
+    enforce_foreign_keys(conn)
+    configure(conn, new_file=new_file)
 
 
 def _check_path(path: Path, read_only: bool) -> None:
@@ -245,13 +263,8 @@ def _check_path(path: Path, read_only: bool) -> None:
         raise DatabaseError(f"{path.parent} does not exist: make that folder first")
 
 
-def _check_is_database(conn: Any, name: str, timeout: float) -> None:
+def _check_is_database(conn: Any, name: str) -> None:
     try:
-        locks.set_busy_timeout(conn, timeout)
         conn.execute("select 1 from sqlite_master").fetchone()
     except conn.DatabaseError as error:
-        remedy = " (open it with vecstore.connect(path, read_only=True))"
-        raise DatabaseError(
-            f"{name} cannot be read as a SQLite database: {error}"
-            f"{remedy if 'readonly' in str(error) else ''}"
-        ) from error
+        raise rights.unreadable(name, error) from error

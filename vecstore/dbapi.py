@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import apsw
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
+from . import watched
 from .dbapi_connection import ConnectionBase
 from .dbapi_translation import TRANSLATED, adapted, bindings, made, reraise
 
@@ -58,7 +59,7 @@ class Connection(ConnectionBase):
 
     def cursor(self, factory: "Callable[[Connection], Cursor] | None" = None) -> "Cursor":
         self._check_open()
-        return (factory or Cursor)(self)
+        return (factory or (Cursor if self.watch is None else _WatchedCursor))(self)
 
     def execute(self, sql: str, parameters: Parameters = ()) -> "Cursor":
         return self.cursor().execute(sql, parameters)
@@ -313,3 +314,7 @@ class Cursor:
         if text_factory is not str:
             row = tuple(text_factory(v.encode()) if isinstance(v, str) else v for v in row)
         return row if self.row_factory is None else made(self.row_factory, self, row)
+
+
+class _WatchedCursor(watched.Cursor, Cursor):
+    """A cursor of a connection that may be frozen."""

@@ -11,13 +11,16 @@ import apsw
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
 from .dbapi_translation import TRANSLATED, Aggregate, answering, guarded
+from .frozen import Watch
 from .sharing import Turns
+from .watched import watchable
 
 # apsw leaves an error of a VFS in Python behind without raising it. In a call by C, it is a
 # SystemError at once; else whatever comes next may fail.
 _close_by_force = methodcaller("close", True)
 
 
+@watchable
 class ConnectionBase:
     """A Connection but for its cursors."""
 
@@ -35,6 +38,7 @@ class ConnectionBase:
     def __init__(self, connection: apsw.Connection) -> None:
         self.apsw = connection
         self.turns = Turns(self, connection.filename)
+        self.watch: Watch | None = None
 
     def commit(self) -> None:
         self._end_transaction("COMMIT")
@@ -43,9 +47,16 @@ class ConnectionBase:
         self._end_transaction("ROLLBACK")
 
     def close(self) -> None:
-        # No disk error ends this in sqlite3, but one that is raised by a VFS in Python would.
-        with self.turns.lock(), TRANSLATED, suppress(apsw.IOError, apsw.FullError):
-            self.apsw.close(True)  # forced: statements that still have rows are no error
+        with self.turns.lock():
+            _close(self.apsw)
+            self.watch = None
+
+    def reopen(self, uri: str) -> None:
+        """Be a connection to what a URI names, for reading; if that fails, to an empty database."""
+        with self.turns.lock():
+            old, self.apsw = self.apsw, apsw.Connection(":memory:")
+            _close(old)
+            self.apsw = opened_to_read(uri)
 
     def backup(
         self,
@@ -171,3 +182,15 @@ class ConnectionBase:
         with self.turns.lock(), TRANSLATED:
             if self.apsw.in_transaction:
                 self.apsw.execute(sql)
+
+
+def opened_to_read(uri: str) -> apsw.Connection:
+    """Return a connection for reading to the file that a URI names."""
+    with TRANSLATED:
+        return apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+
+
+def _close(connection: apsw.Connection) -> None:
+    # No disk error ends this in sqlite3, but one that is raised by a VFS in Python would.
+    with TRANSLATED, suppress(apsw.IOError, apsw.FullError):
+        connection.close(True)  # forced: statements that still have rows are no error

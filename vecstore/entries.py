@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from . import sharing
+from . import transactions
 from .errors import InputTypeError, InvalidInputError
 from .models import EmbeddingModel
 from .vectors import encode
@@ -126,29 +126,31 @@ def read_entry(row: tuple[Any, ...]) -> Entry:
 def read_all(db: Database, collection_id: int) -> Iterator[Entry]:
     """Yield the entries of a collection, ordered by id, without scores."""
     after, comparison = "", ">="
-    while True:
-        with sharing.using(db):
-            rows = db.execute(
-                f"""
-                select id, null, content, metadata
-                from embeddings
-                where collection_id = ?
-                  and id {comparison} ?
-                order by id
-                limit 1000
-                """,
-                [collection_id, after],
-            ).fetchall()
-        if not rows:
-            return
+
+    def page() -> list[tuple[Any, ...]]:
+        found = db.execute(
+            f"""
+            select id, null, content, metadata
+            from embeddings
+            where collection_id = ?
+              and id {comparison} ?
+            order by id
+            limit 1000
+            """,
+            [collection_id, after],
+        )
+        return found.fetchall()
+
+    while rows := transactions.snapshot(db, page):
         yield from map(read_entry, rows)
         after, comparison = rows[-1][0], ">"
 
 
 def read_ids(db: Database, collection_id: int) -> list[str]:
     """Return the ids of a collection, in order."""
-    with sharing.using(db):
-        found = db.execute(
+    found = transactions.snapshot(
+        db,
+        lambda: db.execute(
             """
             select id
             from embeddings
@@ -157,7 +159,8 @@ def read_ids(db: Database, collection_id: int) -> list[str]:
             order by id
             """,
             [collection_id],
-        ).fetchall()
+        ).fetchall(),
+    )
     return [id for (id,) in found]
 
 

@@ -6,6 +6,7 @@
         TwoLibrariesError       a second SQLite library would open the same file
         AdoptionError           a Database cannot be moved to a connection that loads extensions
         NewerSchemaError        the file was written by a later vecstore
+        FileChangedError        others wrote to a file that this user cannot lock, while it was read
       DoesNotExist              no such collection, or no such id in it
         MissingFileError        nor the file it would be in (also a ValueError)
       ModelError                an embedding model failed, or answered nonsense
@@ -54,6 +55,10 @@ class AdoptionError(DatabaseError):
 
 class NewerSchemaError(DatabaseError):
     """The file has migrations that this version does not know; it was left untouched."""
+
+
+class FileChangedError(DatabaseError):
+    """A file that this user may not lock was changed while it was read: read it again."""
 
 
 class DoesNotExist(VecstoreError):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from sqlite_utils import Database
 
-from . import conditions, index, plans, sharing, transactions
+from . import conditions, index, plans, transactions
 from .errors import DimensionError
 from .plans import MAX_K, Found, Row
 from .query import Query
@@ -55,24 +55,27 @@ def search(
     """Return the rows nearest to a vector, best first.
 
     :param build_index: False writes nothing: where there is no index, the rows are scanned
-    :param steps: a list that gets what was done
+    :param steps: an empty list that gets what was done
     :raises DimensionError: the collection has vectors, but none of this dimension
     :raises InvalidInputError: the condition is none that SQLite can apply
     """
     this = _Search(db, query, [] if steps is None else steps)
+
+    def run_unless_index_is_to_be_built() -> list[Row] | None:
+        if query.number == 0 or not _is_comparable(db, query):
+            return []
+        has_index = index.exists(db, query.dimensions)
+        if not _has_dimension(db, query, has_index):
+            return []
+        return this.run(has_index) if has_index or not build_index else None
+
     with conditions.errors_explained(db, query):
-        with sharing.using(db):
-            if query.number == 0 or not _is_comparable(db, query):
-                return []
-            has_index = index.exists(db, query.dimensions)
-            if not _has_dimension(db, query, has_index):
-                return []
-            if has_index or not build_index:
-                return this.run(has_index)
-        # Other threads go on while this one waits for a writer.
-        has_index = index.ensure(db, query.dimensions)
-        with sharing.using(db):
-            return this.run(has_index)
+        rows = transactions.snapshot(db, run_unless_index_is_to_be_built)
+        if rows is None:
+            # Other threads go on while this one waits for a writer.
+            has_index = index.ensure(db, query.dimensions)
+            rows = transactions.snapshot(db, lambda: this.run(has_index))
+        return rows
 
 
 class _Search:
@@ -84,6 +87,7 @@ class _Search:
         self._steps = steps
 
     def run(self, has_index: bool) -> list[Row]:
+        self._steps.clear()  # of a file that was changed meanwhile
         if not self._query.where:
             return self._run(has_index)
         return transactions.query_only(self._db, lambda: self._run(has_index))

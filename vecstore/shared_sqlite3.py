@@ -10,6 +10,8 @@ from typing import Any
 
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
+from . import watched
+from .frozen import Watch
 from .sharing import Turns
 
 # interrupt() is missing: it is there to be called from another thread.
@@ -32,6 +34,7 @@ _OF_CONNECTIONS = (
     "__exit__",
 )
 _OF_CURSORS = ("__next__", "close", "fetchall", "fetchmany", "fetchone")
+_ATTRIBUTES = ("isolation_level", "row_factory", "text_factory")
 _STATEMENTS = ("execute", "executemany", "executescript")
 
 
@@ -41,6 +44,25 @@ class Connection(sqlite3.Connection):
     def __init__(self, database: str, *, uri: bool = False) -> None:
         super().__init__(database, uri=uri, check_same_thread=False)
         self.turns = Turns(self, database)
+        self.watch: Watch | None = None
+
+    def reopen(self, uri: str) -> None:
+        """Be a connection to what a URI names, for reading; if that fails, to an empty database."""
+        with self.turns.lock():
+            kept = {name: getattr(self, name) for name in _ATTRIBUTES}
+            super().close()
+            try:
+                super().__init__(uri, uri=True, check_same_thread=False)
+            except BaseException:
+                super().__init__(":memory:", check_same_thread=False)
+                raise
+            finally:
+                for name, value in kept.items():
+                    setattr(self, name, value)
+
+    def close(self) -> None:
+        super().close()
+        self.watch = None
 
     @property
     def in_transaction(self) -> bool:
@@ -48,7 +70,7 @@ class Connection(sqlite3.Connection):
             return bool(super().in_transaction)
 
     def cursor(self, factory: Any = None) -> Any:
-        return super().cursor(factory or Cursor)
+        return super().cursor(factory or (Cursor if self.watch is None else _WatchedCursor))
 
     # sqlite3's own would make cursors of sqlite3's class.
     def execute(self, *args: Any) -> Any:
@@ -65,6 +87,10 @@ class Cursor(sqlite3.Cursor):
     """A cursor of such a connection."""
 
     connection: Connection
+
+
+class _WatchedCursor(watched.Cursor, Cursor):
+    """A cursor of a connection that may be frozen."""
 
 
 def _in_turn(kind: type, name: str) -> None:
@@ -110,3 +136,4 @@ for _name in _OF_CURSORS:
     _in_turn_of_connection(_name)
 for _name in _STATEMENTS:
     _statement(_name)
+watched.watchable(Connection)

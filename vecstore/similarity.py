@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
-from . import errors, models, search, sharing
+from . import errors, models, search, transactions
 from .entries import Entry, encode_vector, id_text, read_entry
 from .models import EmbeddingModel
 from .query import Query, WhereArgs
@@ -238,11 +238,13 @@ class Searchable:
         return Explanation([read_entry(row) for row in rows], steps)
 
     def _stored_vector(self, id: str) -> object:
-        with sharing.using(self.db):
-            row = self.db.execute(
+        row = transactions.snapshot(
+            self.db,
+            lambda: self.db.execute(
                 "select embedding from embeddings where collection_id = ? and id = ?",
                 [self.id, id],
-            ).fetchone()
+            ).fetchone(),
+        )
         if row is None:
             raise self._no_such_id(id)
         return row[0]

@@ -19,7 +19,7 @@ import apsw
 from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
-from . import catalog, connection, dbapi, models, plans, search
+from . import catalog, connection, dbapi, frozen, models, plans, search
 from .entries import encode_vector
 from .errors import DatabaseError, InvalidInputError
 from .models import EmbeddingModel
@@ -41,21 +41,7 @@ def register(db: Database) -> None:
     functions = _of[db] = _Functions(db)
     conn: Any = db.conn
     if isinstance(conn, dbapi.Connection):
-        conn.apsw.create_scalar_function(
-            "vecstore_embed",
-            _failing_in_sql(functions.embed),
-            2,
-            deterministic=True,
-            flags=apsw.SQLITE_DIRECTONLY,
-        )
-        similar: Any = _SimilarModule(functions)
-        conn.apsw.create_module(
-            "vecstore_similar",
-            similar,
-            use_bestindex_object=True,
-            eponymous_only=True,
-            read_only=True,
-        )
+        frozen.set_up(conn, __name__, functions.give_to)
         return
     # Another Database of the same connection may be in the middle of a query that uses it.
     with suppress(conn.OperationalError):
@@ -76,6 +62,24 @@ class _Functions:
         self._db = weakref.ref(db)
         self.models: dict[str, EmbeddingModel] = {}
         self._vector = lru_cache(_CACHED_VECTORS)(self._embed)
+
+    def give_to(self, conn: Any) -> None:
+        """Register them in a connection of apsw."""
+        conn.apsw.create_scalar_function(
+            "vecstore_embed",
+            _failing_in_sql(self.embed),
+            2,
+            deterministic=True,
+            flags=apsw.SQLITE_DIRECTONLY,
+        )
+        similar: Any = _SimilarModule(self)
+        conn.apsw.create_module(
+            "vecstore_similar",
+            similar,
+            use_bestindex_object=True,
+            eponymous_only=True,
+            read_only=True,
+        )
 
     def embed(self, collection: Any, value: Any) -> bytes | None:
         """Return the vector of a text, or of bytes; None for NULL."""

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from sqlite_utils import Database
 
-from . import interrupts, locks, sharing
+from . import connection, frozen, interrupts, locks, rights, sharing
 from .errors import DatabaseError
 from .interrupts import Result
 
@@ -67,11 +67,7 @@ def _write_in_transaction(
         sharing.check_process(db)
         db.rollback()
 
-    try:
-        return interrupts.run_or_undo(attempt, undo=roll_back)
-    except db.conn.OperationalError as error:
-        _explain(db, error)
-        raise
+    return _explained(db, lambda: interrupts.run_or_undo(attempt, undo=roll_back))
 
 
 def _write_in_savepoint(db: Database, work: Callable[[], Result]) -> Result:
@@ -93,21 +89,43 @@ def _write_in_savepoint(db: Database, work: Callable[[], Result]) -> Result:
             if "no such savepoint" not in str(error):
                 raise
 
-    return interrupts.run_or_undo(attempt, undo=roll_back)
+    return _explained(db, lambda: interrupts.run_or_undo(attempt, undo=roll_back))
 
 
-def _explain(db: Database, error: Exception) -> None:
-    """Raise what says more than an error of sqlite-vec, which hides that of SQLite."""
-    if _OF_VEC0.match(str(error)):
-        raise db.conn.OperationalError(
-            f"sqlite-vec cannot write its tables ({error}): has the disk room, and does it work?"
-        ) from error
+def _explained(db: Database, write: Callable[[], Result]) -> Result:
+    """Raise what says more than an error of SQLite, or one of sqlite-vec, which hides that."""
+    try:
+        return write()
+    except db.conn.OperationalError as error:
+        message = str(error)
+        if rights.is_denied(error):
+            message = rights.unwritable(connection.file_of(db), error)
+        elif _OF_VEC0.match(message):
+            message = (
+                f"sqlite-vec cannot write its tables ({message}): has the disk room, and does it "
+                "work?"
+            )
+        else:
+            raise
+        raise db.conn.OperationalError(message) from error
+
+
+def snapshot(db: Database, work: Callable[[], Result]) -> Result:
+    """Call `work`, which reads, in a turn of this thread, and return what it returns.
+
+    In a connection that may be frozen it is called again if the file was changed meanwhile.
+
+    :raises FileChangedError: the file was changed each time, for seconds
+    """
+    with sharing.using(db):
+        return frozen.read(db, work)
 
 
 def read(db: Database, work: Callable[[], Result]) -> Result:
     """Call `work`, for which the database stays as it is now, and return what it returns.
 
     :raises DatabaseError: another thread has a transaction open on the same connection
+    :raises FileChangedError: the file was changed meanwhile, which this user cannot lock
     """
     with sharing.using(db):  # what another thread writes must not be rolled back
         if sharing.has_transaction(db):

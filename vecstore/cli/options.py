@@ -11,9 +11,9 @@ from click_default_group import DefaultGroup
 from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
-from .. import catalog
+from .. import catalog, rights
 from ..collection import Collection
-from ..connection import connect, connect_to_read, is_writable, unmap_file
+from ..connection import connect, connect_to_read, unmap_file
 from ..errors import DatabaseError
 from ..models import (
     EmbeddingModel,
@@ -209,7 +209,10 @@ def existing_collection(path: Path, name: str) -> Iterator[Collection]:
 def open_existing(path: Path) -> Iterator[Database]:
     """Open a file that there is, for reading only where it cannot be written."""
     _check_exists(path)
-    with _named(path), closing(connect(path, driver="apsw", read_only=not is_writable(path))) as db:
+    with (
+        _named(path),
+        closing(connect(path, driver="apsw", read_only=not rights.is_writable(path))) as db,
+    ):
         yield db
 
 

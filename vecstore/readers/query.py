@@ -1,7 +1,7 @@
 """Reads the rows of a SQL query, without holding a lock of what it reads while they are used."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -10,8 +10,11 @@ from typing import Any
 import apsw
 from sqlite_utils import Database
 
-from ..connection import connect, read_only_uri
+from .. import frozen
+from ..connection import connect, read_only_uri, unmap_file
+from ..dbapi_translation import TRANSLATED
 from ..errors import DatabaseError
+from ..interrupts import Result
 from .records import Record
 
 # Unlikely in a query: a name in `temp` goes before the same name in `main`.
@@ -61,31 +64,58 @@ def read_query(
     :raises TwoLibrariesError: the sqlite3 of this process has one of the files open
     """
     sql = sql.rstrip("; \t\r\n")
+    return frozen.again(lambda: _read(sql, database, attach))
+
+
+def _read(
+    sql: str, database: str | Path | None, attach: Sequence[tuple[str, str | Path]]
+) -> QueryRows:
     with ExitStack() as resources:
         if database is None or not Path(database).exists():
             database = resources.enter_context(_empty_file())
         db = connect(database, driver="apsw", read_only=True)
         resources.callback(db.close)
-        for alias, path in attach:
-            _attach(db, alias, path)
+
+        def copy() -> tuple[list[str], int]:
+            with TRANSLATED:
+                columns = _columns(db, sql)
+                return columns, _copy(_apsw(db), sql, len(columns))
+
         try:
-            columns = _columns(db, sql)
-            total = _copy(_apsw(db), sql, len(columns))
-        except (db.conn.Error, apsw.Error) as error:
+            columns, total = frozen.once(db, lambda: _with_attached(db, attach, copy))
+        except db.conn.Error as error:
             raise DatabaseError(f"The query failed: {error}") from error
-        for alias, _ in attach:
-            db.conn.execute(f"detach {_quoted(alias)}")
         return QueryRows(db, columns, total, resources.pop_all())
 
 
-def _attach(db: Database, alias: str, path: str | Path) -> None:
-    # The connection that checks the file stays until it is attached: in between, the sqlite3 of
-    # this process could open it, and neither would see the other's locks.
-    with closing(connect(path, driver="apsw", read_only=True)):
-        try:
-            db.conn.execute(f"attach ? as {_quoted(alias)}", [read_only_uri(str(path))])
-        except db.conn.Error as error:
-            raise DatabaseError(f"{path} cannot be attached as {alias!r}: {error}") from error
+def _with_attached(
+    db: Database, attach: Sequence[tuple[str, str | Path]], work: Callable[[], Result]
+) -> Result:
+    """Return what `work` returns with these files attached, none of which changes meanwhile."""
+    if not attach:
+        return work()
+    (alias, path), *others = attach
+    # The connection that checks the file stays: in between, the sqlite3 of this process could open
+    # it, and neither would see the other's locks.
+    with closing(connect(path, driver="apsw", read_only=True)) as other:
+
+        def attach_and_work() -> Result:
+            _attach(db, alias, path, other)
+            result = _with_attached(db, others, work)
+            db.conn.execute(f"detach {_quoted(alias)}")
+            return result
+
+        return frozen.unless_changed(other, attach_and_work)
+
+
+def _attach(db: Database, alias: str, path: str | Path, other: Database) -> None:
+    uri = read_only_uri(str(path), is_frozen=frozen.is_frozen(other))
+    if frozen.is_frozen(other):
+        unmap_file(db.conn)
+    try:
+        db.conn.execute(f"attach ? as {_quoted(alias)}", [uri])
+    except db.conn.Error as error:
+        raise DatabaseError(f"{path} cannot be attached as {alias!r}: {error}") from error
 
 
 def _columns(db: Database, sql: str) -> list[str]:
