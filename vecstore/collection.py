@@ -11,6 +11,7 @@ from . import (
     catalog,
     connection,
     errors,
+    frozen,
     models,
     schema,
     sql_functions,
@@ -72,12 +73,15 @@ class Collection(Searchable):
         self.exact = exact
         self._model = model
         self.db = adoption.database(db, create and bool(model or model_id))
-        schema.ensure(self.db)
-        row = catalog.find(self.db, name) if create else catalog.get(self.db, name)
+        row = frozen.read(self.db, lambda: self._find(create))
         self.id, self.model_id = row or self._create(model_id)
         self._check_model(model_id)
         if model is not None:
             sql_functions.use_model(self.db, model)
+
+    def _find(self, create: bool) -> catalog.Row | None:
+        schema.ensure(self.db)
+        return catalog.find(self.db, self.name) if create else catalog.get(self.db, self.name)
 
     def _create(self, model_id: str | None) -> catalog.Row:
         if self._model is None:

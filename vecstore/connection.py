@@ -66,7 +66,7 @@ def connect(
         locks.set_busy_timeout(conn, timeout)
         if read_only and name != ":memory:" and not rights.has_writable_folder(name):
             conn.watch = Watch(conn.turns.path, partial(_open_again, timeout))
-            conn.watch.run(conn, lambda: None)
+            conn.watch.read(conn, lambda: None)
         else:
             _check_is_database(conn, name)
             _prepare(conn, new_file=name != ":memory:" and not read_only)

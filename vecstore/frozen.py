@@ -152,30 +152,47 @@ class Watch:
         :raises FileChangedError: it was not
         :raises DatabaseError: it was changed before, and cannot be opened anew
         """
+        return self.begin(conn, lambda: self.checked(conn, work))
+
+    def begin(self, conn: Any, work: Callable[[], Result]) -> Result:
+        """Call `work` on the file as it is now, unless that is part of a statement or transaction.
+
+        :raises DatabaseError: it was changed before, and cannot be opened anew
+        """
         with conn.turns.lock():
             if self._is_within_another(conn):
-                return self.checked(conn, work)
+                return work()
 
             def renew_and_work() -> Result:
                 self._is_busy = True
                 self.renew(conn)
-                return self.checked(conn, work)
+                return work()
 
             return interrupts.run(renew_and_work, end=self._end)
 
     def checked(self, conn: Any, work: Callable[[], Result]) -> Result:
         """Return what `work` returns, if the file is still what was opened."""
-        if self._is_opening:
-            return work()
-        try:
-            result = work()
-        except conn.Error as error:
-            if self._has_changed() or self._is_lost(conn, error):
-                raise self.error() from error
-            raise
-        if self._has_changed():
+        result = self.explained(conn, work)
+        if self.has_changed():
             raise self.error()
         return result
+
+    def explained(self, conn: Any, work: Callable[[], Result]) -> Result:
+        """Return what `work` returns; an error of SQLite may come from a change of the file."""
+        try:
+            return work()
+        except conn.Error as error:
+            if self.has_changed() or self._is_lost(conn, error):
+                raise self.error() from error
+            raise
+
+    def has_changed(self) -> bool:
+        """Return whether what is read from now on is not of the file that was opened."""
+        if self._is_opening:
+            return False
+        if self._is_stale or self._frozen is None:
+            return self._is_stale
+        return _status(self._path) != self._frozen
 
     def error(self) -> FileChangedError:
         """Return the error for what may have been read of two states."""
@@ -216,20 +233,15 @@ class Watch:
         if self._is_stale:
             return False
         if self._frozen is not None:
-            return not _has_commits(self._path) and not self._has_changed()
+            return not _has_commits(self._path) and not self.has_changed()
         if _identity(self._path) != self._live:
             return False
         self._wal = _status(f"{self._path}-wal")
         return True
 
-    def _has_changed(self) -> bool:
-        if self._is_stale or self._frozen is None:
-            return self._is_stale
-        return _status(self._path) != self._frozen
-
     def _is_lost(self, conn: Any, error: Exception) -> bool:
         """Return whether a live connection cannot read its file any more: its mode was changed."""
-        if self._frozen is not None or not rights.is_denied(error):
+        if self._is_opening or self._frozen is not None or not rights.is_denied(error):
             return False
         try:
             conn.execute("select 1 from sqlite_master").fetchone()

@@ -49,14 +49,14 @@ class Connection(sqlite3.Connection):
     def reopen(self, uri: str) -> None:
         """Be a connection to what a URI names, for reading; if that fails, to an empty database."""
         with self.turns.lock():
-            kept = {name: getattr(self, name) for name in _ATTRIBUTES}
+            kept = {name: getattr(self, name) for name in (*_ATTRIBUTES, *vars(self))}
             super().close()
             try:
                 super().__init__(uri, uri=True, check_same_thread=False)
             except BaseException:
                 super().__init__(":memory:", check_same_thread=False)
                 raise
-            finally:
+            finally:  # from Python 3.11 on, what is ours is gone too
                 for name, value in kept.items():
                     setattr(self, name, value)
 

@@ -1,5 +1,6 @@
 """What connections and cursors do where a Watch is set on them: see frozen.py."""
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
@@ -8,6 +9,7 @@ from .frozen import Watch
 
 _Kind = TypeVar("_Kind", bound=type[Any])
 
+_OF_TRANSACTIONS = re.compile(r"\s*(begin|commit|end|release|rollback|savepoint)\b", re.IGNORECASE)
 _REGISTERING = (
     "create_aggregate",
     "create_collation",
@@ -54,47 +56,54 @@ class Cursor:
     """What a cursor of a watched connection does beside its own class, which comes after this."""
 
     connection: Any
-    description: Any
     _generation = 0
+    _is_spoilt = False  # what comes next may be of another state of the file
 
-    def execute(self, *args: Any) -> Any:
-        return self._begin_watched(super().execute, *args)  # type: ignore[misc]
+    def execute(self, sql: str, *args: Any) -> Any:
+        # The end of a transaction reads nothing, and by an error would not be followed by the next.
+        how = Watch.begin if _OF_TRANSACTIONS.match(sql) else Watch.read
+        return self._run_watched(how, super().execute, sql, *args)  # type: ignore[misc]
 
     def executemany(self, *args: Any) -> Any:
-        return self._begin_watched(super().executemany, *args)  # type: ignore[misc]
+        return self._run_watched(Watch.run, super().executemany, *args)  # type: ignore[misc]
 
     def executescript(self, *args: Any) -> Any:
-        return self._begin_watched(super().executescript, *args)  # type: ignore[misc]
-
-    def fetchone(self) -> Any:
-        return self._fetch_watched(super().fetchone)  # type: ignore[misc]
+        return self._run_watched(Watch.run, super().executescript, *args)  # type: ignore[misc]
 
     def fetchmany(self, *args: Any, **options: Any) -> Any:
-        return self._fetch_watched(super().fetchmany, *args, **options)  # type: ignore[misc]
+        fetch = super().fetchmany  # type: ignore[misc]
+        return self._fetch_watched(Watch.checked, lambda: fetch(*args, **options))
 
     def fetchall(self) -> Any:
-        return self._fetch_watched(super().fetchall)  # type: ignore[misc]
+        return self._fetch_watched(Watch.checked, super().fetchall)  # type: ignore[misc]
+
+    # These return a row that was read ahead, and read the one after it.
+
+    def fetchone(self) -> Any:
+        return self._fetch_watched(Watch.explained, super().fetchone)  # type: ignore[misc]
 
     def __next__(self) -> Any:
-        return self._fetch_watched(super().__next__)  # type: ignore[misc]
+        return self._fetch_watched(Watch.explained, super().__next__)  # type: ignore[misc]
 
-    def _begin_watched(self, method: Callable[..., Any], *args: Any) -> Any:
+    def _run_watched(self, how: Callable[..., Any], method: Callable[..., Any], *args: Any) -> Any:
         watch: Watch | None = self.connection.watch
         if watch is None:  # it is closed
             return method(*args)
 
         def run() -> Any:
-            self._generation = watch.generation
+            self._generation, self._is_spoilt = watch.generation, False
             return method(*args)
 
-        return watch.run(self.connection, run)
+        return how(watch, self.connection, run)
 
-    def _fetch_watched(self, method: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    def _fetch_watched(self, how: Callable[..., Any], method: Callable[[], Any]) -> Any:
         """Return rows, all of the state that the file was in when the statement began."""
         watch: Watch | None = self.connection.watch
         if watch is None:
-            return method(*args, **options)
+            return method()
         with self.connection.turns.lock():
-            if self._generation != watch.generation:
+            if self._is_spoilt or self._generation != watch.generation:
                 raise watch.error()
-            return watch.checked(self.connection, lambda: method(*args, **options))
+            found = how(watch, self.connection, method)
+            self._is_spoilt = watch.has_changed()
+            return found

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from .. import connection, schema
+from .. import connection, frozen, schema
 from ..errors import DatabaseError
 from . import files, index_checks, reference
 from .report import CheckReport
@@ -38,17 +38,21 @@ def check(db: Database | str | Path, *, progress: files.Progress | None = None) 
     :raises NewerSchemaError: a later vecstore has migrated it
     """
     with files.opened(db, read_only=True) as opened:
-        report = CheckReport(connection.name_of(opened))
-        try:
-            pending = schema.pending(opened)
-            is_complete = _check_file(opened, report) and _check_schema(opened, report, pending)
-            if is_complete:
-                _check_contents(opened, report, pending, progress)
-        except opened.conn.DatabaseError as error:
-            if isinstance(error, opened.conn.OperationalError) and "disk I/O" not in str(error):
-                raise
-            _unreadable(report, str(error))
-        return report
+        return frozen.read(opened, lambda: _check(opened, progress))
+
+
+def _check(db: Database, progress: files.Progress | None) -> CheckReport:
+    report = CheckReport(connection.name_of(db))
+    try:
+        pending = schema.pending(db)
+        is_complete = _check_file(db, report) and _check_schema(db, report, pending)
+        if is_complete:
+            _check_contents(db, report, pending, progress)
+    except db.conn.DatabaseError as error:
+        if isinstance(error, db.conn.OperationalError) and "disk I/O" not in str(error):
+            raise
+        _unreadable(report, str(error))
+    return report
 
 
 def _unreadable(report: CheckReport, message: str, count: int = 1) -> None:
