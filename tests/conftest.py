@@ -2,6 +2,7 @@
 
 import signal
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -118,6 +119,14 @@ def registered(model: WordLengths) -> Iterator[WordLengths]:
     pm.register(plugin, name="tests")
     yield model
     pm.unregister(plugin)
+
+
+@pytest.fixture
+def public_folder() -> Iterator[Path]:
+    """A folder that others may read; pytest's own are for one user alone."""
+    with tempfile.TemporaryDirectory() as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
 
 
 @pytest.fixture(scope="session")

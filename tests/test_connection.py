@@ -3,7 +3,6 @@
 import sqlite3
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from sqlite_utils.utils import sqlite3 as driver_module
@@ -11,7 +10,7 @@ from sqlite_utils.utils import sqlite3 as driver_module
 import vecstore
 from tests.conftest import KINDS, LOADS_EXTENSIONS, rows
 from tests.models import Vectors
-from vecstore import Collection, connection, dbapi, transactions
+from vecstore import Collection, dbapi, transactions
 
 DRIVERS = ["apsw", "sqlite3"] if LOADS_EXTENSIONS else ["apsw"]
 
@@ -184,24 +183,3 @@ def test_vectors_made_through_one_driver_are_found_through_another(path, closing
         assert sorted(e.id for e in collection.similar("1 0")) == collection.ids()
         db.close()
     assert Collection("test", closing(vecstore.connect(path))).count() == len(KINDS)
-
-
-def test_a_file_in_a_folder_that_cannot_be_written_is_read(path, driver, closing, monkeypatch):
-    collection = Collection("test", path, model=Vectors())
-    collection.embed("a", "1 0")
-    collection.db.close()
-    before = sorted(Path(path).parent.iterdir())
-    monkeypatch.setattr(connection.os, "access", lambda *_: False)
-    db = closing(vecstore.connect(path, driver=driver, read_only=True))
-    read_only = Collection("test", db, model=Vectors())
-    assert [entry.id for entry in read_only.similar("1 0")] == ["a"]
-    assert sorted(Path(path).parent.iterdir()) == before  # no -shm, which could not be made
-
-
-def test_a_file_with_commits_in_its_wal_is_not_taken_for_one_that_does_not_change(
-    path, monkeypatch
-):
-    monkeypatch.setattr(connection.os, "access", lambda *_: False)
-    assert connection.read_only_uri(path).endswith("?mode=ro&immutable=1")
-    Path(path + "-wal").touch()
-    assert connection.read_only_uri(path).endswith("?mode=ro")

@@ -5,17 +5,15 @@ import os
 import resource
 import shutil
 import subprocess
-import tempfile
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-import vecstore
 from tests.command import run
-from tests.conftest import LOADS_EXTENSIONS
 from tests.every_kind import COMMANDS, NAMES, opened, run_in
 from tests.models import Pseudorandom
+from tests.ordinary_user import as_an_ordinary_user
 from vecstore import Collection, DatabaseError, check
 
 pytestmark = pytest.mark.usefixtures("pseudorandom_installed")
@@ -184,31 +182,6 @@ def failing(*_, **__):
 
 
 # Files and folders of others
-
-
-@contextmanager
-def as_an_ordinary_user():
-    """Be nobody in the block, if we are root, whom no permission keeps from anything."""
-    if os.geteuid():
-        yield
-        return
-    with ExitStack() as opened:
-        for driver in ["apsw", "sqlite3"] if LOADS_EXTENSIONS else ["apsw"]:
-            # As long as it is open, sqlite-vec stays loaded: nobody may not be able to read it.
-            opened.enter_context(closing(vecstore.connect(driver=driver)))
-        os.setresuid(65534, 65534, 0)
-        try:
-            yield
-        finally:
-            os.setresuid(0, 0, 0)
-
-
-@pytest.fixture
-def public_folder():
-    """A folder that others may read; pytest's own are for one user alone."""
-    with tempfile.TemporaryDirectory() as made:
-        Path(made).chmod(0o755)
-        yield Path(made)
 
 
 @pytest.fixture(scope="module")

@@ -95,10 +95,17 @@ def adopt(db: Database) -> None:
       collation, a shared memory database, a function registered before vecstore was imported; or
       this process has the file open once more. Nothing was changed.
     :raises TwoLibrariesError: it need not be replaced, and another library has the file open
-    :raises DatabaseError: it belongs to another thread, or to the process that forked this one
+    :raises DatabaseError: it belongs to another thread, or to the process that forked this one; or
+      this user may not read the file
     """
     with sharing.using(db):
-        _adopt(db)
+        conn: Any = db.conn
+        try:
+            _adopt(db)
+        except conn.OperationalError as error:
+            if rights.is_denied(error):
+                raise rights.unreadable(_main_file(conn), error) from error
+            raise
 
 
 def _adopt(db: Database) -> None:

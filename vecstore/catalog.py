@@ -45,11 +45,12 @@ def create(db: Database, name: str, model_id: str) -> Row:
     try:
         return transactions.write(db, lambda: find(db, name) or _insert(db, name, model_id))
     except db.conn.OperationalError as error:
-        is_incomplete = not db["collections"].exists()  # schema.ensure() could not write either
-        if is_incomplete or rights.is_read_only(error):
+        # Without tables, schema.ensure() could not write either.
+        reason = error if db["collections"].exists() else "the database is readonly"
+        if rights.is_read_only(error) or reason is not error:
             raise DoesNotExist(
                 f"Collection {name!r} does not exist ({describe(db)}), and cannot be created: "
-                f"{error}"
+                f"{reason}"
             ) from error
         raise
 

@@ -24,8 +24,9 @@ from .interrupts import Result
 _Status = tuple[int, ...]
 
 _PATIENCE = 5.0  # seconds in which what was read of two states is read again
-_TRIES = 100  # to open a file that its writer is closing, which takes a moment
+_TRIES = 40  # to open a file that its writer is closing, which takes a moment
 _PAUSE = 0.005
+_READONLY = 8  # https://www.sqlite.org/rescode.html#readonly, and more where it says why
 # A second change within a tick of the system's clock, 10 ms at most, would not show in a file's
 # status; on some disks, such as FAT's, not one within two seconds.
 _TICK = 0.02
@@ -243,6 +244,9 @@ class Watch:
         """Return whether a live connection cannot read its file any more: its mode was changed."""
         if self._is_opening or self._frozen is not None or not rights.is_denied(error):
             return False
+        if rights.is_read_only(error) and getattr(error, "sqlite_errorcode", _READONLY) > _READONLY:
+            self._is_stale = True  # it would have to be rolled back, or recovered
+            return True
         try:
             conn.execute("select 1 from sqlite_master").fetchone()
         except conn.Error:
@@ -252,26 +256,23 @@ class Watch:
     def _open(self, conn: Any) -> None:
         tries_left = _TRIES
         while True:
-            status, failure = _status(self._path), self._open_live(conn)
-            if failure is None:
+            status = _status(self._path)
+            try:
+                self._open_live(conn)
                 return
-            tries_left -= 1
-            if status is None or not tries_left or not rights.is_denied(failure):
-                raise rights.unreadable(self._path, failure) from failure
+            except conn.DatabaseError as error:
+                tries_left -= 1
+                if status is None or not tries_left or not rights.is_denied(error):
+                    raise rights.unreadable(self._path, error) from error
             is_whole = not (_has_commits(self._path) or _size(f"{self._path}-journal"))
             if is_whole and self._open_frozen(conn, status):
                 return
             time.sleep(_PAUSE)
 
-    def _open_live(self, conn: Any) -> Exception | None:
-        """Open the file as ever, or return why it cannot be."""
+    def _open_live(self, conn: Any) -> None:
         file = _identity(self._path)
-        try:
-            self._open_again(conn, False)
-        except conn.DatabaseError as error:
-            return error  # type: ignore[no-any-return]
+        self._open_again(conn, False)
         self._frozen, self._live, self._wal = None, file, _status(f"{self._path}-wal")
-        return None
 
     def _open_frozen(self, conn: Any, status: _Status) -> bool:
         """Return whether the file could be opened as it was, which is long enough ago to tell."""

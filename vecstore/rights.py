@@ -54,13 +54,14 @@ def _why_unreadable(path: str, error: Exception) -> str:
         beside = path + ending
         if os.path.exists(beside) and os.path.getsize(beside):  # noqa: PTH110, PTH202
             return (
-                f"{beside} holds {holds}, which takes a user who may write beside it ({error}): "
-                f"have one run 'vecstore check {path}', or copy both files to a folder of your own"
+                f"{beside} holds {holds}, for which this user would have to write files there "
+                f"({error}): have somebody who may do so run 'vecstore check {path}', or copy both "
+                "files to a folder of your own"
             )
     if has_writable_folder(path):
         return str(error)
     return (
-        f"this user can make no files beside it ({error}): open it with "
+        f"this user can make no files beside it ({error}): to read it alone, open it with "
         "vecstore.connect(path, read_only=True)"
     )
 

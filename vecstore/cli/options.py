@@ -11,7 +11,7 @@ from click_default_group import DefaultGroup
 from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
-from .. import catalog, rights
+from .. import catalog, frozen, rights
 from ..collection import Collection
 from ..connection import connect, connect_to_read, unmap_file
 from ..errors import DatabaseError
@@ -242,7 +242,7 @@ def open_for_maintenance(
         with closing(opened) as db:
             unmap_file(db.conn)
             conn: Any = db.conn
-            conn.apsw.set_progress_handler(lambda: False, _INSTRUCTIONS)
+            frozen.set_up(conn, __name__, _let_interrupts_in)
             yield db
 
 
@@ -254,7 +254,13 @@ def _named(
     try:
         yield
     except sqlite3.DatabaseError as error:
+        if path.name in str(error):
+            raise DatabaseError(str(error)) from error
         raise DatabaseError(f"{path} cannot be {what} now ({error}): {outcome}") from error
+
+
+def _let_interrupts_in(conn: Any) -> None:
+    conn.apsw.set_progress_handler(lambda: False, _INSTRUCTIONS)
 
 
 def _make_user_dir(path: Path) -> None:

@@ -12,7 +12,7 @@ import click
 import sqlite_vec
 from sqlite_utils import Database
 
-from .. import __version__, dbapi, extension, schema, sql_functions
+from .. import __version__, dbapi, extension, frozen, schema, sql_functions
 from ..settings import default_database, user_dir
 from .options import open_existing
 
@@ -94,9 +94,23 @@ def _make_shell(db: Database) -> Any:
     """Return apsw's shell, on a database that is open."""
     import apsw.shell  # takes a while, and other commands do without
 
+    conn: Any = db.conn
+
     class Shell(apsw.shell.Shell):
         failed = False
         ended = False
+        ours = conn.apsw  # until .open
+
+        def process_sql(self, *args: Any, **options: Any) -> None:
+            process = super().process_sql
+
+            def run() -> None:
+                if conn.apsw is not self.ours:  # the file was changed: see frozen.py
+                    self.ours = conn.apsw
+                    self.db = conn.apsw, conn.apsw.filename
+                process(*args, **options)
+
+            frozen.once(db, run) if self.db is self.ours else run()
 
         def run(self, statements: str) -> None:
             try:
@@ -117,7 +131,6 @@ def _make_shell(db: Database) -> Any:
             self.failed = True
             super().handle_exception()  # type: ignore[no-untyped-call]
 
-    conn: Any = db.conn
     return Shell(db=conn.apsw)
 
 
