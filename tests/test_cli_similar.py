@@ -1,8 +1,8 @@
 """`vecstore similar`: its outputs, and files that cannot be written."""
 
 import json
-import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 import vecstore
 from tests.command import error, output, process, usage_error
 from tests.models import WordLengths
+from tests.ordinary_user import as_an_ordinary_user
 
 
 def found(text: str) -> list[str]:
@@ -182,26 +183,24 @@ def test_a_file_of_another_program_gets_no_tables(tmp_path):
     assert path.read_bytes() == before
 
 
-def access_of_a_user(path: str | Path, mode: int) -> bool:
-    """os.access() as it is for users who are not root, who may write everywhere."""
-    return Path(path).exists() and not (mode & os.W_OK and not Path(path).stat().st_mode & 0o200)
-
-
 @pytest.mark.parametrize("indexed", [True, False])
 @pytest.mark.parametrize("what", ["file", "folder"])
-def test_what_cannot_be_written_is_searched(database, tmp_path, monkeypatch, what, indexed):
-    if indexed:
-        output("similar", "demo", "1", "-d", database)
-    unwritable = database if what == "file" else tmp_path
-    unwritable.chmod(unwritable.stat().st_mode & ~0o222)
-    monkeypatch.setattr(os, "access", access_of_a_user)
-    before, names = database.read_bytes(), set(tmp_path.iterdir())
-    assert found(output("similar", "demo", "1", "-d", database)) == ["2", "x/3"]
-    assert found(output("similar", "demo", "-c", "hello world", "-d", database))[0] == "1"
-    tmp_path.chmod(0o755)
-    assert database.read_bytes() == before
+def test_what_cannot_be_written_is_searched(database, public_folder, what, indexed):
+    path = public_folder / "folder" / "test.db"
+    path.parent.mkdir()
+    shutil.copy(database, path)
+    # An ordinary user may not read root's Python: all modules are imported now.
+    output("similar", "demo", "-c", "hello world", "-d", path if indexed else database)
+    path.chmod(0o444 if what == "file" else 0o666)
+    path.parent.chmod(0o555 if what == "folder" else 0o777)
+    before, names = path.read_bytes(), set(path.parent.iterdir())
+    with as_an_ordinary_user():
+        assert found(output("similar", "demo", "1", "-d", path)) == ["2", "x/3"]
+        assert found(output("similar", "demo", "-c", "hello world", "-d", path))[0] == "1"
+    path.parent.chmod(0o755)
+    assert path.read_bytes() == before
     if what == "folder":
-        assert set(tmp_path.iterdir()) == names
+        assert set(path.parent.iterdir()) == names
 
 
 def test_the_key_of_the_option_is_used(database, registered, monkeypatch):

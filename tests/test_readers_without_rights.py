@@ -37,7 +37,8 @@ def opened(path):
     return db, vecstore.Collection("docs", db, model=Pseudorandom())
 
 def write(collection, n):
-    entries = [(f"id {{i:02}}", f"{{n}} " + "x" * (i * n % 700), {{"n": n}}) for i in range({ENTRIES})]
+    texts = [f"{{n}} " + "x" * (i * n % 700) for i in range({ENTRIES})]
+    entries = ((f"id {{i:02}}", text, {{"n": n}}) for i, text in enumerate(texts))
     collection.embed_multi_with_metadata(entries, store=True)
 
 def session(path, n, vacuum=False):
@@ -154,7 +155,7 @@ def versions(collection):
 
 def assert_version(collection, n):
     everywhere = versions(collection)
-    assert everywhere == dict.fromkeys(everywhere, {n})
+    assert everywhere == {operation: {n} for operation in everywhere}
 
 
 def test_a_reader_lives_through_all_that_a_writer_does(writer, path, reader):
