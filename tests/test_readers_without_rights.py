@@ -1,5 +1,6 @@
 """Readers that may not write beside the file, while others do: old or new answers, no mixture."""
 
+import io
 import json
 import os
 import shutil
@@ -17,6 +18,8 @@ from tests.conftest import LOADS_EXTENSIONS
 from tests.models import Pseudorandom
 from tests.ordinary_user import as_an_ordinary_user
 from vecstore import Collection, DatabaseError, FileChangedError
+from vecstore.cli.options import open_existing
+from vecstore.cli.shell import _make_shell
 from vecstore.readers.query import read_query
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users")
@@ -242,16 +245,18 @@ def test_a_transaction_sees_one_state_or_is_told(writer, path, reader):
 
 
 def test_what_a_connection_has_goes_over_to_the_next(writer, path, reader):
-    collection = Collection("docs", reader, model=Pseudorandom())
+    Collection("docs", reader, model=Pseudorandom())
     conn = reader.conn
     conn.create_function("twice", 1, lambda value: 2 * value)
     conn.create_collation("backwards", lambda a, b: (a < b) - (a > b))
     reader.execute("pragma busy_timeout = 1234")
     reader.execute("pragma query_only = on")
-    conn.row_factory = lambda _cursor, row: list(row)
+    conn.row_factory = lambda _cursor, row: {"it": row[0]}
+    conn.text_factory = bytes
     conn.isolation_level = None
     writer(path, "session", 1)
-    assert collection.get("id 00").metadata == {"n": 1}
+    assert reader.execute("select metadata from embeddings").fetchone() == {"it": b'{"n": 1}'}
+    conn.row_factory, conn.text_factory = None, str
     assert reader.conn is conn
     assert conn.isolation_level is None
     for sql, value in {
@@ -262,10 +267,10 @@ def test_what_a_connection_has_goes_over_to_the_next(writer, path, reader):
         "select max(id collate backwards) from embeddings": "id 00",
         "select vecstore_embed('docs', 'a') is not null": 1,
     }.items():
-        assert reader.execute(sql).fetchone() == [value], sql
-    if conn.watch and hasattr(conn, "apsw"):
+        assert reader.execute(sql).fetchone() == (value,), sql
+    if hasattr(conn, "apsw"):
         rows = reader.execute("select count(*) from vecstore_similar('docs', 'a', 7)")
-        assert rows.fetchone() == [7]
+        assert rows.fetchone() == (7,)
 
 
 def test_a_connection_with_something_to_lose_is_not_opened_anew(writer, path, reader):
@@ -320,6 +325,40 @@ def test_a_query_over_attached_files_that_may_be_frozen(writer, path, public_fol
                 found = {record.row["metadata"] for record in rows}
             assert found == {f'{{"n": {n}}}'}
             writer(path, "session", n + 1)
+
+
+def test_a_check_is_done_again_and_an_export_is_told(writer, path, reader, tmp_path):
+    changes = iter([1, 2])
+
+    def change(*_):
+        n = next(changes, None)
+        if n:
+            writer(path, "session", n)
+
+    assert vecstore.check(reader, progress=change).problems == []
+    changes = iter([3])
+
+    class Stream(io.BytesIO):
+        def write(self, data):
+            change()
+            return super().write(data)
+
+    with pytest.raises(FileChangedError):
+        vecstore.export_collection(reader, "docs", Stream())
+    assert not reader.conn.in_transaction
+    assert vecstore.export_collection(reader, "docs", io.BytesIO()).entries == ENTRIES
+
+
+def test_a_shell_that_stays_open_shows_what_others_wrote(writer, path):
+    run("shell", path, "select 1")  # an ordinary user may not read root's Python
+    with as_an_ordinary_user(), open_existing(path) as db:
+        shell = _make_shell(db)
+        shell.stdout = io.StringIO()
+        for n in (1, 2):
+            shell.run("select metadata from embeddings limit 1;")
+            writer(path, "session", n)
+        shell.run("select metadata from embeddings limit 1;")
+    assert shell.stdout.getvalue() == '{"n": 0}\n{"n": 1}\n{"n": 2}\n'
 
 
 # A path is enough

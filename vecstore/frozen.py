@@ -49,8 +49,8 @@ _SETTINGS = (
 def read(db: Database, work: Callable[[], Result]) -> Result:
     """Return what `work` returns, whose statements all read one state of a frozen file.
 
-    It is called again, on a new connection, if the file was changed meanwhile. Any other connection
-    it is called on as it is.
+    It is called again, on a new connection, if the file was changed meanwhile. With a connection
+    that cannot be frozen it is just called.
 
     :raises FileChangedError: the file was changed during each call, for seconds
     """
@@ -209,7 +209,16 @@ class Watch:
         """
         if self._is_current():
             return
+        factories = conn.row_factory, conn.text_factory
+
+        def restore() -> None:
+            conn.row_factory, conn.text_factory = factories
+
+        interrupts.run(lambda: self._renew(conn), end=restore)
+
+    def _renew(self, conn: Any) -> None:
         self._is_opening = True
+        conn.row_factory, conn.text_factory = None, str
         if not self._is_stale:
             self._refuse_wal_of_another_file()
             _refuse_what_would_be_lost(conn, self._path)
@@ -277,7 +286,7 @@ class Watch:
     def _open_frozen(self, conn: Any, status: _Status) -> bool:
         """Return whether the file could be opened as it was, which is long enough ago to tell."""
         changed_at = status[-2:]
-        tick = _TICK if any(time % 10**9 for time in changed_at) else _COARSE_TICK
+        tick = _TICK if any(at % 10**9 for at in changed_at) else _COARSE_TICK
         age = time.time() - max(changed_at) / 1e9
         if age < tick:
             time.sleep(tick - max(age, 0))
