@@ -33,6 +33,7 @@ LAYERS = {
     "schema": 1,
     "catalog": 1,
     "index": 1,
+    "index_schema": 1,
     "entries": 2,
     "plans": 2,
     "query": 2,

@@ -309,5 +309,5 @@ def _have_one_model(one: Searchable, other: Searchable) -> bool:
 def _described(step: Step) -> str:
     candidates = "" if step.candidates is None else f"{step.candidates} candidates, "
     heading = f"{step.plan}: {candidates}{step.rows} rows, {1000 * step.seconds:.1f} ms"
-    lines = (line for line in textwrap.dedent(step.sql).splitlines() if line.strip())
+    lines = (line.rstrip() for line in textwrap.dedent(step.sql).splitlines() if line.strip())
     return "\n".join((heading, *lines))

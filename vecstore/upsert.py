@@ -215,8 +215,8 @@ class Batch:
 
     def _write_new(self, new: list[tuple[Item, Row | None]]) -> None:
         self._check_dimensions([item for item, _ in new if item.id in self._embedded])
-        for size in {len(self._vectors[item.content_hash]) for item, _ in new}:
-            index.ensure(self._db, size // 4)
+        sizes = {len(self._vectors[item.content_hash]) for item, _ in new}
+        indexed = [size // 4 for size in sizes if index.ensure(self._db, size // 4)]
         now = int(time.time())
         for portion in portions(new, _ROWS_A_STATEMENT):
             values = [self._values(item, row, now) for item, row in portion]
@@ -237,6 +237,8 @@ class Batch:
                 """,
                 [value for row in values for value in row],
             )
+        for dimensions in indexed:
+            index.give_partition(self._db, self._collection_id, dimensions)
 
     def _values(self, item: Item, row: Row | None, now: int) -> tuple[Any, ...]:
         stored = row and row.has_content and row.content_hash == item.content_hash

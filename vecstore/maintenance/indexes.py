@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from .. import index, schema, transactions
+from .. import index, index_schema, schema, transactions
 from ..errors import InvalidInputError
 from . import files, reference
 
@@ -128,7 +128,7 @@ def _numbers_of_vectors(db: Database) -> dict[int, int]:
           and vec_distance_cosine(embedding, embedding) is not null
         group by 1
         """,
-        [4 * index.MAX_DIMENSIONS],
+        [4 * index_schema.MAX_DIMENSIONS],
     )
     return dict(found.fetchall())
 
@@ -152,7 +152,7 @@ def _drop(db: Database, dimensions: int) -> None:
 
 
 def _check_dimensions(dimensions: int | None) -> None:
-    if dimensions is not None and not 0 < dimensions <= index.MAX_DIMENSIONS:
+    if dimensions is not None and not 0 < dimensions <= index_schema.MAX_DIMENSIONS:
         raise InvalidInputError(
-            f"dimensions is {dimensions}: an index has from 1 to {index.MAX_DIMENSIONS:,}"
+            f"dimensions is {dimensions}: an index has from 1 to {index_schema.MAX_DIMENSIONS:,}"
         )
