@@ -109,20 +109,17 @@ def needs_partition(db: Database, collection_id: int, dimensions: int) -> bool:
 
     As long as it is small, a scan of its rows takes about as long as vec0.
     """
+    if collection_id == index_schema.SHARED or has_partition(db, collection_id, dimensions):
+        return False
     found = db.execute(
         f"""
         select 1
         from vec_embeddings_{dimensions}_ids
-        where collection_id = :collection_id
-          and collection_id <> {index_schema.SHARED}
-          and collection_id not in (
-            select collection_id
-            from vec_embeddings_{dimensions}_partitions
-          )
+        where collection_id = ?
         limit 1
-        offset :rows - 1
+        offset ?
         """,
-        {"collection_id": collection_id, "rows": index_schema.partition_rows(dimensions)},
+        [collection_id, index_schema.partition_rows(dimensions) - 1],
     ).fetchone()
     return found is not None
 
