@@ -1,5 +1,6 @@
 """Opens databases: a sqlite_utils.Database with sqlite-vec loaded and sensible settings."""
 
+import math
 import os
 import sys
 import urllib.parse
@@ -14,6 +15,7 @@ from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 from . import dbapi, extension, guard, locks, shared_sqlite3, sharing
 from .dbapi_translation import TRANSLATED
 from .errors import DatabaseError, InvalidInputError
+from .values import shown, to_float
 
 Driver = Literal["auto", "sqlite3", "apsw"]
 
@@ -50,7 +52,12 @@ def connect(
     :raises TwoLibrariesError: another SQLite library of this process has the file open
     """
     if driver not in ("auto", "sqlite3", "apsw"):
-        raise InvalidInputError(f"driver is {driver!r}: it must be 'auto', 'sqlite3' or 'apsw'")
+        raise InvalidInputError(
+            f"driver is {shown(driver)}: it must be 'auto', 'sqlite3' or 'apsw'"
+        )
+    seconds = to_float(timeout)
+    if seconds is None or math.isinf(seconds):
+        raise InvalidInputError(f"timeout is {shown(timeout)}: it must be a number of seconds")
     name = ":memory:" if path is None else os.fspath(path)
     if driver == "auto":
         usable = can_load_extensions(sqlite3) and not guard.is_open_in_apsw(name)
@@ -59,7 +66,7 @@ def connect(
         _check_path(Path(name), read_only)
     conn = bare(name, driver, read_only)
     try:
-        _check_is_database(conn, name, timeout)
+        _check_is_database(conn, name, seconds)
         enforce_foreign_keys(conn)
         configure(conn, new_file=name != ":memory:" and not read_only)
         db = Database(conn)
@@ -184,6 +191,14 @@ def name_of(db: Database) -> str:
     """Return what a message calls a database: its file."""
     [file] = db.execute("select file from pragma_database_list where name = 'main'").fetchone()
     return file or "the database in memory"
+
+
+def max_parameters(db: Database) -> int | None:
+    """Return how many parameters a statement may have; None where Python 3.10 does not tell."""
+    conn: Any = db.conn
+    if isinstance(conn, dbapi.Connection):
+        return conn.apsw.limit(apsw.SQLITE_LIMIT_VARIABLE_NUMBER)
+    return conn.getlimit(apsw.SQLITE_LIMIT_VARIABLE_NUMBER) if hasattr(conn, "getlimit") else None
 
 
 def is_unwritable(error: Exception) -> bool:

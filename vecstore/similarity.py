@@ -12,6 +12,7 @@ from .entries import Entry, encode_vector, id_text, read_entry
 from .models import EmbeddingModel
 from .query import Query, WhereArgs
 from .search import Step
+from .values import shown
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class Searchable:
         """
         if isinstance(values, str | bytes):
             raise errors.InvalidInputError(
-                f"values is {values!r:.80}: pass a list of what to search for"
+                f"values is {shown(values)}: pass a list of what to search for"
             )
         return [
             self.similar_by_vector(
@@ -248,7 +249,7 @@ class Searchable:
         return row[0]
 
     def _no_such_id(self, id: str) -> errors.DoesNotExist:
-        return self.DoesNotExist(f"ID not found in collection {self.name!r}: {id!r}")
+        return self.DoesNotExist(f"ID not found in collection {shown(self.name)}: {shown(id)}")
 
 
 _Searchable = TypeVar("_Searchable", bound=Searchable)
@@ -277,9 +278,9 @@ def similar_across(
     for collection in collections:
         if not _have_one_model(collection, collections[0]):
             raise errors.ModelMismatchError(
-                f"Collection {collection.name!r} has the model {collection.model_id!r}, and "
-                f"{collections[0].name!r} has {collections[0].model_id!r}: vectors of two models "
-                "cannot be compared"
+                f"Collection {shown(collection.name)} has the model {collection.model_id!r}, and "
+                f"{shown(collections[0].name)} has {collections[0].model_id!r}: vectors of two "
+                "models cannot be compared"
             )
     if not collections:
         return []

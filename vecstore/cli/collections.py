@@ -8,6 +8,7 @@ import click
 from sqlite_utils import Database
 
 from ..settings import default_database
+from ..values import shown
 from .options import ListByDefault, database_option, existing_collection, open_to_read
 from .transfer import export, import_
 
@@ -61,7 +62,7 @@ def delete(collection: str, database: Path, yes: bool) -> None:
     with existing_collection(database, collection) as opened:
         if not yes and sys.stdin is not None and sys.stdin.isatty():
             entries = "1 entry" if len(opened) == 1 else f"{len(opened):,} entries"
-            question = f"Delete the collection {collection!r} with {entries} from {database}?"
+            question = f"Delete the collection {shown(collection)} with {entries} from {database}?"
             click.confirm(question, abort=True, err=True)
         opened.delete()
 
