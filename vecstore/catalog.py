@@ -2,7 +2,7 @@
 
 from sqlite_utils import Database
 
-from . import connection, transactions
+from . import connection, schema, transactions
 from .errors import DatabaseError, DoesNotExist, InvalidInputError
 from .values import shown
 
@@ -25,7 +25,11 @@ def check_name(name: object) -> str:
 
 
 def find(db: Database, name: str) -> Row | None:
-    """Return the id and the model of a collection; None, also in a file without these tables."""
+    """Return the id and the model of a collection; None, also in a file without these tables.
+
+    :raises DatabaseError: it has tables of these names that are neither llm's nor vecstore's
+    """
+    schema.refuse_foreign(db)
     if not db["collections"].exists():
         return None
     row = db.execute("select id, model from collections where name = ?", [name]).fetchone()

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from sqlite_utils import Database
 
+from .. import schema
 from ..settings import default_database
 from ..values import shown
 from .options import ListByDefault, database_option, existing_collection, open_to_read
@@ -90,6 +91,7 @@ def _plural(number: object, noun: str) -> str:
 
 def _collections(db: Database) -> list[dict[str, object]]:
     """Return the rows that the command shows; none for a file that has never had a collection."""
+    schema.refuse_foreign(db)
     if not {"collections", "embeddings"} <= set(db.table_names()):
         return []
     sql = """

@@ -98,6 +98,7 @@ def list_indexes(db: Database | str | Path) -> list[IndexStatus]:
     :raises MissingFileError: there is no such file
     """
     with files.opened(db, read_only=True) as opened:
+        schema.refuse_foreign(opened)
         numbers = _numbers_of_vectors(opened)
         there = reference.indexed_dimensions(opened)
         return [
