@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import NoReturn, SupportsIndex
 
 from sqlite_utils import Database
 
@@ -105,6 +106,20 @@ class Collection(Searchable):
 
     def __repr__(self) -> str:
         return f"<Collection {shown(self.name)}: {self.count()} entries, model {self.model_id!r}>"
+
+    def __copy__(self) -> "Collection":
+        """Return another Collection of the same connection."""
+        copied = object.__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        return copied
+
+    def __reduce_ex__(self, _: SupportsIndex) -> NoReturn:
+        """Refuse a pickle, and a deep copy: an open file cannot go to another process."""
+        raise errors.DatabaseError(
+            f"Collection {shown(self.name)} has an open connection, which cannot be pickled or "
+            "copied: pass its name and the path of its file, and open it there with "
+            "Collection(name, path)"
+        )
 
     def model(self) -> EmbeddingModel:
         """Return the embedding model; UnknownModelError if it is not installed."""

@@ -3,7 +3,6 @@
 import math
 import os
 import sys
-import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -12,10 +11,10 @@ import apsw
 from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
-from . import dbapi, extension, guard, locks, shared_sqlite3, sharing
+from . import dbapi, extension, filenames, guard, locks, shared_sqlite3, sharing
 from .dbapi_translation import TRANSLATED
 from .errors import DatabaseError, InvalidInputError
-from .values import shown, to_float
+from .values import shown, surrogate_position, to_float
 
 Driver = Literal["auto", "sqlite3", "apsw"]
 
@@ -189,8 +188,7 @@ def prepare_new_file(conn: Any) -> None:
 
 def name_of(db: Database) -> str:
     """Return what a message calls a database: its file."""
-    [file] = db.execute("select file from pragma_database_list where name = 'main'").fetchone()
-    return file or "the database in memory"
+    return filenames.main_file(db.conn) or "the database in memory"
 
 
 def max_parameters(db: Database) -> int | None:
@@ -225,7 +223,11 @@ def _open_apsw(name: str, read_only: bool) -> dbapi.Connection:
         if read_only and name != ":memory:":
             flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
             return dbapi.Connection(apsw.Connection(read_only_uri(name), flags=flags))
-        return dbapi.Connection(apsw.Connection(_plain(name)))
+        if surrogate_position(name) is None:
+            return dbapi.Connection(apsw.Connection(_plain(name)))
+        flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
+        path = os.path.abspath(name)  # noqa: PTH100 - without following links
+        return dbapi.Connection(apsw.Connection(filenames.to_uri(path), flags=flags))
 
 
 def _open_sqlite3(name: str, read_only: bool) -> Any:
@@ -248,7 +250,7 @@ def read_only_uri(name: str) -> str:
     path = os.path.abspath(name)  # noqa: PTH100 - without following links
     folder = os.path.dirname(path)  # noqa: PTH120
     frozen = not os.access(folder, os.W_OK) and not os.path.exists(f"{path}-wal")  # noqa: PTH110
-    return f"file:{urllib.parse.quote(path)}?mode=ro{'&immutable=1' if frozen else ''}"
+    return f"{filenames.to_uri(path)}?mode=ro{'&immutable=1' if frozen else ''}"
 
 
 def _check_path(path: Path, read_only: bool) -> None:

@@ -136,7 +136,10 @@ def _check_id(id: Any, plain: Any) -> None:
 
 
 def _text_of(id: Any, plain: Any) -> str:
-    text = str(plain if isinstance(id, int) else id)  # an enum's is its number, in any Python
+    try:
+        text = str(plain if isinstance(id, int) else id)  # an enum's is its number, in any Python
+    except ValueError as error:  # more digits than Python makes text of
+        raise InvalidInputError(f"An id is {shown(id)}, which cannot be text: {error}") from error
     if values.is_array_scalar(id) and "(" in text:
         text = str(plain)  # PyTorch's was "tensor(5)"
     if _ADDRESS.search(text):

@@ -2,6 +2,7 @@
 
 import json
 import math
+from contextlib import suppress
 from typing import Any
 
 from . import values
@@ -114,12 +115,10 @@ def _key_text(key: Any, path: str) -> str:
     plain = values.to_plain(key)
     if isinstance(plain, str):
         return plain
-    if (
-        plain is None
-        or isinstance(plain, int)
-        or (isinstance(plain, float) and math.isfinite(plain))
-    ):
-        return json.dumps(plain)
+    is_number = isinstance(plain, int) or (isinstance(plain, float) and math.isfinite(plain))
+    if plain is None or is_number:
+        with suppress(ValueError):  # an integer of more digits than Python makes text of
+            return json.dumps(plain)
     kind = type(key).__name__
     raise _Refused(f"{values.shown(key)}{_inside(path)}, of type {kind}, is no key: make it text")
 

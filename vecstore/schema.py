@@ -159,8 +159,9 @@ def _foreign_error(db: Database, thing: _Thing) -> DatabaseError:
     columns = ", ".join(map(shown, thing.columns[:_NAMED]))
     if len(thing.columns) > _NAMED:
         columns += ", ..."
+    kind = "an index" if thing.kind == "index" else f"a {thing.kind}"
     return DatabaseError(
-        f"{connection.name_of(db)} has {'an' if thing.kind == 'index' else 'a'} {thing.kind} named {thing.name} already"
+        f"{connection.name_of(db)} has {kind} named {thing.name} already"
         f"{f', with the columns {columns}' if columns else ''}, which is neither llm's nor "
         "vecstore's: use another file"
     )

@@ -175,5 +175,8 @@ def shown(value: Any) -> str:
     """Return a value as a message shows it, cut where it is long."""
     if isinstance(value, str | bytes | list | tuple):
         value = value[: _SHOWN + 1]  # more would be cut off: not worth its repr()
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # of an integer with too many digits, or of another's class
+        text = f"<{type(value).__name__}>"
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
