@@ -84,5 +84,5 @@ def describe(db: Database) -> str:
     names = []
     if db["collections"].exists():
         names = [name for (name,) in db.execute("select name from collections order by name")]
-    listed = ", ".join(map(repr, names[:10])) or "no collections"
+    listed = ", ".join(map(shown, names[:10])) or "no collections"
     return f"{connection.name_of(db)} has {listed}{' and more' * (len(names) > 10)}"

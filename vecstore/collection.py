@@ -52,6 +52,7 @@ class Collection(Searchable):
       given to each search instead
 
     :raises DoesNotExist: as said; the file then has the tables, and no new collection
+    :raises DatabaseError: another program's tables have the names of ours; they stay as they are
     :raises MissingFileError: the path is of no file, and `create` is False or no model is given
     :raises ModelMismatchError: the collection exists, with another model
     :raises UnknownModelError: a new collection is to use a model that is not installed

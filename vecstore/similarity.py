@@ -168,12 +168,14 @@ class Searchable:
         :param prefix: only ids that start with this text, taken literally
         :param where: only rows of the table `embeddings` that meet this condition in SQL, such as
           "json_extract(metadata, '$.lang') = ?"; it may use all its columns, and cannot write
-        :param where_args: the values of its parameters: a list for ?, a dict for :name
+        :param where_args: the values of its parameters: a list for ?, a dict for :name. They are
+          None, bool, int of 64 bits, float, str or bytes; NumPy's scalars become these
         :param min_score: only entries with at least this score
         :param exact: True misses none; by default, what the collection's `exact` says
         :raises DimensionError: the collection's vectors have another dimension
-        :raises InvalidInputError: the vector is empty or not finite, number is negative, or SQLite
-          cannot apply the condition
+        :raises InvalidInputError: the vector is empty or not finite, number is negative or no
+          integer, a parameter has a type that SQLite does not, which is named, or SQLite cannot
+          apply the condition
         """
         blob = encode_vector(vector, "The vector to search for")
         skip_id = None if skip_id is None else id_text(skip_id)
