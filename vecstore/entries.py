@@ -99,7 +99,7 @@ def with_no_metadata(entry: Any) -> tuple[Any, ...]:
 
 def id_texts(ids: Any) -> list[str]:
     """Return ids as text; one id alone is refused, as its characters would be taken for ids."""
-    if isinstance(ids, str | bytes):
+    if isinstance(ids, str | bytes | bytearray | memoryview):
         raise InvalidInputError(f"ids is {shown(ids)}: pass a list of ids, such as [{shown(ids)}]")
     return [id_text(id) for id in ids]
 

@@ -41,8 +41,8 @@ _REMEDIES: tuple[tuple[type | tuple[type, ...], str], ...] = (
 def to_plain(value: Any) -> Any:
     """Return the None, bool, int, float, str or bytes that a value stands for, or else itself.
 
-    That are the scalars of NumPy and PyTorch, arrays without dimensions too, and what is of a class
-    derived from these types.
+    Such are scalars of NumPy, arrays and tensors without dimensions, and what is of a class derived
+    from one of these types.
     """
     if type(value) in _PLAIN:
         return value
@@ -103,7 +103,7 @@ def to_bindable(value: Any, name: str) -> bool | int | float | str | bytes | Non
 def problem_of(plain: Any) -> str | None:
     """Return what keeps SQLite from having a plain value as it is, with the remedy."""
     if isinstance(plain, int) and not -_INTEGERS_END <= plain < _INTEGERS_END:
-        return f"is {shown(plain)}, an integer of more than 64 bits: pass str(value)"
+        return f"is {shown(plain)}, an integer of more than 64 bits: pass it as text, str(value)"
     if isinstance(plain, float) and math.isnan(plain):
         return "is NaN, which neither SQLite nor JSON has: pass None"
     return None
@@ -122,7 +122,10 @@ def to_float(value: Any) -> float | None:
     """Return a number of any type as a float; None if it is none, as text and NaN."""
     plain = to_plain(value)
     is_number = isinstance(plain, numbers.Real | decimal.Decimal) and not is_missing(plain)
-    return float(plain) if is_number else None
+    try:
+        return float(plain) if is_number else None
+    except OverflowError:
+        return None
 
 
 def is_missing(value: Any) -> bool:
@@ -161,7 +164,7 @@ def remedy(value: Any) -> str:
         if is_missing(value):
             return "None"
         return "float(value)" if kind == "f" else "str(value)"
-    if hasattr(value, "tolist") or type(value).__name__ == "array":
+    if hasattr(value, "tolist"):
         return "value.tolist()"
     if not hasattr(value, "__len__") and is_missing(value):
         return "None"
