@@ -16,6 +16,7 @@ from sqlite_utils import Database
 
 from . import index, search, sharing, transactions
 from .entries import Item
+from .values import shown
 
 _MAX_VARIABLES = 500  # in one statement; SQLite's limit is 32,766, or less in some builds
 # SQLite keeps a journal for each statement whose triggers write to vec0, and spills it to a file:
@@ -279,7 +280,9 @@ class Batch:
                 expected = search.vector_dimensions(self._db, self._collection_id, dimensions)
                 expected = expected or dimensions
             if dimensions != expected:
-                raise search.dimension_error(f"The vector of {item.id!r}", dimensions, expected)
+                raise search.dimension_error(
+                    f"The vector of {shown(item.id)}", dimensions, expected
+                )
 
 
 def _content(value: str | bytes) -> tuple[str | None, bytes | None]:

@@ -8,6 +8,7 @@ from sqlite_utils import Database
 
 from .. import catalog, index, models, search
 from ..errors import InvalidInputError, ModelMismatchError
+from ..values import shown
 from ..vectors import content_hash
 
 COLUMNS = (
@@ -83,7 +84,7 @@ def write(db: Database, header: ExportHeader, rows: Iterable[Row]) -> int:
     collection_id, model = catalog.create(db, header.collection, header.model)
     if not models.is_recorded_as(header.model, model):
         raise ModelMismatchError(
-            f"Collection {header.collection!r} was made with the model {model!r}, not "
+            f"Collection {shown(header.collection)} was made with the model {model!r}, not "
             f"{header.model!r}: vectors of two models cannot be compared, so import it under "
             "another name"
         )
@@ -127,7 +128,7 @@ def _prepare(db: Database, collection_id: int, id: Any, dimensions: int, is_new:
     """
     expected = search.vector_dimensions(db, collection_id, dimensions)
     if not is_new and expected not in (None, dimensions):
-        raise search.dimension_error(f"The vector of {id!r}", dimensions, expected)
+        raise search.dimension_error(f"The vector of {shown(id)}", dimensions, expected)
     return index.ensure(db, dimensions)
 
 
@@ -145,5 +146,6 @@ def _insert(db: Database, collection_id: int, portion: list[Row]) -> None:
         )
     except (db.conn.IntegrityError, ValueError, OverflowError) as error:
         raise InvalidInputError(
-            f"The entries from {portion[0][0]!r} to {portion[-1][0]!r} cannot be stored: {error}"
+            f"The entries from {shown(portion[0][0])} to {shown(portion[-1][0])} cannot be stored: "
+            f"{error}"
         ) from error
