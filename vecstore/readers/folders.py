@@ -34,6 +34,7 @@ def find_files(
     for path in choice.files.values():
         choice.left_out.pop(path, None)  # one pattern names it, and another does not
     choice.files = dict(sorted(choice.files.items()))
+    choice.problems = dict(sorted(choice.problems.items()))
     return choice
 
 
