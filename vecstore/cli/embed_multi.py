@@ -47,6 +47,13 @@ from .sources import Entry, Source
     metavar="DIR GLOB",
     help="Embed the files of a folder that match a pattern. Their paths in it become the ids.",
 )
+@click.option("--all", is_flag=True, help="Of --files, also what is hidden or in a .gitignore.")
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="GLOB",
+    help="Leave out --files, or folders of them, that match a pattern as in a .gitignore.",
+)
 @click.option(
     "encodings",
     "--encoding",
@@ -121,6 +128,8 @@ def embed_multi(
     path: str | None,
     format: str | None,
     files: tuple[tuple[str, str], ...],
+    all: bool,
+    exclude: tuple[str, ...],
     encodings: tuple[str, ...],
     binary: bool,
     sql: str | None,
@@ -163,7 +172,9 @@ def embed_multi(
         raise click.UsageError("--metadata-rest needs --content: which columns are embedded?")
     columns = Columns(id_column, content_columns, metadata_columns, metadata_rest, prefix, prepend)
     skip = on_error == "skip"
-    source = Source(path, format, sql, attach, files, encodings, binary, columns, limit, skip)
+    source = Source(
+        path, format, sql, attach, files, encodings, binary, columns, limit, skip, all, exclude
+    )
     source.check()
     if errors and path and errors.exists() and Path(path).exists() and errors.samefile(path):
         raise click.UsageError("--errors names the file that is read, and would replace it")
@@ -174,6 +185,8 @@ def embed_multi(
         _dry_run(source, failures, database, collection, chosen, store, options["batch_size"])
     else:
         _load(source, failures, database, collection, chosen, store=store, **options)
+    if not options["quiet"]:
+        failures.show_left_out()
     failures.raise_if_any()
 
 
@@ -187,7 +200,7 @@ def _load(
     **options: Any,
 ) -> None:
     report = EmbedReport()
-    with source.open(database, failures.of_input) as (entries, total), failures:
+    with source.open(database, failures) as (entries, total), failures:
         first = list(islice(entries, 1))
         if first:
             with open_collection(database, name, model) as collection:
@@ -246,7 +259,7 @@ def _dry_run(
     store: bool,
     batch_size: int,
 ) -> None:
-    with source.open(database, failures.of_input) as (entries, _), ExitStack() as opened:
+    with source.open(database, failures) as (entries, _), ExitStack() as opened:
         db = opened.enter_context(open_to_read(database)) if database.exists() else None
         if db is not None and Collection.exists(db, name):
             collection = Collection(name, _check_schema(db), model=model, create=False)
