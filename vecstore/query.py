@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .catalog import CollectionRow
 from .errors import InvalidInputError
 
 WhereArgs = Sequence[Any] | dict[str, Any]
@@ -21,7 +22,7 @@ class Query:
     rest of the result.
     """
 
-    collection_id: int
+    collection: CollectionRow
     vector: bytes
     number: int
     prefix: str = ""
@@ -55,6 +56,11 @@ class Query:
             if not isinstance(self.min_score, numbers.Real):
                 raise InvalidInputError(f"min_score is {self.min_score!r}: it must be a number")
             object.__setattr__(self, "min_score", float(self.min_score))
+
+    @property
+    def collection_id(self) -> int:
+        """The id of the collection, in the snapshot of the search."""
+        return self.collection.id
 
     @property
     def dimensions(self) -> int:

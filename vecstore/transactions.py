@@ -6,12 +6,14 @@ Each takes a function to call, and no `with` block: see interrupts.py.
 import itertools
 import re
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Any
 
 from sqlite_utils import Database
 
 from . import interrupts, locks, sharing
+from .dbapi_translation import TRANSLATED
 from .errors import DatabaseError
 from .interrupts import Result
 
@@ -123,6 +125,27 @@ def read(db: Database, work: Callable[[], Result]) -> Result:
             return work()
 
         return interrupts.run(begin_and_work, end=db.rollback)
+
+
+def hold(
+    db: Database, sql: str, args: Sequence[object], work: Callable[[Any], Result]
+) -> Result:
+    """Call `work` with the first row of a query, or None, and return what it returns.
+
+    For `work` the database stays as it is, as long as the query has another row to give: there must
+    be two. This is no transaction, which what another thread writes by the same connection, or
+    the statement that has called a function, would become a part of.
+    """
+
+    def query_and_work() -> Result:
+        with TRANSLATED:
+            row = cursor.execute(sql, args).fetchone()
+        return work(row)
+
+    with sharing.using(db):
+        with TRANSLATED:
+            cursor = getattr(db.conn, "apsw", db.conn).cursor()  # apsw's own takes half the time
+        return interrupts.run(query_and_work, end=cursor.close)
 
 
 def without_foreign_keys(db: Database, work: Callable[[], Result]) -> Result:
