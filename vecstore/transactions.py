@@ -67,13 +67,19 @@ def _write_in_transaction(
 
     def roll_back() -> None:
         sharing.check_process(db)
-        db.rollback()
+        _roll_back(db)
 
     try:
         return interrupts.run_or_undo(attempt, undo=roll_back)
     except db.conn.OperationalError as error:
         _explain(db, error)
         raise
+
+
+def _roll_back(db: Database) -> None:
+    db.rollback()
+    if db.conn.in_transaction:  # which does nothing where sqlite3 has autocommit=True
+        db.conn.execute("rollback")
 
 
 def _write_in_savepoint(db: Database, work: Callable[[], Result]) -> Result:
@@ -124,12 +130,10 @@ def read(db: Database, work: Callable[[], Result]) -> Result:
             db.execute("begin")
             return work()
 
-        return interrupts.run(begin_and_work, end=db.rollback)
+        return interrupts.run(begin_and_work, end=lambda: _roll_back(db))
 
 
-def hold(
-    db: Database, sql: str, args: Sequence[object], work: Callable[[Any], Result]
-) -> Result:
+def hold(db: Database, sql: str, args: Sequence[object], work: Callable[[Any], Result]) -> Result:
     """Call `work` with the first row of a query, or None, and return what it returns.
 
     For `work` the database stays as it is, as long as the query has another row to give: there must
