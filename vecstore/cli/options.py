@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 from .. import catalog
 from ..collection import Collection
 from ..connection import connect, connect_to_read, is_writable, unmap_file
-from ..errors import DatabaseError
+from ..errors import DatabaseError, DoesNotExist, ModelMismatchError
 from ..models import (
     EmbeddingModel,
     get_embedding_model,
@@ -189,8 +189,9 @@ def open_collection(path: Path, name: str, model: EmbeddingModel | None) -> Iter
             raise
         except BaseException:
             # A mistake in the choice of the model must not bind the next try to it.
-            if is_new and not collection.count():
-                collection.delete()
+            with suppress(DoesNotExist, ModelMismatchError):  # another has done so
+                if is_new and not collection.count():
+                    collection.delete()
             raise
 
 
