@@ -210,6 +210,7 @@ def test_rows_that_another_connection_deletes_meanwhile_leave_no_answer_short(
     path = tmp_path / "many.db"
     many.db.execute("vacuum into ?", [str(path)])
     db, other = vecstore.connect(path), vecstore.connect(path)
+    db.enable_wal()  # in which others may write during a search
     collection = Collection("many", db, model=Vectors())
     nearest = [entry.id for entry in collection.similar_by_vector(QUERIES[0], 87, exact=True)]
     look_at_bits = plans.fast
@@ -220,6 +221,8 @@ def test_rows_that_another_connection_deletes_meanwhile_leave_no_answer_short(
         return found
 
     monkeypatch.setattr(plans, "fast", meanwhile)
+    found = collection.similar_by_vector(QUERIES[0], 45, exact=True)
+    assert [entry.id for entry in found] == nearest[:45]  # as it was when the search began
     found = collection.similar_by_vector(QUERIES[0], 45, exact=True)
     assert [entry.id for entry in found] == nearest[42:]
     db.close()
@@ -373,7 +376,7 @@ def test_a_search_of_the_fast_plan_writes_nothing_in_a_read_only_file(tmp_path, 
     path = tmp_path / "many.db"
     many.db.execute("vacuum into ?", [str(path)])
     db = vecstore.connect(path, read_only=True)
-    query = Query(many.id, vecstore.encode(QUERIES[0]), 10)
+    query = Query(many.row, vecstore.encode(QUERIES[0]), 10)
     steps = []
     assert search.search(db, query, steps=steps)
     assert {step.plan for step in steps} == {"fast"}

@@ -1,12 +1,28 @@
-"""The rows of `collections`: which collections a database has."""
+"""The rows of `collections`: which collections a database has, and whether one is still there."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from sqlite_utils import Database
 
 from . import connection, schema, transactions
-from .errors import DatabaseError, DoesNotExist, InvalidInputError
+from .errors import (
+    DatabaseError,
+    DoesNotExist,
+    InvalidInputError,
+    ModelMismatchError,
+    VecstoreError,
+)
+from .interrupts import Result
 from .values import shown
 
-Row = tuple[int, str]  # id and model
+
+class CollectionRow(NamedTuple):
+    """A row of `collections`. While it stays as it is, its id stands for the same collection."""
+
+    id: int
+    name: str
+    model: str
 
 
 def check_name(name: object) -> str:
@@ -24,8 +40,8 @@ def check_name(name: object) -> str:
     return name
 
 
-def find(db: Database, name: str) -> Row | None:
-    """Return the id and the model of a collection; None, also in a file without these tables.
+def find(db: Database, name: str) -> CollectionRow | None:
+    """Return the row of a collection; None, also in a file without these tables.
 
     :raises DatabaseError: it has tables of these names that are neither llm's nor vecstore's
     """
@@ -33,18 +49,18 @@ def find(db: Database, name: str) -> Row | None:
     if not db["collections"].exists():
         return None
     row = db.execute("select id, model from collections where name = ?", [name]).fetchone()
-    return None if row is None else (row[0], row[1])
+    return None if row is None else CollectionRow(row[0], name, row[1])
 
 
-def get(db: Database, name: str) -> Row:
-    """Return the id and the model of a collection; DoesNotExist says which there are instead."""
+def get(db: Database, name: str) -> CollectionRow:
+    """Return the row of a collection; DoesNotExist says which there are instead."""
     row = find(db, check_name(name))
     if row is None:
         raise DoesNotExist(f"Collection does not exist: {shown(name)} ({describe(db)})")
     return row
 
 
-def create(db: Database, name: str, model_id: str) -> Row:
+def create(db: Database, name: str, model_id: str) -> CollectionRow:
     """Insert a collection, unless another process has done so, and return its row."""
     if not db["collections"].exists():
         raise DatabaseError(
@@ -53,7 +69,7 @@ def create(db: Database, name: str, model_id: str) -> Row:
     return transactions.write(db, lambda: find(db, name) or _insert(db, name, model_id))
 
 
-def _insert(db: Database, name: str, model_id: str) -> Row:
+def _insert(db: Database, name: str, model_id: str) -> CollectionRow:
     # Above what rows without a collection have: they are not of this one.
     cursor = db.conn.execute(
         """
@@ -68,15 +84,77 @@ def _insert(db: Database, name: str, model_id: str) -> Row:
         """,
         [name, model_id],
     )
-    return int(cursor.lastrowid or 0), model_id
+    return CollectionRow(int(cursor.lastrowid or 0), name, model_id)
 
 
-def check(db: Database, name: str, row: Row) -> None:
-    """Raise DoesNotExist if a collection is gone: another may have its id by now."""
-    if find(db, name) != row:
-        raise DoesNotExist(
-            f"Collection {shown(name)} was deleted or renamed: open it with Collection(...)"
+def read(db: Database, row: CollectionRow, work: Callable[[], Result]) -> Result:
+    """Call `work` while a collection is the one that it was, and return what it returns.
+
+    What `work` reads is of the same moment, whoever writes.
+
+    :raises DoesNotExist: the collection is gone, and another may have its id by now
+    :raises ModelMismatchError: the one of that name has another model
+    """
+    return compute_and_read(db, row, "1", (), lambda _: work())
+
+
+def compute_and_read(
+    db: Database,
+    row: CollectionRow,
+    expression: str,
+    args: Sequence[object],
+    work: Callable[[Any], Result],
+) -> Result:
+    """Do what read() does, and give `work` the value of an expression: no statement of its own."""
+
+    def work_if_found(found: tuple[Any] | None) -> Result:
+        if found is None:
+            raise _changed(db, row)
+        return work(found[0])
+
+    try:
+        return transactions.hold(
+            db,
+            # Two rows, as hold() asks for.
+            f"""
+            select {expression}
+            from collections, (values (1), (2))
+            where id = ?
+              and name = ?
+              and model is ?
+            """,
+            (*args, *row),
+            work_if_found,
         )
+    except db.conn.OperationalError as error:
+        if "no such table: collections" in str(error):
+            raise _changed(db, row) from error
+        raise
+
+
+def check(db: Database, row: CollectionRow) -> None:
+    """Raise what read() raises, unless a collection is the one that it was."""
+    read(db, row, lambda: None)
+
+
+def _changed(db: Database, row: CollectionRow) -> VecstoreError:
+    """Return the error that says what has become of a collection."""
+    name, now = shown(row.name), find(db, row.name)
+    if now is None:
+        return DoesNotExist(
+            f"Collection {name} was deleted or renamed, and its id {row.id} may be another's "
+            f"({describe(db)}): open one that exists"
+        )
+    remedy = "open it again with Collection(...)"
+    if now.model != row.model:
+        return ModelMismatchError(
+            f"Collection {name} was opened with the model {row.model!r}, and is one of "
+            f"{now.model!r} now: {remedy}"
+        )
+    return DoesNotExist(
+        f"Collection {name} was deleted and made anew, with the id {now.id} in place of "
+        f"{row.id}: {remedy}"
+    )
 
 
 def describe(db: Database) -> str:

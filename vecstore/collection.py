@@ -14,12 +14,12 @@ from . import (
     errors,
     models,
     schema,
-    sharing,
     sql_functions,
     transactions,
     upsert,
     vectors,
 )
+from .catalog import CollectionRow
 from .entries import (
     Entry,
     id_text,
@@ -51,6 +51,10 @@ class Collection(Searchable):
     :param exact: search exactly, also where the collection is large and that is slower; may be
       given to each search instead
 
+    It stands for the collection that it has opened. Where that was deleted, renamed or made anew,
+    by whatever program, each call raises DoesNotExist, or ModelMismatchError if the one of its name
+    has another model now: another collection may have its id. Nothing is read or written then.
+
     :raises DoesNotExist: as said; the file then has the tables, and no new collection
     :raises DatabaseError: another program's tables have the names of ours; they stay as they are
     :raises MissingFileError: the path is of no file, and `create` is False or no model is given
@@ -78,12 +82,12 @@ class Collection(Searchable):
         self.db = adoption.database(db, create and bool(model or model_id))
         schema.ensure(self.db)
         row = catalog.find(self.db, name) if create else catalog.get(self.db, name)
-        self.id, self.model_id = row or self._create(model_id)
+        self.id, _, self.model_id = row or self._create(model_id)
         self._check_model(model_id)
         if model is not None:
             sql_functions.use_model(self.db, model)
 
-    def _create(self, model_id: str | None) -> catalog.Row:
+    def _create(self, model_id: str | None) -> CollectionRow:
         if self._model is None:
             if not model_id:
                 raise errors.InvalidInputError(
@@ -106,7 +110,11 @@ class Collection(Searchable):
             )
 
     def __repr__(self) -> str:
-        return f"<Collection {shown(self.name)}: {self.count()} entries, model {self.model_id!r}>"
+        try:
+            state = f"{self.count()} entries"
+        except Exception as error:  # it is asked for where an error is shown
+            state = f"cannot be read ({type(error).__name__})"
+        return f"<Collection {shown(self.name)}: {state}, model {self.model_id!r}>"
 
     def __copy__(self) -> "Collection":
         """Return another Collection of the same connection."""
@@ -140,10 +148,12 @@ class Collection(Searchable):
 
     def count(self) -> int:
         """Return the number of entries."""
-        with sharing.using(self.db):
-            found = self.db.execute(
-                "select count(*) from embeddings where collection_id = ?", [self.id]
-            ).fetchone()
+        return self._read(self._count)
+
+    def _count(self) -> int:
+        found = self.db.execute(
+            "select count(*) from embeddings where collection_id = ?", [self.id]
+        ).fetchone()
         return int(found[0])
 
     __len__ = count
@@ -153,11 +163,12 @@ class Collection(Searchable):
 
     def __contains__(self, id: object) -> bool:
         """Return whether there is an entry with that id."""
-        with sharing.using(self.db):
-            found = self.db.execute(
-                "select 1 from embeddings where collection_id = ? and id = ?",
-                [self.id, id_text(id)],
+        key = id_text(id)
+        found = self._read(
+            lambda: self.db.execute(
+                "select 1 from embeddings where collection_id = ? and id = ?", [self.id, key]
             ).fetchone()
+        )
         return found is not None
 
     def __iter__(self) -> Iterator[Entry]:
@@ -165,24 +176,26 @@ class Collection(Searchable):
 
         They are read a thousand at a time, so the collection may be written meanwhile.
         """
-        return read_all(self.db, self.id)
+        return read_all(self.db, self.row)
 
     def ids(self) -> list[str]:
         """Return all ids, in order."""
-        return read_ids(self.db, self.id)
+        return self._read(lambda: read_ids(self.db, self.id))
 
     def get(self, id: str) -> Entry:
         """Return the entry with that id, without a score; DoesNotExist if there is none."""
-        with sharing.using(self.db):
-            row = self.db.execute(
+        key = id_text(id)
+        row = self._read(
+            lambda: self.db.execute(
                 """
                 select id, null, content, metadata
                 from embeddings
                 where collection_id = ?
                   and id = ?
                 """,
-                [self.id, id_text(id)],
+                [self.id, key],
             ).fetchone()
+        )
         if row is None:
             raise self._no_such_id(id)
         return read_entry(row)
@@ -263,10 +276,9 @@ class Collection(Searchable):
         """
         load = Load(
             self.db,
-            self.id,
+            self.row,
             self.model(),
             content_hash=self.content_hash,
-            check=self._check_exists,
             store=store,
             key=key,
             concurrency=concurrency,
@@ -280,7 +292,7 @@ class Collection(Searchable):
         portions = list(upsert.portions(sorted(id_texts(ids))))
 
         def delete() -> int:
-            self._check_exists()
+            catalog.check(self.db, self.row)
             return sum(self._delete_portion(portion) for portion in portions)
 
         return transactions.write(self.db, delete)
@@ -289,7 +301,7 @@ class Collection(Searchable):
         """Delete the collection and all its entries."""
 
         def delete() -> None:
-            self._check_exists()
+            catalog.check(self.db, self.row)
             self.db.execute("delete from embeddings where collection_id = ?", [self.id])
             self.db.execute("delete from collections where id = ?", [self.id])
 
@@ -304,9 +316,6 @@ class Collection(Searchable):
             """,
             [self.id, *ids],
         ).rowcount
-
-    def _check_exists(self) -> None:
-        catalog.check(self.db, self.name, (self.id, self.model_id))
 
     @staticmethod
     def content_hash(input: str | bytes) -> bytes:

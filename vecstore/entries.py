@@ -7,11 +7,13 @@ import struct
 from collections import abc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlite_utils import Database
 
-from . import sharing, values
+from . import catalog, values
+from .catalog import CollectionRow
 from .errors import InputTypeError, InvalidInputError
 from .metadata import Metadata, to_json
 from .models import EmbeddingModel
@@ -162,42 +164,50 @@ def read_entry(row: tuple[Any, ...]) -> Entry:
         ) from error
 
 
-def read_all(db: Database, collection_id: int) -> Iterator[Entry]:
-    """Yield the entries of a collection, ordered by id, without scores."""
+def read_all(db: Database, collection: CollectionRow) -> Iterator[Entry]:
+    """Yield the entries of a collection, ordered by id, without scores.
+
+    :raises DoesNotExist, ModelMismatchError: where more are to be read, and it is another one now
+    """
     after, comparison = "", ">="
     while True:
-        with sharing.using(db):
-            rows = db.execute(
-                f"""
-                select id, null, content, metadata
-                from embeddings
-                where collection_id = ?
-                  and id {comparison} ?
-                order by id
-                limit 1000
-                """,
-                [collection_id, after],
-            ).fetchall()
+        page = partial(_read_page, db, collection.id, comparison, after)
+        rows = catalog.read(db, collection, page)
         if not rows:
             return
         yield from map(read_entry, rows)
         after, comparison = rows[-1][0], ">"
 
 
+def _read_page(
+    db: Database, collection_id: int, comparison: str, after: str
+) -> list[tuple[Any, ...]]:
+    return db.execute(
+        f"""
+        select id, null, content, metadata
+        from embeddings
+        where collection_id = ?
+          and id {comparison} ?
+        order by id
+        limit 1000
+        """,
+        [collection_id, after],
+    ).fetchall()
+
+
 def read_ids(db: Database, collection_id: int) -> list[str]:
     """Return the ids of a collection, in order."""
-    with sharing.using(db):
-        found = db.execute(
-            """
-            select id
-            from embeddings
-            where collection_id = ?
-              and id is not null
-            order by id
-            """,
-            [collection_id],
-        ).fetchall()
-    return [id for (id,) in found]
+    found = db.execute(
+        """
+        select id
+        from embeddings
+        where collection_id = ?
+          and id is not null
+        order by id
+        """,
+        [collection_id],
+    )
+    return [id for (id,) in found.fetchall()]
 
 
 def encode_vector(vector: Sequence[float], name: str) -> bytes:

@@ -28,7 +28,8 @@ def ensure(db: Database, dimensions: int) -> bool:
 
 def ensure_partition(db: Database, collection_id: int, dimensions: int) -> None:
     """Give a collection the partition that it needs, unless another has the lock at this moment."""
-    _has_written(db, lambda: give_partition(db, collection_id, dimensions), patience=0.0)
+    if needs_partition(db, collection_id, dimensions):
+        _has_written(db, lambda: give_partition(db, collection_id, dimensions), patience=0.0)
 
 
 def _has_written(db: Database, work: Callable[[], None], *, patience: float | None = None) -> bool:

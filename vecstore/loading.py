@@ -12,6 +12,7 @@ from typing import Any, Literal
 from sqlite_utils import Database
 
 from . import connection, schema, sharing
+from .catalog import CollectionRow
 from .entries import Item, as_tuple, make_item
 from .errors import (
     DatabaseError,
@@ -32,18 +33,17 @@ Progress = Callable[[EmbedReport], object]
 class Load:
     """Writes entries into one collection.
 
-    :param check: raises, in each transaction that writes, if nothing may be written
+    :param collection: while its row is as it was; then nothing more is written
     :param concurrency: batches that are embedded at once; None for what the model says
     """
 
     def __init__(
         self,
         db: Database,
-        collection_id: int,
+        collection: CollectionRow,
         model: EmbeddingModel,
         *,
         content_hash: Callable[[str | bytes], bytes],
-        check: Callable[[], None],
         store: bool = False,
         key: str | None = None,
         concurrency: int | None = None,
@@ -57,10 +57,9 @@ class Load:
         if concurrency is None:
             concurrency = getattr(model, "concurrency", 1)  # an instance of llm's class has none
         self._db = db
-        self._collection_id = collection_id
+        self._collection = collection
         self._model = model
         self._content_hash = content_hash
-        self._check = check
         self._store = store
         self._skip = on_error != "stop"
         self._on_error = on_error if callable(on_error) else None
@@ -99,7 +98,7 @@ class Load:
     def _batches(self, entries: Iterator[tuple[Any, ...]], size: int) -> Iterator[Batch]:
         while chunk := list(islice(entries, size)):
             items = [item for item in map(self._item, chunk) if item]
-            yield Batch(self._db, self._collection_id, items, self._store, self._check)
+            yield Batch(self._db, self._collection, items, self._store)
 
     def _item(self, entry: tuple[Any, ...]) -> Item | None:
         entry = as_tuple(entry, 3)  # what is none is a mistake in a program, and always stops

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import values
+from .catalog import CollectionRow
 from .errors import InvalidInputError
 from .values import shown
 
@@ -21,7 +22,7 @@ class Query:
     rest of the result.
     """
 
-    collection_id: int
+    collection: CollectionRow
     vector: bytes
     number: int
     prefix: str = ""
@@ -50,6 +51,11 @@ class Query:
             raise InvalidInputError("where_args are given, and no where= that they belong to")
         if self.min_score is not None:
             object.__setattr__(self, "min_score", _score(self.min_score))
+
+    @property
+    def collection_id(self) -> int:
+        """The id of the collection, in the snapshot of the search."""
+        return self.collection.id
 
     @property
     def dimensions(self) -> int:

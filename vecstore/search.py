@@ -16,8 +16,9 @@ from dataclasses import dataclass
 
 from sqlite_utils import Database
 
-from . import conditions, index, index_schema, plans, sharing, transactions
+from . import catalog, conditions, index, index_schema, plans, transactions
 from .errors import DimensionError
+from .interrupts import Result
 from .plans import MAX_K, Found, Row
 from .query import Query
 
@@ -58,25 +59,45 @@ def search(
     :param steps: a list that gets what was done
     :raises DimensionError: the collection has vectors, but none of this dimension
     :raises InvalidInputError: the condition is none that SQLite can apply
+    :raises DoesNotExist: the collection is not the one that it was
+    :raises ModelMismatchError: the one of its name has another model
     """
     this = _Search(db, query, [] if steps is None else steps)
-    with conditions.errors_explained(db, query):
-        with sharing.using(db):
-            if query.number == 0 or not _is_comparable(db, query):
-                return []
-            has_index = index.exists(db, query.dimensions)
-            if not _has_dimension(db, query, has_index):
-                return []
-            is_ready = has_index and not _needs_partition(db, query)
-            if is_ready or not build_index:
-                return this.run(has_index)
+
+    def look(is_comparable: bool) -> list[Row] | None:
+        if query.number == 0 or not is_comparable:
+            return []
+        has_index = index.exists(db, query.dimensions)
+        if not _has_dimension(db, query, has_index):
+            return []
+        is_ready = has_index and not _needs_partition(db, query)
+        return this.run(has_index) if is_ready or not build_index else None
+
+    rows = _in_snapshot(db, query, look)
+    if rows is None:
         # Other threads go on while this one waits for a writer.
-        if has_index:
+        if index.ensure(db, query.dimensions):
             index.ensure_partition(db, query.collection_id, query.dimensions)
-        else:
-            has_index = index.ensure(db, query.dimensions)
-        with sharing.using(db):
-            return this.run(has_index)
+        rows = _in_snapshot(db, query, lambda _: this.run(index.exists(db, query.dimensions)))
+    return rows
+
+
+def _in_snapshot(db: Database, query: Query, work: Callable[[bool], Result]) -> Result:
+    """Call `work` while the collection is there, with whether the vector can be compared.
+
+    Nothing can be written meanwhile where there is SQL of the user's.
+    """
+
+    def explained(is_comparable: bool) -> Result:
+        with conditions.errors_explained(db, query):
+            return work(is_comparable)
+
+    def read() -> Result:
+        is_comparable = "vec_distance_cosine(?, ?) is not null"
+        vectors = (query.vector, query.vector)
+        return catalog.compute_and_read(db, query.collection, is_comparable, vectors, explained)
+
+    return transactions.query_only(db, read) if query.where else read()
 
 
 class _Search:
@@ -88,11 +109,6 @@ class _Search:
         self._steps = steps
 
     def run(self, has_index: bool) -> list[Row]:
-        if not self._query.where:
-            return self._run(has_index)
-        return transactions.query_only(self._db, lambda: self._run(has_index))
-
-    def _run(self, has_index: bool) -> list[Row]:
         query = self._query
         # One more than asked for shows whether the last place is shared, another is for skip_id.
         k = query.number + 1 + (query.skip_id is not None)
@@ -231,11 +247,6 @@ def dimension_error(name: str, found: int, expected: int) -> DimensionError:
         f"{name} has {found} dimensions and the collection's vectors have {expected}: "
         "use the model that the collection was made with"
     )
-
-
-def _is_comparable(db: Database, query: Query) -> bool:
-    row = db.execute("select vec_distance_cosine(:v, :v) is not null", {"v": query.vector})
-    return bool(row.fetchone()[0])
 
 
 def _has_dimension(db: Database, query: Query, has_index: bool) -> bool:

@@ -1,14 +1,16 @@
 """The searches of a collection, and one over several."""
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
-from . import errors, models, search, sharing
+from . import catalog, errors, models, search
+from .catalog import CollectionRow
 from .entries import Entry, encode_vector, id_text, read_entry
+from .interrupts import Result
 from .models import EmbeddingModel
 from .query import Query, WhereArgs
 from .search import Step
@@ -61,6 +63,15 @@ class Searchable:
         """Return the embedding model."""
         raise NotImplementedError
 
+    @property
+    def row(self) -> CollectionRow:
+        """The row of `collections` that was opened: id, name and model."""
+        return CollectionRow(self.id, self.name, self.model_id)
+
+    def _read(self, work: Callable[[], Result]) -> Result:
+        """Call `work`, which reads rows, while the collection is the one that was opened."""
+        return catalog.read(self.db, self.row, work)
+
     def similar(
         self,
         value: str | bytes,
@@ -76,9 +87,8 @@ class Searchable:
 
         See similar_by_vector() for the parameters and the order.
         """
-        vector = self.model().embed(value)
         return self.similar_by_vector(
-            vector,
+            self._embedded(value),
             number,
             prefix=prefix,
             where=where,
@@ -108,6 +118,7 @@ class Searchable:
             raise errors.InvalidInputError(
                 f"values is {shown(values)}: pass a list of what to search for"
             )
+        catalog.check(self.db, self.row)
         return [
             self.similar_by_vector(
                 vector,
@@ -208,7 +219,11 @@ class Searchable:
         return self._search(query)
 
     def _vector_of(self, value: Any) -> Sequence[float]:
-        return self.model().embed(value) if isinstance(value, str | bytes) else value
+        return self._embedded(value) if isinstance(value, str | bytes) else value
+
+    def _embedded(self, value: str | bytes) -> Sequence[float]:
+        catalog.check(self.db, self.row)  # before it costs anything
+        return self.model().embed(value)
 
     def _query(
         self,
@@ -222,7 +237,7 @@ class Searchable:
         exact: bool | None,
     ) -> Query:
         return Query(
-            self.id,
+            self.row,
             vector if isinstance(vector, bytes) else b"",
             number,
             prefix or "",
@@ -241,11 +256,12 @@ class Searchable:
         return Explanation([read_entry(row) for row in rows], steps)
 
     def _stored_vector(self, id: str) -> object:
-        with sharing.using(self.db):
-            row = self.db.execute(
+        row = self._read(
+            lambda: self.db.execute(
                 "select embedding from embeddings where collection_id = ? and id = ?",
                 [self.id, id],
             ).fetchone()
+        )
         if row is None:
             raise self._no_such_id(id)
         return row[0]

@@ -82,8 +82,7 @@ class _Functions:
         """Return the vector of a text, or of bytes; None for NULL."""
         if value is None:
             return None
-        _, model_id = catalog.get(self._database(), collection)
-        return self._vector(model_id, value)
+        return self._vector(catalog.get(self._database(), collection).model, value)
 
     def similar(self, collection: Any, value: Any, k: Any = _DEFAULT_K) -> list[plans.Row]:
         """Return the rows of a collection that are most similar to a text or vector.
@@ -93,9 +92,11 @@ class _Functions:
         if type(k) is not int or k < 0:
             raise InvalidInputError(f"k is {shown(k)}: it must be an integer from 0 on")
         db = self._database()
-        collection_id, _ = catalog.get(db, collection)
-        vector = _given_vector(value) or self.embed(collection, value)
-        query = Query(collection_id, vector or b"", k)
+        row = catalog.get(db, collection)
+        vector = _given_vector(value)
+        if vector is None and value is not None:
+            vector = self._vector(row.model, value)
+        query = Query(row, vector or b"", k)
         return search.search(db, query, build_index=False) if vector else []
 
     def _embed(self, model_id: str, value: Any) -> bytes:

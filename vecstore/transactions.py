@@ -6,12 +6,14 @@ Each takes a function to call, and no `with` block: see interrupts.py.
 import itertools
 import re
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Any
 
 from sqlite_utils import Database
 
 from . import interrupts, locks, sharing
+from .dbapi_translation import TRANSLATED
 from .errors import DatabaseError
 from .interrupts import Result
 
@@ -67,13 +69,19 @@ def _write_in_transaction(
 
     def roll_back() -> None:
         sharing.check_process(db)
-        db.rollback()
+        _roll_back(db)
 
     try:
         return interrupts.run_or_undo(attempt, undo=roll_back)
     except db.conn.OperationalError as error:
         _explain(db, error)
         raise
+
+
+def _roll_back(db: Database) -> None:
+    db.rollback()
+    if db.conn.in_transaction:  # which does nothing where sqlite3 has autocommit=True
+        db.conn.execute("rollback")
 
 
 def _write_in_savepoint(db: Database, work: Callable[[], Result]) -> Result:
@@ -124,7 +132,26 @@ def read(db: Database, work: Callable[[], Result]) -> Result:
             db.execute("begin")
             return work()
 
-        return interrupts.run(begin_and_work, end=db.rollback)
+        return interrupts.run(begin_and_work, end=lambda: _roll_back(db))
+
+
+def hold(db: Database, sql: str, args: Sequence[object], work: Callable[[Any], Result]) -> Result:
+    """Call `work` with the first row of a query, or None, and return what it returns.
+
+    For `work` the database stays as it is, as long as the query has another row to give: there must
+    be two. This is no transaction, which what another thread writes by the same connection, or
+    the statement that has called a function, would become a part of.
+    """
+
+    def query_and_work() -> Result:
+        with TRANSLATED:
+            row = cursor.execute(sql, args).fetchone()
+        return work(row)
+
+    with sharing.using(db):
+        with TRANSLATED:
+            cursor = getattr(db.conn, "apsw", db.conn).cursor()  # apsw's own takes half the time
+        return interrupts.run(query_and_work, end=cursor.close)
 
 
 def without_foreign_keys(db: Database, work: Callable[[], Result]) -> Result:

@@ -8,13 +8,14 @@ and is removed if it is not.
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
-from . import index, search, sharing, transactions
+from . import catalog, index, search, transactions
+from .catalog import CollectionRow
 from .entries import Item
 from .values import shown
 
@@ -89,14 +90,13 @@ class Batch:
     def __init__(
         self,
         db: Database,
-        collection_id: int,
+        collection: CollectionRow,
         items: list[Item],
         store: bool,
-        check: Callable[[], None],
     ) -> None:
         self._db = db
-        self._check = check  # raises, in the transaction that writes, if nothing may be written
-        self._collection_id = collection_id
+        self._collection = collection
+        self._collection_id = collection.id
         self.items = _last_of_each_id(items)
         self._store = store
         self._vectors: dict[bytes, bytes] = {}  # by content hash
@@ -104,9 +104,11 @@ class Batch:
         self.report = EmbedReport()
 
     def plan(self) -> Plan:
-        """Return what is to be done, given the rows of the moment and the vectors at hand."""
-        with sharing.using(self._db):
-            return self._plan()
+        """Return what is to be done, given the rows of the moment and the vectors at hand.
+
+        :raises DoesNotExist, ModelMismatchError: the collection is another one now
+        """
+        return catalog.read(self._db, self._collection, self._plan)
 
     def _plan(self) -> Plan:
         plan = Plan(self._stored_rows())
@@ -163,7 +165,6 @@ class Batch:
     def _plan_and_write(self) -> Plan:
         plan = self.plan()
         if not plan.missing:
-            self._check()
             self._write_new(plan.new)
             self._write_changed(plan.changed)
         return plan

@@ -268,7 +268,7 @@ def _dry_run(
             collection = Collection(name, empty, model=model)
         items = _items(entries, collection, failures)
         rows = min(batch_size, collection.model().batch_size or batch_size)
-        found = preview(collection.db, collection.id, items, store=store, batch_size=rows)
+        found = preview(collection.db, collection.row, items, store=store, batch_size=rows)
     click.echo(
         f"{found.new:,} new, {found.changed:,} changed, {found.reused:,} reused, "
         f"{found.updated:,} updated, {found.unchanged:,} unchanged"

@@ -14,7 +14,7 @@ from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 from .. import catalog, transactions
 from ..collection import Collection
 from ..connection import connect, connect_to_read, is_writable, unmap_file
-from ..errors import DatabaseError, DoesNotExist
+from ..errors import DatabaseError, DoesNotExist, ModelMismatchError
 from ..models import (
     EmbeddingModel,
     get_embedding_model,
@@ -205,7 +205,7 @@ def _delete_if_empty(collection: Collection) -> None:
         if not collection.count():
             collection.delete()
 
-    with suppress(DoesNotExist):
+    with suppress(DoesNotExist, ModelMismatchError):
         transactions.write(collection.db, delete)
 
 

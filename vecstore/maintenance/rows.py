@@ -43,7 +43,7 @@ def read(db: Database, name: str) -> tuple[ExportHeader, Any]:
 
     :raises DoesNotExist: there is no such collection
     """
-    collection_id, model = catalog.get(db, name)
+    collection_id, _, model = catalog.get(db, name)
     [entries] = db.execute(
         "select count(*) from embeddings where collection_id = ?", [collection_id]
     ).fetchone()
@@ -81,7 +81,7 @@ def write(db: Database, header: ExportHeader, rows: Iterable[Row]) -> int:
     :raises InvalidInputError: a row cannot be written, or not as many came as the header says
     """
     is_new = catalog.find(db, header.collection) is None
-    collection_id, model = catalog.create(db, header.collection, header.model)
+    collection_id, _, model = catalog.create(db, header.collection, header.model)
     if not models.is_recorded_as(header.model, model):
         raise ModelMismatchError(
             f"Collection {shown(header.collection)} was made with the model {model!r}, not "
