@@ -43,6 +43,7 @@ LAYERS = {
     "retries": 2,
     "models": 2,
     "default_plugins": 2,
+    "asking": 2,
     "pipeline": 2,
     "sql_functions": 3,
     "upsert": 3,

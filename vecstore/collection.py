@@ -234,15 +234,24 @@ class Collection(Searchable):
           thread. So many batches are in memory
         :param on_error: "stop" at an entry that cannot be embedded; "skip" it and count it as
           failed; or a function that is called with its id and the error, and it is skipped, unless
-          the function raises. What is wrong with the model, and not with an entry, always stops
+          the function raises. What is wrong with the model, and not with an entry, always stops:
+          of a batch over which it fails, up to 20 entries from all over it are then asked for
+          alone, and none of them has a vector
         :param progress: a function that is called after each batch, with the report so far
-        :raises InvalidInputError: an id, a value, metadata or a vector is refused, which is named;
-          nothing of its batch is written
-        :raises RejectedInputError: the provider refuses the value of the id that is named; the
-          entries of the batch that were embedded before it are written
-        :raises TemporaryError: the provider did not answer, however often it was asked; the entries
-          of the batch that were embedded before are written
-        :raises ModelError: the model failed; nothing of the batch is written
+
+        Each error leaves the batches before it, and of its own batch the entries that the model
+        embedded before. Nobody can tell whose vectors are wrong if a call returns too few or too
+        many, or the first batch of a collection has several dimensions: none of them is written.
+
+        :raises InvalidInputError: an id, a value or metadata is refused, which is named; nothing of
+          its batch is embedded or written. Or a vector is, after those before it
+        :raises DimensionError: the vector of the id that is named is not of the collection's
+          dimension; an InvalidInputError
+        :raises RejectedInputError: the value of the id that is named was not embedded: the provider
+          refuses it, or the model raises an exception of its own, which is the `__cause__`. Where
+          it gives nothing for a whole batch, it is asked for parts of it to find whose fault it is
+        :raises TemporaryError: the provider did not answer, however often it was asked
+        :raises ModelError: the model failed, and not over one entry
         """
         load = Load(
             self.db,

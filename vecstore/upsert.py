@@ -8,7 +8,7 @@ and is removed if it is not.
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ from sqlite_utils import Database
 
 from . import index, search, sharing, transactions
 from .entries import Item
+from .errors import DimensionError
 
 _MAX_VARIABLES = 500  # in one statement; SQLite's limit is 32,766, or less in some builds
 # SQLite keeps a journal for each statement whose triggers write to vec0, and spills it to a file:
@@ -118,12 +119,11 @@ class Batch:
             else:
                 plan.unchanged += 1
         self._load_vectors({item.content_hash for item, _ in plan.new} - self._vectors.keys())
-        missing = {
-            item.content_hash: item
-            for item, _ in reversed(plan.new)
-            if item.content_hash not in self._vectors
-        }
-        plan.missing = list(reversed(missing.values()))
+        missing: dict[bytes, Item] = {}
+        for item, _ in plan.new:
+            if item.content_hash not in self._vectors:
+                missing.setdefault(item.content_hash, item)
+        plan.missing = list(missing.values())
         return plan
 
     def give(self, items: list[Item], vectors: dict[bytes, bytes]) -> None:
@@ -141,6 +141,27 @@ class Batch:
         """Remove the items that the model was to embed and did not."""
         known = {item.content_hash for item in self.plan().missing}
         self.items = [item for item in self.items if item.content_hash not in known]
+
+    def keep_before(self, hashes: Set[bytes]) -> None:
+        """Remove the first item of any of these contents, and all items after it."""
+        found = [item.content_hash in hashes for item in self.items]
+        self.items = self.items[: found.index(True)]
+
+    def misfits(self) -> dict[bytes, DimensionError]:
+        """Return, by content hash, the vectors of another dimension than the collection's.
+
+        None where it has no vectors, or none of the batch fits: nobody can tell which are wrong.
+        """
+        embedded = {i.content_hash: i for i in reversed(self.items) if i.id in self._embedded}
+        wrong = {}
+        with sharing.using(self._db):
+            for content_hash, item in reversed(embedded.items()):
+                size = len(self._vectors[content_hash]) // 4
+                expected = search.vector_dimensions(self._db, self._collection_id, size) or size
+                if size != expected:
+                    name = f"The vector of {item.id!r}"
+                    wrong[content_hash] = search.dimension_error(name, size, expected)
+        return wrong if len(wrong) < len(embedded) else {}
 
     def write(self) -> list[Item]:
         """Write the batch in one transaction, and set its report.
