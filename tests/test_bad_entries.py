@@ -359,9 +359,7 @@ def test_an_error_of_memory_does_not_hold_the_memory(db):
     model = Greedy()
     alive = []
     collection = Collection("test", db, model=model)
-    collection.embed_multi(
-        texts(10, 3, 6), on_error=lambda id, error: alive.append(model.alive)
-    )
+    collection.embed_multi(texts(10, 3, 6), on_error=lambda id, error: alive.append(model.alive))
     assert alive == [0, 0]
 
 

@@ -4,7 +4,7 @@ Batches are written in the order of the input, each in one transaction. Whatever
 was asked of the model until then is waited for and written, as it may have been paid for.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
 from typing import Any, Literal
@@ -12,6 +12,7 @@ from typing import Any, Literal
 from sqlite_utils import Database
 
 from . import connection, schema, sharing
+from .asking import Answer
 from .entries import Item, as_tuple, make_item
 from .errors import (
     DatabaseError,
@@ -20,7 +21,7 @@ from .errors import (
     VecstoreError,
 )
 from .models import EmbeddingModel
-from .pipeline import Answer, Pipeline
+from .pipeline import Pipeline
 from .upsert import Batch, EmbedReport
 
 OnError = Literal["stop", "skip"] | Callable[[str, VecstoreError], object]
@@ -156,7 +157,7 @@ class Load:
                 batch.write()
             raise
 
-    def _leave_out(self, refused: dict[bytes, VecstoreError]) -> None:
+    def _leave_out(self, refused: Mapping[bytes, VecstoreError]) -> None:
         """Skip what was refused, also where a batch behind waits for the same content."""
         for content_hash, error in refused.items():
             for batch in self._pipeline.batches():
