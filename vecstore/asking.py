@@ -75,11 +75,12 @@ class _Asking:
                 raise self.answer.refused.popitem()[1]
             rest = self._without_result(rest)
             suspects = self._without_result(suspects)
-            size = max(1, len(suspects) // 2) if suspects else len(rest)
-            if suspects and error is not None:
-                # Of vectors that come one by one, the next is to blame; without any, the model may.
-                came = len(asked) - len(left)
-                size = 1 if came or not self.answer.vectors else size
+            if not suspects:
+                size = len(rest)
+            elif error is not None and (len(left) < len(asked) or not self.answer.vectors):
+                size = 1  # vectors may have come one by one up to it; or it is the model that fails
+            else:
+                size = max(1, len(suspects) // 2)
 
     def _call(self, items: list[Item]) -> Exception | None:
         """Embed items, until one is refused; return the error that may be about any of the others.
@@ -159,7 +160,8 @@ class _Asking:
         self.answer.refused.clear()
         raise ModelError(
             f"The model fails, and not over one entry: of {tried} that it was asked for, each "
-            f"alone, it embedded none, such as {item.id!r}: {_reason(error)}"
+            f"alone, it embedded none, such as {item.id!r}: {_reason(error)}. A batch size of 1 "
+            "skips such entries nevertheless"
         ) from error
 
     def _without_result(self, items: list[Item]) -> list[Item]:
@@ -176,7 +178,7 @@ def _may_be_of_an_input(error: Exception) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    text = " ".join(str(error).split())[:MAX_REASON]
+    text = " ".join(str(error).split())
     if isinstance(error, VecstoreError):
         return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return f"{type(error).__name__}: {text[:MAX_REASON]}" if text else type(error).__name__

@@ -224,7 +224,10 @@ class Collection(Searchable):
         `entries` is consumed lazily, a batch at a time. A batch is one transaction, committed in
         the order of the input, and no lock is held while the model works. So an interrupted call
         keeps the batches before, and the same call again goes on from there. Whatever ends the
-        call, requests that are under way are waited for, and their batches are written too.
+        call, requests that are under way are waited for, and their batches are written too. Of the
+        batch of an entry that ends it, what was embedded before that entry is written. Nobody can
+        tell whose vectors are wrong if there are too few or too many, or if the first batch of a
+        collection has several dimensions: then none of them is written.
 
         :param store: also store text in the column `content`, and bytes in `content_blob`
         :param batch_size: entries in a batch, or the model's own batch size if that is lower
@@ -234,15 +237,9 @@ class Collection(Searchable):
           thread. So many batches are in memory
         :param on_error: "stop" at an entry that cannot be embedded; "skip" it and count it as
           failed; or a function that is called with its id and the error, and it is skipped, unless
-          the function raises. What is wrong with the model, and not with an entry, always stops:
-          of a batch over which it fails, up to 20 entries from all over it are then asked for
-          alone, and none of them has a vector
+          the function raises. What is wrong with the model, and not with an entry, always stops;
+          so does a batch of which no entry is embedded, with 20 from all over it asked for alone
         :param progress: a function that is called after each batch, with the report so far
-
-        Each error leaves the batches before it, and of its own batch the entries that the model
-        embedded before. Nobody can tell whose vectors are wrong if a call returns too few or too
-        many, or the first batch of a collection has several dimensions: none of them is written.
-
         :raises InvalidInputError: an id, a value or metadata is refused, which is named; nothing of
           its batch is embedded or written. Or a vector is, after those before it
         :raises DimensionError: the vector of the id that is named is not of the collection's

@@ -138,6 +138,8 @@ class Load:
             self._leave_out(answer.refused)
             if answer.error is not None:
                 batch.keep_embedded()
+                if not batch.items:
+                    return answer.error
             items = self._write_what_fits(batch, skip=self._skip)
             if answer.error is not None or not items:
                 return answer.error
@@ -159,10 +161,9 @@ class Load:
 
     def _leave_out(self, refused: Mapping[bytes, VecstoreError]) -> None:
         """Skip what was refused, also where a batch behind waits for the same content."""
-        for content_hash, error in refused.items():
-            for batch in self._pipeline.batches():
-                for item in batch.leave_out(content_hash):
-                    self._fail(item.id, error)
+        for batch in self._pipeline.batches():
+            for item in batch.leave_out(refused.keys()):
+                self._fail(item.id, refused[item.content_hash])
 
     def _write_what_is_under_way(self) -> None:
         """Write what the model has been asked for already; what fails now is for the next run."""

@@ -131,10 +131,10 @@ class Batch:
         self._vectors.update(vectors)
         self._embedded.update(item.id for item in items if item.content_hash in vectors)
 
-    def leave_out(self, content_hash: bytes) -> list[Item]:
-        """Remove the items of some content from the batch, and return them."""
-        removed = [item for item in self.items if item.content_hash == content_hash]
-        self.items = [item for item in self.items if item.content_hash != content_hash]
+    def leave_out(self, hashes: Set[bytes]) -> list[Item]:
+        """Remove the items of these contents from the batch, and return them."""
+        removed = [item for item in self.items if item.content_hash in hashes]
+        self.items = [item for item in self.items if item.content_hash not in hashes]
         return removed
 
     def keep_embedded(self) -> None:
@@ -150,7 +150,7 @@ class Batch:
     def misfits(self) -> dict[bytes, DimensionError]:
         """Return, by content hash, the vectors of another dimension than the collection's.
 
-        None where it has no vectors, or none of the batch fits: nobody can tell which are wrong.
+        Empty where it has none, or none of the batch fits: nobody can tell which are wrong.
         """
         embedded = {i.content_hash: i for i in reversed(self.items) if i.id in self._embedded}
         wrong = {}
