@@ -47,6 +47,8 @@ LAYERS = {
     "retries": 2,
     "models": 2,
     "default_plugins": 2,
+    "asking": 2,
+    "embed_report": 2,
     "pipeline": 2,
     "sql_functions": 3,
     "upsert": 3,

@@ -20,6 +20,7 @@ from . import (
     vectors,
 )
 from .catalog import CollectionRow
+from .embed_report import EmbedReport
 from .entries import (
     Entry,
     id_text,
@@ -33,7 +34,6 @@ from .loading import Load, OnError, Progress
 from .metadata import Metadata
 from .models import EmbeddingModel
 from .similarity import Searchable
-from .upsert import EmbedReport
 from .values import shown
 
 
@@ -254,7 +254,10 @@ class Collection(Searchable):
         `entries` is consumed lazily, a batch at a time. A batch is one transaction, committed in
         the order of the input, and no lock is held while the model works. So an interrupted call
         keeps the batches before, and the same call again goes on from there. Whatever ends the
-        call, requests that are under way are waited for, and their batches are written too.
+        call, requests that are under way are waited for, and their batches are written too. Of the
+        batch of an entry that ends it, what was embedded before that entry is written. Nobody can
+        tell whose vectors are wrong if there are too few or too many, or if the first batch of a
+        collection has several dimensions: then none of them is written.
 
         :param store: also store text in the column `content`, and bytes in `content_blob`
         :param batch_size: entries in a batch, or the model's own batch size if that is lower
@@ -264,15 +267,18 @@ class Collection(Searchable):
           thread. So many batches are in memory
         :param on_error: "stop" at an entry that cannot be embedded; "skip" it and count it as
           failed; or a function that is called with its id and the error, and it is skipped, unless
-          the function raises. What is wrong with the model, and not with an entry, always stops
+          the function raises. What is wrong with the model, and not with an entry, always stops;
+          so does a batch of which no entry is embedded, with 20 from all over it asked for alone
         :param progress: a function that is called after each batch, with the report so far
-        :raises InvalidInputError: an id, a value, metadata or a vector is refused, which is named;
-          nothing of its batch is written
-        :raises RejectedInputError: the provider refuses the value of the id that is named; the
-          entries of the batch that were embedded before it are written
-        :raises TemporaryError: the provider did not answer, however often it was asked; the entries
-          of the batch that were embedded before are written
-        :raises ModelError: the model failed; nothing of the batch is written
+        :raises InvalidInputError: an id, a value or metadata is refused, which is named; nothing of
+          its batch is embedded or written. Or a vector is, after those before it
+        :raises DimensionError: the vector of the id that is named is not of the collection's
+          dimension; an InvalidInputError
+        :raises RejectedInputError: the value of the id that is named was not embedded: the provider
+          refuses it, or the model raises an exception of its own, which is the `__cause__`. Where
+          it gives nothing for a whole batch, it is asked for parts of it to find whose fault it is
+        :raises TemporaryError: the provider did not answer, however often it was asked
+        :raises ModelError: the model failed, and not over one entry
         """
         load = Load(
             self.db,

@@ -4,7 +4,7 @@ Batches are written in the order of the input, each in one transaction. Whatever
 was asked of the model until then is waited for and written, as it may have been paid for.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
 from typing import Any, Literal
@@ -12,18 +12,19 @@ from typing import Any, Literal
 from sqlite_utils import Database
 
 from . import connection, schema, sharing
+from .asking import Answer
 from .catalog import CollectionRow
+from .embed_report import EmbedReport
 from .entries import Item, as_tuple, make_item
 from .errors import (
     DatabaseError,
+    DimensionError,
     InvalidInputError,
-    RejectedInputError,
-    TemporaryError,
     VecstoreError,
 )
 from .models import EmbeddingModel
-from .pipeline import Answer, Pipeline
-from .upsert import Batch, EmbedReport
+from .pipeline import Pipeline
+from .upsert import Batch
 from .values import shown, to_integer
 
 OnError = Literal["stop", "skip"] | Callable[[str, VecstoreError], object]
@@ -132,21 +133,38 @@ class Load:
         self._tell()
 
     def _write(self, batch: Batch, items: list[Item], answer: Answer) -> BaseException | None:
-        """Write a batch, or what of it was embedded before the error that is returned."""
+        """Write a batch, or what of it has a vector, and return the error that ended the rest."""
         while True:
             batch.give(items, answer.vectors)
-            for content_hash in list(answer.refused):
-                for item in batch.leave_out(content_hash):
-                    self._fail(item.id, answer.refused[content_hash])
+            self._leave_out(answer.refused)
             if answer.error is not None:
-                if isinstance(answer.error, RejectedInputError | TemporaryError):
-                    batch.keep_embedded()
-                    batch.write()
+                batch.keep_embedded()
+                if not batch.items:
+                    return answer.error
+            items = self._write_what_fits(batch, skip=self._skip)
+            if answer.error is not None or not items:
                 return answer.error
-            items = batch.write()
-            if not items:
-                return None
             answer = self._pipeline.ask(items)
+
+    def _write_what_fits(self, batch: Batch, *, skip: bool) -> list[Item]:
+        """Write a batch but for vectors of another dimension: skip them, or stop at the first."""
+        try:
+            return batch.write()
+        except DimensionError:
+            misfits = batch.misfits()
+            if misfits and skip:
+                self._leave_out(misfits)
+                return batch.write()
+            if misfits:
+                batch.keep_before(misfits.keys())
+                batch.write()
+            raise
+
+    def _leave_out(self, refused: Mapping[bytes, VecstoreError]) -> None:
+        """Skip what was refused, also where a batch behind waits for the same content."""
+        for batch in self._pipeline.batches():
+            for item in batch.leave_out(refused.keys()):
+                self._fail(item.id, refused[item.content_hash])
 
     def _write_what_is_under_way(self) -> None:
         """Write what the model has been asked for already; what fails now is for the next run."""
@@ -157,7 +175,7 @@ class Load:
                 with suppress(VecstoreError):
                     batch.give(items, answer.vectors)
                     batch.keep_embedded()
-                    batch.write()
+                    self._write_what_fits(batch, skip=False)
             except Exception:
                 return  # of SQLite: no batch can be written now
             self._drop_oldest(items)

@@ -63,6 +63,8 @@ class EmbeddingModel(ABC):
         inputs before it, for an input that the provider refuses. It raises TemporaryError, after
         it has yielded the vectors at hand, where the provider cannot answer now: after a wait it
         is called again, with the inputs that have no vector.
+        It raises ModelError where it fails whatever it is asked for. Any other exception may be
+        about one of the inputs: a collection calls it again, with fewer, to find which.
         """
 
     def embed(self, item: str | bytes, *, key: str | None = None) -> list[float]:
@@ -158,13 +160,14 @@ class EmbeddingModel(ABC):
         vectors: list[list[float]] = []
         try:
             rows = self._call_embed_batch(batch, key)
+            count = 0
             # One more than is due: enough to know, and an endless generator ends.
-            for row in islice(rows, len(batch) + 1):
-                # Not extend(): what came before a failure is kept.
-                vectors.append(self._to_floats(row))  # noqa: PERF401
+            for count, row in enumerate(islice(rows, len(batch) + 1), start=1):
+                if count <= len(batch):
+                    vectors.append(self._to_floats(row))
         except Exception as ex:
             return vectors, ex
-        self._check_count(len(batch), len(vectors), rows)
+        self._check_count(len(batch), count, rows)
         return vectors, None
 
     def _call_embed_batch(
@@ -225,7 +228,7 @@ class EmbeddingModel(ABC):
             raise ModelError(
                 f"The model {self.model_id!r} returned a {type(row).__name__} that is not a"
                 f" vector: expected a sequence of numbers ({error})"
-            ) from None
+            ) from error
 
 
 @dataclass

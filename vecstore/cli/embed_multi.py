@@ -12,12 +12,12 @@ from sqlite_utils import Database
 from .. import readers, retries
 from ..collection import Collection
 from ..connection import connect, unmap_file
+from ..embed_report import EmbedReport
 from ..entries import Item, make_item
 from ..errors import DatabaseError, InvalidInputError, RejectedInputError, TemporaryError
 from ..models import EmbeddingModel
 from ..preview import preview
 from ..readers import Columns
-from ..upsert import EmbedReport
 from .failures import Failures
 from .options import (
     database_option,
