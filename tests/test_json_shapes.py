@@ -160,6 +160,18 @@ def test_the_lists_in_an_object_are_named(value, found):
     assert f"lists of objects in it: {found} embeds the objects" in refusal(written(value))
 
 
+def test_only_a_column_that_can_be_an_id_is_advised():
+    row = {"ok": True, "note": "", "data": [{}], "page": 7}
+    assert refusal(written(row)).endswith("name its columns, as --id page")
+    assert refusal(written({"ok": True, "data": [{}]})).endswith("embeds the objects of that list")
+
+
+def test_of_many_lists_some_are_named():
+    row = {f"list {i}": [{}] for i in range(1000)}
+    assert "'list 4' (1) and 995 more; --rows 'list 0' embeds" in refusal(written(row))
+    assert len(failure(written(row), "a.json", rows="x" * 1000)) < 400
+
+
 @pytest.mark.parametrize(
     "columns", [Columns(id="count"), Columns("count", ("results",), ("next",))]
 )

@@ -15,6 +15,8 @@ MAX_LINES = 350
 # A module imports from its own layer and those below, and never in a circle.
 LAYERS = {
     "errors": 0,
+    "filenames": 0,
+    "values": 0,
     "vectors": 0,
     "bits": 0,
     "plugins": 0,
@@ -33,6 +35,8 @@ LAYERS = {
     "schema": 1,
     "catalog": 1,
     "index": 1,
+    "index_schema": 1,
+    "metadata": 2,
     "entries": 2,
     "plans": 2,
     "query": 2,

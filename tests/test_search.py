@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import vecstore
 from tests.conftest import rows
 from tests.models import Vectors, pseudorandom
-from vecstore import Collection, plans, search
+from vecstore import Collection, index_schema, plans, search
 
 
 def fill(collection, vectors):
@@ -35,6 +35,13 @@ def brute_force(vectors, query, number, skip_id=None, prefix=""):
 
 def found(entries):
     return [(entry.id, entry.score) for entry in entries]
+
+
+@pytest.fixture(autouse=True, params=["own partition", "shared partition"])
+def partition(request, monkeypatch):
+    """What is found is the same in a partition of the collection's own and in that of the small."""
+    if request.param == "own partition":
+        monkeypatch.setattr(index_schema, "partition_rows", lambda dimensions: 1)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import NoReturn, SupportsIndex
 
 from sqlite_utils import Database
 
@@ -21,7 +22,6 @@ from . import (
 )
 from .entries import (
     Entry,
-    Metadata,
     id_text,
     id_texts,
     read_all,
@@ -30,9 +30,11 @@ from .entries import (
     with_no_metadata,
 )
 from .loading import Load, OnError, Progress
+from .metadata import Metadata
 from .models import EmbeddingModel
 from .similarity import Searchable
 from .upsert import EmbedReport
+from .values import shown
 
 
 class Collection(Searchable):
@@ -50,6 +52,7 @@ class Collection(Searchable):
       given to each search instead
 
     :raises DoesNotExist: as said; the file then has the tables, and no new collection
+    :raises DatabaseError: another program's tables have the names of ours; they stay as they are
     :raises MissingFileError: the path is of no file, and `create` is False or no model is given
     :raises ModelMismatchError: the collection exists, with another model
     :raises UnknownModelError: a new collection is to use a model that is not installed
@@ -67,7 +70,7 @@ class Collection(Searchable):
     ) -> None:
         if isinstance(model, str | type):
             raise errors.InvalidInputError(
-                f"model= takes an EmbeddingModel, not {model!r}: a name goes into model_id="
+                f"model= takes an EmbeddingModel, not {shown(model)}: a name goes into model_id="
             )
         self.name = catalog.check_name(name)
         self.exact = exact
@@ -84,8 +87,8 @@ class Collection(Searchable):
         if self._model is None:
             if not model_id:
                 raise errors.InvalidInputError(
-                    f"Collection {self.name!r} does not exist yet ({catalog.describe(self.db)}): "
-                    "to create it, pass model= or model_id="
+                    f"Collection {shown(self.name)} does not exist yet "
+                    f"({catalog.describe(self.db)}): to create it, pass model= or model_id="
                 )
             self._model = models.get_embedding_model(model_id)
         return catalog.create(self.db, self.name, self._model.model_id)
@@ -98,12 +101,26 @@ class Collection(Searchable):
             asked = models.get_embedding_model(asked).model_id
         if not models.is_recorded_as(asked, self.model_id):
             raise errors.ModelMismatchError(
-                f"Collection {self.name!r} was made with the model {self.model_id!r}, not "
+                f"Collection {shown(self.name)} was made with the model {self.model_id!r}, not "
                 f"{asked!r}: vectors of two models cannot be compared, so use another collection"
             )
 
     def __repr__(self) -> str:
-        return f"<Collection {self.name!r}: {self.count()} entries, model {self.model_id!r}>"
+        return f"<Collection {shown(self.name)}: {self.count()} entries, model {self.model_id!r}>"
+
+    def __copy__(self) -> "Collection":
+        """Return another Collection of the same connection."""
+        copied = object.__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        return copied
+
+    def __reduce_ex__(self, _: SupportsIndex) -> NoReturn:
+        """Refuse a pickle, and a deep copy: an open file cannot go to another process."""
+        raise errors.DatabaseError(
+            f"Collection {shown(self.name)} has an open connection, which cannot be pickled or "
+            "copied: pass its name and the path of its file, and open it there with "
+            "Collection(name, path)"
+        )
 
     def model(self) -> EmbeddingModel:
         """Return the embedding model; UnknownModelError if it is not installed."""

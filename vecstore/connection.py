@@ -1,8 +1,8 @@
 """Opens databases: a sqlite_utils.Database with sqlite-vec loaded and sensible settings."""
 
+import math
 import os
 import sys
-import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -11,9 +11,10 @@ import apsw
 from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
-from . import dbapi, extension, guard, locks, shared_sqlite3, sharing
+from . import dbapi, extension, filenames, guard, locks, shared_sqlite3, sharing
 from .dbapi_translation import TRANSLATED
 from .errors import DatabaseError, InvalidInputError
+from .values import shown, surrogate_position, to_float
 
 Driver = Literal["auto", "sqlite3", "apsw"]
 
@@ -50,7 +51,12 @@ def connect(
     :raises TwoLibrariesError: another SQLite library of this process has the file open
     """
     if driver not in ("auto", "sqlite3", "apsw"):
-        raise InvalidInputError(f"driver is {driver!r}: it must be 'auto', 'sqlite3' or 'apsw'")
+        raise InvalidInputError(
+            f"driver is {shown(driver)}: it must be 'auto', 'sqlite3' or 'apsw'"
+        )
+    seconds = to_float(timeout)
+    if seconds is None or math.isinf(seconds):
+        raise InvalidInputError(f"timeout is {shown(timeout)}: it must be a number of seconds")
     name = ":memory:" if path is None else os.fspath(path)
     if driver == "auto":
         usable = can_load_extensions(sqlite3) and not guard.is_open_in_apsw(name)
@@ -59,7 +65,7 @@ def connect(
         _check_path(Path(name), read_only)
     conn = bare(name, driver, read_only)
     try:
-        _check_is_database(conn, name, timeout)
+        _check_is_database(conn, name, seconds)
         enforce_foreign_keys(conn)
         configure(conn, new_file=name != ":memory:" and not read_only)
         db = Database(conn)
@@ -182,8 +188,15 @@ def prepare_new_file(conn: Any) -> None:
 
 def name_of(db: Database) -> str:
     """Return what a message calls a database: its file."""
-    [file] = db.execute("select file from pragma_database_list where name = 'main'").fetchone()
-    return file or "the database in memory"
+    return filenames.main_file(db.conn) or "the database in memory"
+
+
+def max_parameters(db: Database) -> int | None:
+    """Return how many parameters a statement may have; None where Python 3.10 does not tell."""
+    conn: Any = db.conn
+    if isinstance(conn, dbapi.Connection):
+        return conn.apsw.limit(apsw.SQLITE_LIMIT_VARIABLE_NUMBER)
+    return conn.getlimit(apsw.SQLITE_LIMIT_VARIABLE_NUMBER) if hasattr(conn, "getlimit") else None
 
 
 def is_unwritable(error: Exception) -> bool:
@@ -201,6 +214,9 @@ def bare(name: str, driver: str, read_only: bool = False) -> Any:
         conn = guard.opened(name, library, lambda: opener(name, read_only))
     except sqlite3.Error as error:
         raise DatabaseError(f"{name} cannot be opened: {error}") from error
+    except UnicodeEncodeError:
+        file = os.fsencode(name)
+        raise DatabaseError(f"{file!r} cannot be opened: rename it, so that it is UTF-8") from None
     conn.turns.path = os.path.abspath(name)  # noqa: PTH100 - without following links
     return conn
 
@@ -210,7 +226,11 @@ def _open_apsw(name: str, read_only: bool) -> dbapi.Connection:
         if read_only and name != ":memory:":
             flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
             return dbapi.Connection(apsw.Connection(read_only_uri(name), flags=flags))
-        return dbapi.Connection(apsw.Connection(_plain(name)))
+        if surrogate_position(name) is None:
+            return dbapi.Connection(apsw.Connection(_plain(name)))
+        flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
+        path = os.path.abspath(name)  # noqa: PTH100 - without following links
+        return dbapi.Connection(apsw.Connection(filenames.to_uri(path), flags=flags))
 
 
 def _open_sqlite3(name: str, read_only: bool) -> Any:
@@ -233,7 +253,7 @@ def read_only_uri(name: str) -> str:
     path = os.path.abspath(name)  # noqa: PTH100 - without following links
     folder = os.path.dirname(path)  # noqa: PTH120
     frozen = not os.access(folder, os.W_OK) and not os.path.exists(f"{path}-wal")  # noqa: PTH110
-    return f"file:{urllib.parse.quote(path)}?mode=ro{'&immutable=1' if frozen else ''}"
+    return f"{filenames.to_uri(path)}?mode=ro{'&immutable=1' if frozen else ''}"
 
 
 def _check_path(path: Path, read_only: bool) -> None:

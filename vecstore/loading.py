@@ -23,6 +23,7 @@ from .errors import (
 from .models import EmbeddingModel
 from .pipeline import Answer, Pipeline
 from .upsert import Batch, EmbedReport
+from .values import shown, to_integer
 
 OnError = Literal["stop", "skip"] | Callable[[str, VecstoreError], object]
 Progress = Callable[[EmbedReport], object]
@@ -51,7 +52,7 @@ class Load:
     ) -> None:
         if on_error not in ("stop", "skip") and not callable(on_error):
             raise InvalidInputError(
-                f"on_error is {on_error!r}: it must be 'stop', 'skip' or a function"
+                f"on_error is {shown(on_error)}: it must be 'stop', 'skip' or a function"
             )
         if concurrency is None:
             concurrency = getattr(model, "concurrency", 1)  # an instance of llm's class has none
@@ -176,7 +177,8 @@ class Load:
             self._progress(self._report)
 
 
-def _positive(name: str, number: object) -> int:
-    if not isinstance(number, int) or number < 1:
-        raise InvalidInputError(f"{name} is {number!r}: it must be 1 or more")
+def _positive(name: str, value: object) -> int:
+    number = to_integer(value)
+    if number is None or number < 1:
+        raise InvalidInputError(f"{name} is {shown(value)}: it must be 1 or more, an integer")
     return number

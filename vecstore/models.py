@@ -21,6 +21,8 @@ from .errors import (
     UnknownModelError,
 )
 from .plugins import load_plugins, pm
+from .values import shown, to_integer
+from .vectors import numbers_of
 
 
 class EmbeddingModel(ABC):
@@ -93,9 +95,10 @@ class EmbeddingModel(ABC):
         tell which input they belong to. ValueError for a batch size below 1.
         """
         size = self.batch_size if batch_size is None else batch_size
-        if size is not None and size < 1:
-            raise InvalidInputError(f"batch_size must be 1 or more, not {size}")
-        return self._embed_batches(iter(items), size, key)
+        number = None if size is None else to_integer(size)
+        if size is not None and (number is None or number < 1):
+            raise InvalidInputError(f"batch_size must be 1 or more, not {shown(size)}")
+        return self._embed_batches(iter(items), number, key)
 
     def get_key(self, explicit_key: str | None = None) -> str | None:
         """Return the API key: `explicit_key`, or else `self.key`, or else the environment's.
@@ -213,16 +216,15 @@ class EmbeddingModel(ABC):
         )
 
     def _to_floats(self, row: Sequence[float]) -> list[float]:
-        # tolist() makes Python numbers of a NumPy or PyTorch row many times faster than float().
-        values = row.tolist() if hasattr(row, "tolist") else row
         try:
+            values = numbers_of(row)
             # A sum that is a float is a sum of numbers, and much quicker than float() of each.
             is_numbers = isinstance(values, list | tuple) and type(sum(values)) is float
             return list(values if is_numbers else map(float, values))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError) as error:
             raise ModelError(
                 f"The model {self.model_id!r} returned a {type(row).__name__} that is not a"
-                " vector: expected a sequence of numbers"
+                f" vector: expected a sequence of numbers ({error})"
             ) from None
 
 
@@ -311,17 +313,17 @@ def is_recorded_as(model_id: str, name: str) -> bool:
 
 
 def _unknown_model_message(name: str, known: Iterable[str]) -> str:
-    sentences = [f"Unknown embedding model: {name!r}{did_you_mean(name, known) or '.'}"]
+    sentences = [f"Unknown embedding model: {shown(name)}{did_you_mean(name, known) or '.'}"]
     if importlib.util.find_spec("llm") is None:
         sentences.append(
             "For the models of llm's plugins: pip install 'sqlite-vecstore[llm]', then"
-            f" 'llm/{name}'."
+            f" {shown(f'llm/{name}')}."
         )
     else:
-        sentences.append(f"For a model of llm's plugins: 'llm/{name}'.")
+        sentences.append(f"For a model of llm's plugins: {shown(f'llm/{name}')}.")
     if importlib.util.find_spec("wordllama") is None:
         sentences.append("For a model that runs here: pip install 'sqlite-vecstore[local]'.")
-    sentences.append(f"For a model of an OpenAI-compatible server: 'openai/{name}'.")
+    sentences.append(f"For a model of an OpenAI-compatible server: {shown(f'openai/{name}')}.")
     return " ".join(sentences)
 
 

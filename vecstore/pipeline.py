@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 from . import retries
 from .entries import Item, encode_vector
 from .errors import InvalidInputError, ModelError, RejectedInputError, TemporaryError, VecstoreError
+from .values import shown
 
 Embed = Callable[[list[str | bytes]], Iterable[Sequence[float]]]
 
@@ -161,7 +162,7 @@ class Pipeline(Generic[_T]):
 
     def _keep(self, answer: Answer, item: Item, vector: Sequence[float]) -> None:
         try:
-            blob = encode_vector(vector, f"The vector of {item.id!r}")
+            blob = encode_vector(vector, f"The vector of {shown(item.id)}")
         except InvalidInputError as error:
             if not self._skip:
                 raise
@@ -178,4 +179,4 @@ def _without_result(answer: Answer, items: list[Item]) -> list[Item]:
 
 def _named(item: Item, error: Exception) -> RejectedInputError:
     reason = str(error) if isinstance(error, VecstoreError) else f"{type(error).__name__}: {error}"
-    return RejectedInputError(f"{item.id!r} was not embedded: {reason}")
+    return RejectedInputError(f"{shown(item.id)} was not embedded: {reason}")

@@ -1,9 +1,9 @@
 """One similarity query: which plan answers it.
 
-    exact   the default for small collections, and what `exact` asks for
-    fast    the default above: exact scores of the rows whose bits are nearest
-    scan    where there is no index and none can be built, for more rows than vec0 returns, and for
-            conditions that few rows meet
+    scan    the default for small collections; and where there is no index and none can be built,
+            for more rows than vec0 returns, and for conditions that few rows meet
+    exact   the default for those that have a partition of their own, and what `exact` asks for
+    fast    the default for large ones: exact scores of the rows whose bits are nearest
 
 exact and scan give the same answer. fast finds 99 in 100 of the nearest on embeddings of real
 texts: see docs/performance.md.
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from sqlite_utils import Database
 
-from . import conditions, index, plans, sharing, transactions
+from . import conditions, index, index_schema, plans, sharing, transactions
 from .errors import DimensionError
 from .plans import MAX_K, Found, Row
 from .query import Query
@@ -67,10 +67,14 @@ def search(
             has_index = index.exists(db, query.dimensions)
             if not _has_dimension(db, query, has_index):
                 return []
-            if has_index or not build_index:
+            is_ready = has_index and not _needs_partition(db, query)
+            if is_ready or not build_index:
                 return this.run(has_index)
         # Other threads go on while this one waits for a writer.
-        has_index = index.ensure(db, query.dimensions)
+        if has_index:
+            index.ensure_partition(db, query.collection_id, query.dimensions)
+        else:
+            has_index = index.ensure(db, query.dimensions)
         with sharing.using(db):
             return this.run(has_index)
 
@@ -92,7 +96,7 @@ class _Search:
         query = self._query
         # One more than asked for shows whether the last place is shared, another is for skip_id.
         k = query.number + 1 + (query.skip_id is not None)
-        if k > MAX_K or not has_index:
+        if k > MAX_K or not has_index or not self._has_partition():
             return self._scan()
         rows = self._exact_within() if query.exact else self._fast()
         if rows is None:
@@ -119,7 +123,7 @@ class _Search:
         wanted = self._wanted(_ROWS_PER_CANDIDATE_OF_MANY)
         if wanted is None:
             return None
-        found = self._step("fast", plans.fast, round(wanted / index.SAMPLED))
+        found = self._step("fast", plans.fast, round(wanted / index_schema.SAMPLED))
         if found.is_cut_off or len(found.rows) < self._query.number:
             return None
         return self._within(1 - found.rows[-1][1])
@@ -143,9 +147,9 @@ class _Search:
         if wanted is None:
             return None
         number = max(self._query.number, plans.TELLING)
-        rank, widest = wanted / index.SAMPLED, MAX_K / index.SAMPLED
+        rank, widest = wanted / index_schema.SAMPLED, MAX_K / index_schema.SAMPLED
         if self._query.is_filtered:  # where every other row meets the condition, once is enough
-            rank = max(rank, min(2 * rank, _MOST_AT_FIRST / index.SAMPLED))
+            rank = max(rank, min(2 * rank, _MOST_AT_FIRST / index_schema.SAMPLED))
         while rank <= widest:
             found = self._step("fast", plans.fast, round(rank))
             if found.is_cut_off:
@@ -157,18 +161,21 @@ class _Search:
             if enough and found.spilled > number / 2:
                 break  # the bits tell these vectors apart too badly for a wider look to help
             # Bits may be the same for many: wider than what was found, not than what was meant.
-            rank = max(rank, (found.candidates or 0) / index.SAMPLED)
+            rank = max(rank, (found.candidates or 0) / index_schema.SAMPLED)
             rank *= _WIDER if enough else max(2, wanted / max(found.matching, 1))
         return None
 
     def _wanted(self, rows_per_candidate: int) -> float | None:
         """Return how many candidates to begin with; None if there are too few rows for so many."""
         dimensions = self._query.dimensions
-        if not index.has_bits(dimensions):
+        if not index_schema.has_bits(dimensions):
             return None
         rows = index.count_rows(self._db, self._query.collection_id, dimensions)
         wanted = _candidates(max(self._query.number, plans.TELLING), rows)
         return wanted if wanted <= MAX_K and rows >= rows_per_candidate * wanted else None
+
+    def _has_partition(self) -> bool:
+        return index.has_partition(self._db, self._query.collection_id, self._query.dimensions)
 
     def _scan(self) -> list[Row]:
         return self._step("scan", plans.scan).rows
@@ -236,6 +243,10 @@ def _has_dimension(db: Database, query: Query, has_index: bool) -> bool:
     if found is not None and found != query.dimensions:
         raise dimension_error("The vector", query.dimensions, found)
     return found is not None
+
+
+def _needs_partition(db: Database, query: Query) -> bool:
+    return index.needs_partition(db, query.collection_id, query.dimensions)
 
 
 def _in_index(db: Database, collection_id: int, dimensions: int) -> bool:

@@ -12,6 +12,7 @@ from .entries import Entry, encode_vector, id_text, read_entry
 from .models import EmbeddingModel
 from .query import Query, WhereArgs
 from .search import Step
+from .values import shown
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class Searchable:
         """
         if isinstance(values, str | bytes):
             raise errors.InvalidInputError(
-                f"values is {values!r:.80}: pass a list of what to search for"
+                f"values is {shown(values)}: pass a list of what to search for"
             )
         return [
             self.similar_by_vector(
@@ -167,12 +168,14 @@ class Searchable:
         :param prefix: only ids that start with this text, taken literally
         :param where: only rows of the table `embeddings` that meet this condition in SQL, such as
           "json_extract(metadata, '$.lang') = ?"; it may use all its columns, and cannot write
-        :param where_args: the values of its parameters: a list for ?, a dict for :name
+        :param where_args: the values of its parameters: a list for ?, a dict for :name. They are
+          None, bool, int of 64 bits, float, str or bytes; NumPy's scalars become these
         :param min_score: only entries with at least this score
         :param exact: True misses none; by default, what the collection's `exact` says
         :raises DimensionError: the collection's vectors have another dimension
-        :raises InvalidInputError: the vector is empty or not finite, number is negative, or SQLite
-          cannot apply the condition
+        :raises InvalidInputError: the vector is empty or not finite, number is negative or no
+          integer, a parameter has a type that SQLite does not, which is named, or SQLite cannot
+          apply the condition
         """
         blob = encode_vector(vector, "The vector to search for")
         skip_id = None if skip_id is None else id_text(skip_id)
@@ -248,7 +251,7 @@ class Searchable:
         return row[0]
 
     def _no_such_id(self, id: str) -> errors.DoesNotExist:
-        return self.DoesNotExist(f"ID not found in collection {self.name!r}: {id!r}")
+        return self.DoesNotExist(f"ID not found in collection {shown(self.name)}: {shown(id)}")
 
 
 _Searchable = TypeVar("_Searchable", bound=Searchable)
@@ -277,9 +280,9 @@ def similar_across(
     for collection in collections:
         if not _have_one_model(collection, collections[0]):
             raise errors.ModelMismatchError(
-                f"Collection {collection.name!r} has the model {collection.model_id!r}, and "
-                f"{collections[0].name!r} has {collections[0].model_id!r}: vectors of two models "
-                "cannot be compared"
+                f"Collection {shown(collection.name)} has the model {collection.model_id!r}, and "
+                f"{shown(collections[0].name)} has {collections[0].model_id!r}: vectors of two "
+                "models cannot be compared"
             )
     if not collections:
         return []
@@ -309,5 +312,5 @@ def _have_one_model(one: Searchable, other: Searchable) -> bool:
 def _described(step: Step) -> str:
     candidates = "" if step.candidates is None else f"{step.candidates} candidates, "
     heading = f"{step.plan}: {candidates}{step.rows} rows, {1000 * step.seconds:.1f} ms"
-    lines = (line for line in textwrap.dedent(step.sql).splitlines() if line.strip())
+    lines = (line.rstrip() for line in textwrap.dedent(step.sql).splitlines() if line.strip())
     return "\n".join((heading, *lines))

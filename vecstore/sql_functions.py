@@ -24,6 +24,7 @@ from .entries import encode_vector
 from .errors import DatabaseError, InvalidInputError
 from .models import EmbeddingModel
 from .query import Query
+from .values import shown
 
 _CACHED_VECTORS = 256
 _DEFAULT_K = 10
@@ -90,7 +91,7 @@ class _Functions:
         Nothing is written: there may be a statement under way that writes.
         """
         if type(k) is not int or k < 0:
-            raise InvalidInputError(f"k is {k!r}: it must be an integer from 0 on")
+            raise InvalidInputError(f"k is {shown(k)}: it must be an integer from 0 on")
         db = self._database()
         collection_id, _ = catalog.get(db, collection)
         vector = _given_vector(value) or self.embed(collection, value)

@@ -24,19 +24,21 @@ _savepoints = itertools.count()  # one's name is never another's
 _query_only_before: weakref.WeakKeyDictionary[Database, int] = weakref.WeakKeyDictionary()
 
 
-def write(db: Database, work: Callable[[], Result]) -> Result:
+def write(db: Database, work: Callable[[], Result], *, patience: float | None = None) -> Result:
     """Hold the write lock while `work` is called, then commit; any exception rolls it back.
 
     Waits for another writer at the start, where it can be waited for, not at the first write. In
     a transaction that the caller has open, the work is a savepoint of it. Other threads that
     share the connection wait for its end.
+
+    :param patience: seconds to wait; by default the busy timeout of the connection
     """
     wait = None
     while True:
         with sharing.using(db):
             if sharing.has_transaction(db):
                 return _write_in_savepoint(db, work)
-            wait = wait or locks.Wait(locks.busy_timeout(db.conn))
+            wait = wait or locks.Wait(locks.busy_timeout(db.conn), patience)
             _end_query_only(db)
             if not db.conn.in_transaction:
                 done = _write_in_transaction(db, work, wait)

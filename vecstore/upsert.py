@@ -16,6 +16,7 @@ from sqlite_utils import Database
 
 from . import index, search, sharing, transactions
 from .entries import Item
+from .values import shown
 
 _MAX_VARIABLES = 500  # in one statement; SQLite's limit is 32,766, or less in some builds
 # SQLite keeps a journal for each statement whose triggers write to vec0, and spills it to a file:
@@ -215,8 +216,8 @@ class Batch:
 
     def _write_new(self, new: list[tuple[Item, Row | None]]) -> None:
         self._check_dimensions([item for item, _ in new if item.id in self._embedded])
-        for size in {len(self._vectors[item.content_hash]) for item, _ in new}:
-            index.ensure(self._db, size // 4)
+        sizes = {len(self._vectors[item.content_hash]) for item, _ in new}
+        indexed = [size // 4 for size in sizes if index.ensure(self._db, size // 4)]
         now = int(time.time())
         for portion in portions(new, _ROWS_A_STATEMENT):
             values = [self._values(item, row, now) for item, row in portion]
@@ -237,6 +238,8 @@ class Batch:
                 """,
                 [value for row in values for value in row],
             )
+        for dimensions in indexed:
+            index.give_partition(self._db, self._collection_id, dimensions)
 
     def _values(self, item: Item, row: Row | None, now: int) -> tuple[Any, ...]:
         stored = row and row.has_content and row.content_hash == item.content_hash
@@ -277,7 +280,9 @@ class Batch:
                 expected = search.vector_dimensions(self._db, self._collection_id, dimensions)
                 expected = expected or dimensions
             if dimensions != expected:
-                raise search.dimension_error(f"The vector of {item.id!r}", dimensions, expected)
+                raise search.dimension_error(
+                    f"The vector of {shown(item.id)}", dimensions, expected
+                )
 
 
 def _content(value: str | bytes) -> tuple[str | None, bytes | None]:

@@ -49,6 +49,13 @@ from .sources import Entry, Source
     metavar="DIR GLOB",
     help="Embed the files of a folder that match a pattern. Their paths in it become the ids.",
 )
+@click.option("--all", is_flag=True, help="Of --files, also what is hidden or in a .gitignore.")
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="GLOB",
+    help="Leave out --files, or folders of them, that match a pattern as in a .gitignore.",
+)
 @click.option(
     "encodings",
     "--encoding",
@@ -123,6 +130,8 @@ def embed_multi(
     path: str | None,
     format: str | None,
     files: tuple[tuple[str, str], ...],
+    all: bool,
+    exclude: tuple[str, ...],
     encodings: tuple[str, ...],
     binary: bool,
     sql: str | None,
@@ -167,7 +176,19 @@ def embed_multi(
     columns = Columns(id_column, content_columns, metadata_columns, metadata_rest, prefix, prepend)
     skip = on_error == "skip"
     source = Source(
-        path, format, sql, attach, files, encodings, binary, columns, limit, skip, of_rows
+        path,
+        format,
+        sql,
+        attach,
+        files,
+        encodings,
+        binary,
+        columns,
+        limit,
+        skip,
+        of_rows,
+        all,
+        exclude,
     )
     source.check()
     if errors and path and errors.exists() and Path(path).exists() and errors.samefile(path):
@@ -179,6 +200,8 @@ def embed_multi(
         _dry_run(source, failures, database, collection, chosen, store, options["batch_size"])
     else:
         _load(source, failures, database, collection, chosen, store=store, **options)
+    if not options["quiet"]:
+        failures.show_left_out()
     failures.raise_if_any()
 
 
@@ -192,7 +215,7 @@ def _load(
     **options: Any,
 ) -> None:
     report = EmbedReport()
-    with source.open(database, failures.of_input) as (entries, total), failures:
+    with source.open(database, failures) as (entries, total), failures:
         first = list(islice(entries, 1))
         if first:
             with open_collection(database, name, model) as collection:
@@ -251,7 +274,7 @@ def _dry_run(
     store: bool,
     batch_size: int,
 ) -> None:
-    with source.open(database, failures.of_input) as (entries, _), ExitStack() as opened:
+    with source.open(database, failures) as (entries, _), ExitStack() as opened:
         db = opened.enter_context(open_to_read(database)) if database.exists() else None
         if db is not None and Collection.exists(db, name):
             collection = Collection(name, _check_schema(db), model=model, create=False)

@@ -12,7 +12,8 @@ import click
 import sqlite_vec
 from sqlite_utils import Database
 
-from .. import __version__, dbapi, extension, schema, sql_functions
+from .. import __version__, connection, dbapi, extension, schema, sql_functions
+from ..errors import DatabaseError
 from ..settings import default_database, user_dir
 from .options import open_existing
 
@@ -118,7 +119,13 @@ def _make_shell(db: Database) -> Any:
             super().handle_exception()  # type: ignore[no-untyped-call]
 
     conn: Any = db.conn
-    return Shell(db=conn.apsw)
+    try:
+        return Shell(db=conn.apsw)
+    except UnicodeDecodeError:
+        raise DatabaseError(
+            f"The shell cannot open {connection.name_of(db)}, whose name is not UTF-8: give it "
+            "another name, or a link to it"
+        ) from None
 
 
 def _intro(conn: apsw.Connection) -> str:

@@ -1,5 +1,6 @@
 """Where entries come from: files of rows, SQL queries and folders of files, all read as streams."""
 
+from .choice import BY_EXCLUDE, BY_LINK, Choice
 from .column_types import ColumnTypes
 from .columns import Columns, entries, entries_of
 from .csv_rows import QUOTING, Dialect
@@ -11,9 +12,12 @@ from .shapes import check_shapes
 from .streams import Rewindable
 
 __all__ = [
+    "BY_EXCLUDE",
+    "BY_LINK",
     "FORMATS",
     "QUOTING",
     "TABLES",
+    "Choice",
     "ColumnTypes",
     "Columns",
     "Dialect",

@@ -3,15 +3,18 @@
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
-from ..entries import Metadata
 from ..errors import InvalidInputError
+from ..metadata import Metadata
+from ..values import is_infinite, is_missing, shown
 from .column_types import ColumnTypes, read_json_text
 from .records import OnError, Record, Row, stop
 
 Entry = tuple[str, str | bytes, Metadata | None]
 
+_NAMED = 30  # columns, in a message
 _KINDS = {
     type(None): "NULL",
     bytes: "bytes",
@@ -112,6 +115,11 @@ class Columns:
             raise InvalidInputError(
                 f"The id of {record.place}, in the column {column!r}, is {kind}: it must be text "
                 "or a number (--id names another column)"
+            )
+        if is_missing(value) or is_infinite(value):
+            raise InvalidInputError(
+                f"The id of {record.place}, in the column {column!r}, is {value}, which other rows "
+                "may have: it must be text or a number (--id names another column)"
             )
         if value == "":
             raise InvalidInputError(
@@ -214,8 +222,12 @@ def entries_of(
 
 def _check_column(record: Record, column: str) -> None:
     if column not in record.row:
-        names = ", ".join(map(repr, record.row)) or "none"
-        raise InvalidInputError(f"{record.place} has no column {column!r}: its columns are {names}")
+        names = ", ".join(map(shown, islice(record.row, _NAMED))) or "none"
+        more = len(record.row) - _NAMED
+        raise InvalidInputError(
+            f"{record.place} has no column {shown(column)}: its columns are {names}"
+            f"{f' and {more} more' * (more > 0)}"
+        )
 
 
 def _text(record: Record, column: str, value: Any) -> str:

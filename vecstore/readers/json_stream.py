@@ -6,16 +6,18 @@ What is held is one item and one chunk, however long the list.
 import json
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
 from ..errors import InvalidInputError
+from ..values import shown
 from .streams import undecoded
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _SHORT = 65536  # text that is decoded anew whenever more of it has come
 # An error this close to the end of what was read may be one of the end alone, as in `-Infinit`.
 _LONGEST_TOKEN = 16
+_NAMED = 5  # lists in a message
 _KINDS = {
     dict: "an object",
     list: "an array",
@@ -73,6 +75,13 @@ def lists_of_objects(value: Any, name: str = "") -> Iterator[tuple[str, int]]:
         elif isinstance(value, dict):
             inside = f"{name}." if name else ""
             found += [(inside + key, item) for key, item in value.items()]
+
+
+def describe_lists(lists: Sequence[tuple[str, int]]) -> str:
+    """Return the names and lengths of lists, of the first ones if there are many."""
+    found = ", ".join(f"{shown(name)} ({length:,})" for name, length in lists[:_NAMED])
+    more = len(lists) - _NAMED
+    return f"{found} and {more:,} more" if more > 0 else found
 
 
 def _array(text: "_Text", rows: str | None = None) -> Iterator[tuple[int, Any, str | None]]:
@@ -137,13 +146,13 @@ class _Others:
             self._kind = _kind(value)
 
     def problem(self, rows: str) -> str:
-        found = ", ".join(f"{name!r} ({length:,})" for name, length in self._lists)
+        found = describe_lists(self._lists)
         there = (
             f"its lists of objects are {found}" if found else "there is no list of objects in it"
         )
         if self._kind:
-            return f"has {self._kind} in {rows!r}, not a list for --rows: {there}"
-        return f"has no list {rows!r} for --rows: {there}"
+            return f"has {self._kind} in {shown(rows)}, not a list for --rows: {there}"
+        return f"has no list {shown(rows)} for --rows: {there}"
 
 
 class _Text:

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from itertools import chain, islice
 
 from ..errors import InvalidInputError
+from ..values import shown
 from .columns import Columns
-from .json_stream import lists_of_objects
+from .json_stream import describe_lists, lists_of_objects
 from .records import Record, Row
 
 _ROWS_OF_NUMBERS = 3  # that tell of a header which is a row
@@ -44,19 +45,19 @@ def _tell_of_wrapper(record: Record, warn: Callable[[str], None]) -> None:
     place, row = record.place, record.row
     first = next(iter(row))
     has_id = first.lower() in ("id", "_id")
-    lists = dict(lists_of_objects(row))
+    lists = list(lists_of_objects(row))
     empty = [name for name, value in row.items() if value == []]
     if lists:
-        found = ", ".join(f"{name!r} ({length:,})" for name, length in islice(lists.items(), 5))
+        found = describe_lists(lists)
         told = (
             f"{place} is all there is, an object with lists of objects in it: {found}; "
-            f"--rows {shlex.quote(next(iter(lists)))} embeds the objects of that list"
+            f"--rows {shlex.quote(lists[0][0])} embeds the objects of that list"
         )
         if not has_id:
             raise InvalidInputError(f"{told}{_as_one_entry(row)}")
         warn(f"{told}; the object was taken for one entry")
     elif all(isinstance(value, dict) for value in row.values()):
-        keys = ", ".join(repr(key) for key in islice(row, 3))
+        keys = ", ".join(map(shown, islice(row, 3)))
         raise InvalidInputError(
             f"{place} is all there is, an object of objects by key ({keys}): rows must be in a "
             "list, as jq 'to_entries | map({id: .key} + .value)' makes one of rows by key, and "
@@ -71,12 +72,11 @@ def _tell_of_wrapper(record: Record, warn: Callable[[str], None]) -> None:
 
 def _as_one_entry(row: Row) -> str:
     """Say how an object is taken for one entry: with the name of a column that may be its id."""
-    ids = (name for name, value in row.items() if value and isinstance(value, str | int))
-    name = next(ids, None)
-    advice = (
-        f"; if the object is itself an entry, name its columns, as --id {shlex.quote(name or '')}"
-    )
-    return advice if name else ""
+    for name, value in row.items():
+        if value and isinstance(value, str | int) and not isinstance(value, bool):
+            id = shlex.quote(name)
+            return f"; if the object is itself an entry, name its columns, as --id {id}"
+    return ""
 
 
 def _watched_header(
