@@ -276,12 +276,6 @@ def test_a_file_name_that_is_not_utf8(registered, database, folder, stored, tmp_
     assert output(*arguments, "--exclude", "caf*", "-q") == ""
 
 
-def test_a_database_whose_name_is_not_utf8(registered, tmp_path):
-    path = tmp_path / os.fsdecode(b"caf\xe9.db")
-    message = error("embed", "c", "1", "-c", "x", "-m", "words", "-d", path)
-    assert message == f"{os.fsencode(path)!r} cannot be opened: rename it, so that it is UTF-8"
-
-
 def test_text_of_a_query_that_is_not_utf8(registered, database, blog, stored, tmp_path):
     with closing(sqlite3.connect(blog)) as db:
         db.execute("update posts set title = cast(x'636166e9' as text) where id = 1")

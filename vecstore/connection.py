@@ -214,9 +214,6 @@ def bare(name: str, driver: str, read_only: bool = False) -> Any:
         conn = guard.opened(name, library, lambda: opener(name, read_only))
     except sqlite3.Error as error:
         raise DatabaseError(f"{name} cannot be opened: {error}") from error
-    except UnicodeEncodeError:
-        file = os.fsencode(name)
-        raise DatabaseError(f"{file!r} cannot be opened: rename it, so that it is UTF-8") from None
     conn.turns.path = os.path.abspath(name)  # noqa: PTH100 - without following links
     return conn
 
