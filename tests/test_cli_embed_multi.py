@@ -84,13 +84,13 @@ def test_columns_for_id_content_and_metadata(load, stored):
         "-", "--id", "key", "--content", "title", "--content", "body", "--metadata-rest", input=text
     )
     assert stored() == [
-        ("a", "One hello", '{"lang": "en", "stars": ""}'),
-        ("b", "Two goodbye", '{"lang": "de", "stars": "5"}'),
+        ("a", "One hello", '{"lang": "en", "stars": null}'),
+        ("b", "Two goodbye", '{"lang": "de", "stars": 5}'),
     ]
     load("-", "--id", "key", "--metadata", "lang", "--metadata", "stars", input=text)
     assert stored() == [
-        ("a", "One hello", '{"lang": "en", "stars": ""}'),
-        ("b", "Two goodbye", '{"lang": "de", "stars": "5"}'),
+        ("a", "One hello", '{"lang": "en", "stars": null}'),
+        ("b", "Two goodbye", '{"lang": "de", "stars": 5}'),
     ]
 
 
@@ -533,7 +533,7 @@ def test_on_error_stop_names_the_culprit_and_keeps_what_was_before(refusing, dat
         ("broken.jsonl", '{"id": 1, "a": "x"}\n{"id": 2, "a": }\n', "line 2 of "),
         ("one.csv", "id\n1\n2\n", "line 2 of .* has one column only, 'id'"),
         ("wide.csv", "id,a\n1,2\n3,4,5\n", "line 3 of .* has 3 fields, for 2 columns"),
-        ("latin.csv", b"id,a\n1,caf\xe9\n", "Line 2 of .*latin.csv is not utf-8"),
+        ("latin.csv", b"id,a\n1,caf\xe9\n", "line 2 of .*latin.csv is not utf-8"),
         ("array.json", "[1, 2]", "is a number, not an object"),
         ("null.jsonl", '{"id": null, "a": "x"}', "is NULL: it must be text or a number"),
     ],

@@ -29,6 +29,7 @@ from .options import (
     store_option,
 )
 from .progress import Interrupts, Progress, count
+from .row_options import RowOptions, row_options
 from .sources import Entry, Source
 
 
@@ -40,6 +41,7 @@ from .sources import Entry, Source
     type=click.Choice(readers.FORMATS),
     help="The format of PATH, if it is not to be detected; nl is newline-delimited JSON.",
 )
+@row_options
 @click.option(
     "--files",
     type=(str, str),
@@ -147,6 +149,7 @@ def embed_multi(
     model: str | None,
     database: Path,
     store: bool,
+    of_rows: RowOptions,
     **options: Any,
 ) -> None:
     """Embed many texts or files, and store their vectors in a collection.
@@ -173,7 +176,19 @@ def embed_multi(
     columns = Columns(id_column, content_columns, metadata_columns, metadata_rest, prefix, prepend)
     skip = on_error == "skip"
     source = Source(
-        path, format, sql, attach, files, encodings, binary, columns, limit, skip, all, exclude
+        path,
+        format,
+        sql,
+        attach,
+        files,
+        encodings,
+        binary,
+        columns,
+        limit,
+        skip,
+        of_rows,
+        all,
+        exclude,
     )
     source.check()
     if errors and path and errors.exists() and Path(path).exists() and errors.samefile(path):

@@ -1,12 +1,11 @@
 """What `vecstore embed-multi` reads: a file of rows, a query, or folders of files, as entries."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import click
 
@@ -14,6 +13,8 @@ from .. import readers
 from ..errors import InvalidInputError, VecstoreError
 from ..readers import Choice, Columns, OnError, entries
 from .failures import Failures
+from .row_files import RowFile
+from .row_options import RowOptions
 
 Entry = tuple[str, str | bytes, dict[str, Any] | None]
 _Opened = tuple[Iterator[Entry], int | None]
@@ -36,6 +37,7 @@ class Source:
     columns: Columns
     limit: int | None
     skip: bool
+    of_rows: RowOptions
     all: bool
     exclude: tuple[str, ...]
 
@@ -64,11 +66,15 @@ class Source:
                 self.files and (columns or self.columns.rest),
                 "Files have no columns for --id, --content and --metadata",
             ),
+            *self.of_rows.conflicts(
+                bool(self.path), self.format or readers.format_of_name(self.path or "")
+            ),
         ):
             if wrong:
                 raise click.UsageError(message)
         try:
             readers.check_encodings(self.encodings)
+            self.of_rows.layout(self.format, self.encodings)
         except InvalidInputError as error:
             raise click.UsageError(str(error)) from None
 
@@ -94,28 +100,11 @@ class Source:
             return self._query(database, self.sql, failures.of_input)
         return self._rows(self.path, failures.of_input) if self.path else self._files(failures)
 
-    @contextmanager
-    def _rows(self, name: str, on_error: OnError) -> Iterator[_Opened]:
-        path = Path(name)
-        if name == "-":
-            yield self._read(sys.stdin.buffer, "standard input", on_error), None
-            return
-        total = None
-        if path.is_dir():
-            raise click.UsageError(f"{path} is a folder: embed what is in it with --files")
-        if path.is_file():  # a pipe cannot be read twice
-            with path.open("rb") as stream:
-                # What is left out is said, and written to a file, the second time.
-                silent = _ignore if self.skip else readers.stop
-                found = self._read(stream, name, silent)
-                total = sum(1 for _ in islice(found, self.limit))
-        with path.open("rb") as stream:
-            yield self._read(stream, name, on_error), total
-
-    def _read(self, stream: BinaryIO, name: str, on_error: OnError) -> Iterator[Entry]:
-        encoding = self.encodings[0] if self.encodings else None
-        rows = readers.read_rows(stream, name, self.format, encoding, on_error)
-        return entries(rows, self.columns, on_error)
+    def _rows(self, path: str, on_error: OnError) -> AbstractContextManager[_Opened]:
+        layout = self.of_rows.layout(self.format, self.encodings)
+        detects_types = not self.of_rows.no_detect_types
+        file = RowFile(path, layout, self.columns, self.limit, self.skip, detects_types)
+        return file.open(on_error)
 
     @contextmanager
     def _query(self, database: Path, sql: str, on_error: OnError) -> Iterator[_Opened]:
