@@ -88,8 +88,8 @@ OUT_OF_STEP = [
         [(f"{INDEX} is out of step: 1 vector is stale", [("one", "a")])],
     ),
     (
-        "insert into vec_embeddings_8 (rowid, collection_id, embedding) "
-        "values (9, 1, vec_f32('[1,2,3,4,5,6,7,8]'))",
+        "insert into vec_embeddings_8 (rowid, partition_id, collection_id, embedding) "
+        "values (9, 0, 1, vec_f32('[1,2,3,4,5,6,7,8]'))",
         [(f"{INDEX} is out of step: 1 vector is orphaned", [(None, None)])],
     ),
     (
@@ -102,10 +102,15 @@ OUT_OF_STEP = [
     ),
     (
         "update vec_embeddings_8_chunks set partition00 = 2",
-        [
-            (f"{INDEX} is out of step: 2 vectors are missing", [("one", "a"), ("one", "b")]),
-            (f"{INDEX} is out of step: 2 vectors are stale", [("one", "a"), ("one", "b")]),
-        ],
+        [(f"{INDEX} is out of step: 2 vectors are missing", [("one", "a"), ("one", "b")])],
+    ),
+    (
+        "insert into vec_embeddings_8_partitions (collection_id) values (1)",
+        [(f"{INDEX} is out of step: 2 vectors are missing", [("one", "a"), ("one", "b")])],
+    ),
+    (
+        "update vec_embeddings_8 set collection_id = 2 where rowid = 1",
+        [(f"{INDEX} is out of step: 1 vector is stale", [("one", "a")])],
     ),
     (
         "update vec_embeddings_8_chunks set validity = cast(x'0f' || substr(validity, 2) as blob)",
@@ -130,14 +135,16 @@ def test_an_index_out_of_step_is_found_and_rebuilt(filled, sql, expected):
 
 BITS = [
     ("delete from vec_embeddings_64_bits where rowid = 1", "1 vector is missing"),
-    ("{again} (1, 1, {sample}, vec_bit(zeroblob(16)))", "1 vector is stale"),
-    ("{again} (1, 1, 1 - {sample}, {bits})", "1 vector is stale"),
-    ("{again} (1, 2, {sample}, {bits})", "1 vector is missing"),
+    ("{again} (1, 0, 1, {sample}, vec_bit(zeroblob(16)))", "1 vector is stale"),
+    ("{again} (1, 0, 1, 1 - {sample}, {bits})", "1 vector is stale"),
+    ("{again} (1, 0, 2, {sample}, {bits})", "1 vector is stale"),
+    ("{again} (1, 1, 1, {sample}, {bits})", "1 vector is missing"),
 ]
 AGAIN = """
     create temporary table before as select * from vec_embeddings_64_bits where rowid = 1;
     delete from vec_embeddings_64_bits where rowid = 1;
-    insert into vec_embeddings_64_bits (rowid, collection_id, sample, embedding) values
+    insert into vec_embeddings_64_bits (rowid, partition_id, collection_id, sample, embedding)
+    values
 """
 
 
@@ -200,7 +207,7 @@ def test_an_altered_trigger_of_an_index_is_found_and_rebuilt(filled):
 
 
 def test_an_index_that_cannot_be_read_is_found_and_rebuilt(filled):
-    filled.db.execute("delete from vec_embeddings_8_chunks")
+    filled.db.execute("delete from vec_embeddings_8_vector_chunks00")
     [(message, _)] = problems(filled.db)
     assert message.startswith(f"{INDEX} cannot be read: ")
     vecstore.build_index(filled.db)

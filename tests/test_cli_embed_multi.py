@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import re
 import sqlite3
 from contextlib import closing
@@ -11,6 +12,7 @@ import pytest
 
 import vecstore
 from tests.command import error, output, run, usage_error
+from tests.models import WordLengths
 from tests.test_loading import Refusing
 from vecstore import EmbedReport
 from vecstore.cli import progress as cli_progress
@@ -82,13 +84,13 @@ def test_columns_for_id_content_and_metadata(load, stored):
         "-", "--id", "key", "--content", "title", "--content", "body", "--metadata-rest", input=text
     )
     assert stored() == [
-        ("a", "One hello", '{"lang": "en", "stars": ""}'),
-        ("b", "Two goodbye", '{"lang": "de", "stars": "5"}'),
+        ("a", "One hello", '{"lang": "en", "stars": null}'),
+        ("b", "Two goodbye", '{"lang": "de", "stars": 5}'),
     ]
     load("-", "--id", "key", "--metadata", "lang", "--metadata", "stars", input=text)
     assert stored() == [
-        ("a", "One hello", '{"lang": "en", "stars": ""}'),
-        ("b", "Two goodbye", '{"lang": "de", "stars": "5"}'),
+        ("a", "One hello", '{"lang": "en", "stars": null}'),
+        ("b", "Two goodbye", '{"lang": "de", "stars": 5}'),
     ]
 
 
@@ -181,11 +183,128 @@ def test_a_file_that_is_no_text_is_named_and_left_out(registered, database, fold
     arguments = ["embed-multi", "c", "-d", database, "-m", "words", "--files", folder, "**/*.*"]
     result = run(*arguments, "--encoding", "utf-8")
     path = folder / "nested" / "odd.ini"
-    assert result.stderr == f"Could not decode text in file {path}: it is not in utf-8\n"
+    assert result.stderr == (
+        f"Could not decode text in file {path}: it is not in utf-8\nLeft out: 1 file as no text\n"
+    )
     assert (result.exit_code, len(stored())) == (0, 3)
     result = run(*arguments, "--encoding", "utf-8", "--on-error", "skip")
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: 1 entry was skipped: Could not decode text in file")
+
+
+@pytest.fixture
+def project(folder):
+    """A folder of which much is not meant to be embedded."""
+    for name, content in {
+        ".gitignore": b"*.log\n/build/\n",
+        ".git/config": b"hidden",
+        ".env": b"SECRET=1",
+        "a.log": b"ignored",
+        "b.log": b"ignored",
+        "build/out.txt": b"ignored",
+        "logo.png": b"\x89PNG\r\n\x1a\n\0",
+        "node_modules/x/README.txt": b"of another",
+        "utf16.txt": "Größe".encode("utf-16"),
+        "zero.bin": b"a\0b",
+    }.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def test_what_is_left_out_of_files_is_counted(registered, database, project, stored):
+    arguments = ["embed-multi", "c", "-d", database, "-m", "words", "--files", project, "**/*"]
+    by_default = (
+        "2 files as hidden, 2 files by .gitignore, 1 folder as hidden, 1 folder as node_modules, 1 "
+        "folder by .gitignore (--all takes these)"
+    )
+    no_text = (
+        f"Could not decode text in file {project / 'logo.png'}: it begins like a PNG\n"
+        f"Could not decode text in file {project / 'zero.bin'}: it holds the character NUL (an "
+        "--encoding that is given alone is obeyed)\n"
+    )
+    result = run(*arguments, "--exclude", "dos.*", "--exclude", "nested/", "--dry-run")
+    assert (result.exit_code, result.stderr) == (
+        0,
+        f"{no_text}Left out: 1 file by --exclude, 1 folder by --exclude, 2 files as no text; "
+        f"{by_default}\n",
+    )
+    result = run(*arguments, "--store")
+    assert result.stderr == f"{no_text}Left out: 2 files as no text; {by_default}\n"
+    assert result.stdout == "5 embedded, 0 reused, 0 updated, 0 unchanged\n"
+    assert pairs(stored()) == [
+        ("dos.txt", "two\nlines"),
+        ("nested/odd.ini", "Has weird \x96 character"),
+        ("nested/two.txt", "two"),
+        ("one.txt", "one"),
+        ("utf16.txt", "Größe"),
+    ]
+    for quiet in ([], ["--dry-run"]):
+        assert run(*arguments, "-q", *quiet).stderr == no_text
+
+
+def test_all_files(load, stored, project):
+    report = load("--files", project, "**/*", "--all", "--encoding", "latin-1")
+    assert report == "12 embedded, 2 reused, 0 updated, 0 unchanged\n"
+    assert ("zero.bin", "a\0b") in pairs(stored())
+    assert (".env", "SECRET=1") in pairs(stored())
+
+
+def test_that_all_files_were_left_out_is_said(registered, database, project):
+    arguments = ["embed-multi", "c", "-d", database, "-m", "words", "--files", project, "*.log"]
+    assert run(*arguments).stderr == (
+        "There is nothing to embed\nLeft out: 2 files by .gitignore (--all takes these)\n"
+    )
+    assert not database.exists()
+
+
+def test_a_file_name_that_is_not_utf8(registered, database, folder, stored, tmp_path):
+    (folder / os.fsdecode(b"caf\xe9.txt")).write_text("coffee")
+    arguments = ["embed-multi", "c", "-d", database, "-m", "words", "--files", folder, "*.txt"]
+    expected = (
+        f"The file name b'caf\\xe9.txt' in {folder} is not UTF-8, and cannot be an id: rename it, "
+        "or leave it out with --exclude or --on-error skip"
+    )
+    assert error(*arguments) == expected
+    assert not database.exists()
+    errors = tmp_path / "errors.jsonl"
+    result = run(*arguments, "--on-error", "skip", "--errors", errors)
+    assert result.stderr == f"Error: 1 entry was skipped: {expected}\n"
+    assert [id for id, *_ in stored()] == ["dos.txt", "one.txt"]
+    [line] = errors.read_text().splitlines()
+    assert json.loads(line) == {"id": f"{folder}/caf\udce9.txt", "error": expected}
+    assert output(*arguments, "--exclude", "caf*", "-q") == ""
+
+
+def test_text_of_a_query_that_is_not_utf8(registered, database, blog, stored, tmp_path):
+    with closing(sqlite3.connect(blog)) as db:
+        db.execute("update posts set title = cast(x'636166e9' as text) where id = 1")
+        db.commit()
+    sql = "select id, title, body from posts"
+    arguments = ["embed-multi", "c", "-d", database, "-m", "words", "--attach", "p", blog]
+    message = error(*arguments, "--sql", sql)
+    assert message.startswith(
+        "The column 'title' of row 1 of the query is text that is not UTF-8 (byte 0xe9 at position "
+        "3): correct it, "
+    )
+    assert not database.exists()
+    errors = tmp_path / "errors.jsonl"
+    result = run(*arguments, "--sql", sql, "--store", "--on-error", "skip", "--errors", errors)
+    assert (result.exit_code, result.stdout) == (
+        1,
+        "1 embedded, 0 reused, 0 updated, 0 unchanged\n",
+    )
+    assert result.stderr == f"Error: 1 entry was skipped: {message}\n"
+    [line] = errors.read_text().splitlines()
+    assert json.loads(line) == {"id": "row 1 of the query", "error": message}
+    assert pairs(stored()) == [("2", "sql ")]
+
+
+def test_a_query_is_read_to_its_end_before_anything_is_embedded(registered, database):
+    sql = "with n(id) as (select 1 union select 2 union select null) select id, 'x' from n"
+    arguments = ["embed-multi", "c", "-d", database, "-m", "words", "--batch-size", "1"]
+    assert "is NULL: it must be text" in error(*arguments, "--sql", f"{sql} order by id desc")
+    assert not database.exists()
 
 
 def test_binary_files(load, stored, folder):
@@ -236,6 +355,58 @@ def test_a_first_load_that_fails_leaves_no_collection(failing, database):
     assert error(*arguments, input="id,text\n1,x\n") == "no key"
     assert error("embed", "c", "1", "-c", "x", "-m", "words", "-d", database) == "no key"
     assert output("collections", "-d", database, "--json") == "[]\n"
+
+
+@pytest.fixture
+def collections(database):
+    return lambda: output("collections", "-d", database, "--json")
+
+
+def test_a_first_load_that_skips_everything_leaves_no_collection(refusing, database, collections):
+    arguments = ["embed-multi", "c", "-", "-m", "words", "-d", database, "--on-error", "skip"]
+    result = run(*arguments, input="id,text\na,bad\nb,bad\n")
+    assert result.exit_code == 1
+    assert result.stdout == "0 embedded, 0 reused, 0 updated, 0 unchanged\n"
+    assert collections() == "[]\n"
+
+
+@pytest.mark.parametrize("on_error", ["skip", "stop"])
+def test_a_collection_that_was_there_and_empty_stays(refusing, database, collections, on_error):
+    vecstore.Collection("c", database, model_id="words").db.close()
+    arguments = ["embed-multi", "c", "-", "-d", database, "--on-error", on_error]
+    assert run(*arguments, input="id,text\na,bad\n").exit_code == 1
+    assert [found["name"] for found in json.loads(collections())] == ["c"]
+
+
+@pytest.mark.parametrize("on_error", ["skip", "stop"])
+def test_what_another_wrote_to_a_new_collection_meanwhile_stays(
+    refusing, database, collections, monkeypatch, on_error
+):
+    def another_writes(texts):
+        with closing(vecstore.connect(database, driver="apsw")) as db:
+            theirs = vecstore.Collection("c", db, model=WordLengths(), create=False)
+            theirs.embed("theirs", "good")
+        raise vecstore.RejectedInputError("too long")
+
+    monkeypatch.setattr(refusing, "embed_batch", another_writes)
+    arguments = ["embed-multi", "c", "-", "-m", "words", "-d", database, "--on-error", on_error]
+    result = run(*arguments, input="id,text\na,one\n")
+    assert (result.exit_code, "too long" in result.stderr) == (1, True)
+    assert [found["num_embeddings"] for found in json.loads(collections())] == [1]
+
+
+def test_that_another_deleted_the_new_collection_meanwhile_hides_no_error(
+    refusing, database, collections, monkeypatch
+):
+    def another_deletes(texts):
+        with closing(vecstore.connect(database, driver="apsw")) as db:
+            vecstore.Collection("c", db, create=False).delete()
+        raise vecstore.ModelError("broken")
+
+    monkeypatch.setattr(refusing, "embed_batch", another_deletes)
+    arguments = ["embed-multi", "c", "-", "-m", "words", "-d", database]
+    assert error(*arguments, input="id,text\na,one\n") == "broken"
+    assert collections() == "[]\n"
 
 
 def test_the_file_of_errors_must_not_be_the_input(registered, database, tmp_path):
@@ -362,7 +533,7 @@ def test_on_error_stop_names_the_culprit_and_keeps_what_was_before(refusing, dat
         ("broken.jsonl", '{"id": 1, "a": "x"}\n{"id": 2, "a": }\n', "line 2 of "),
         ("one.csv", "id\n1\n2\n", "line 2 of .* has one column only, 'id'"),
         ("wide.csv", "id,a\n1,2\n3,4,5\n", "line 3 of .* has 3 fields, for 2 columns"),
-        ("latin.csv", b"id,a\n1,caf\xe9\n", "Line 2 of .*latin.csv is not utf-8"),
+        ("latin.csv", b"id,a\n1,caf\xe9\n", "line 2 of .*latin.csv is not utf-8"),
         ("array.json", "[1, 2]", "is a number, not an object"),
         ("null.jsonl", '{"id": null, "a": "x"}', "is NULL: it must be text or a number"),
     ],
@@ -411,6 +582,8 @@ def test_a_folder_that_is_not_there(registered, database):
     [
         ([], "Either --sql or input path or --files is required"),
         (["-", "--binary"], "--binary must be used with --files"),
+        (["-", "--all"], "--all must be used with --files"),
+        (["-", "--exclude", "x"], "--exclude must be used with --files"),
         (["-", "--files", ".", "*"], "Cannot use --files with --sql, input path or --format"),
         (["-", "--sql", "select 1"], "Cannot use --sql with an input path"),
         (["-", "--attach", "a", "b"], "--attach must be used with --sql"),

@@ -135,7 +135,7 @@ def test_a_broken_condition_is_an_error_of_one_line(database):
 
 def test_how_a_search_is_done(database):
     text = output("similar", "demo", "1", "-d", database, "-n", "2", "--explain")
-    assert re.match(r"exact: 2 rows, \d+\.\d ms\nwith _nearest as materialized \(\n", text)
+    assert re.match(r"scan: 2 rows, \d+\.\d ms\nwith\n_compared as materialized \(\n", text)
     text = output("similar", "demo", "1", "-d", database, "--explain", "--where", "id = 'x/3'")
     assert re.match(r"scan: 1 rows, .*  where \(\n    id = 'x/3'\n", text, re.DOTALL)
     assert output("similar", "demo", "1", "-n", "0", "-d", database, "--explain") == (

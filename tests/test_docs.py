@@ -84,8 +84,8 @@ def test_the_python_of_the_api_page(capsys):
         exec(compile(block, "docs/python-api.md", "exec"), namespace)
     output = capsys.readouterr().out.splitlines()
     assert output[0].startswith("v0.1.")
-    assert output[8].startswith("exact None ")
-    assert output[9].startswith("exact: ")
+    assert output[8].startswith("scan None ")
+    assert output[9].startswith("scan: ")
     namespace["db"].close()
     namespace["counts"].db.close()
 

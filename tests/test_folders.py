@@ -5,7 +5,7 @@ import os
 import pytest
 
 from vecstore.errors import InvalidInputError
-from vecstore.readers import find_files, read_files
+from vecstore.readers import Choice, find_files, read_files
 
 
 @pytest.fixture
@@ -21,17 +21,17 @@ def folder(tmp_path):
 
 
 def test_files_are_found_by_their_path_in_the_folder(folder):
-    assert list(find_files([(str(folder), "**/*.txt")]).items()) == [
+    assert list(find_files([(str(folder), "**/*.txt")]).files.items()) == [
         ("a.txt", folder / "a.txt"),
         ("b.txt", folder / "b.txt"),
         ("sub/c.txt", folder / "sub" / "c.txt"),
     ]
-    assert find_files([(str(folder), "*.none")]) == {}
+    assert find_files([(str(folder), "*.none")]) == Choice()
 
 
 def test_a_file_that_is_found_twice_counts_once(folder):
     twice = [(str(folder), "*.txt"), (f"{folder.parent}/docs/../docs", "a*"), (str(folder), "*.md")]
-    assert list(find_files(twice)) == ["a.txt", "b.txt", "d.md"]
+    assert list(find_files(twice).files) == ["a.txt", "b.txt", "d.md"]
 
 
 def test_two_files_of_one_id_are_refused(folder, tmp_path):
@@ -53,7 +53,7 @@ def test_a_folder_that_is_not_there_is_refused(folder):
         assert str(caught.value) == f"Invalid directory: {name}"
 
 
-@pytest.mark.parametrize("pattern", ["", "/etc/*"])
+@pytest.mark.parametrize("pattern", ["", ".", "/etc/*"])
 def test_a_pattern_that_is_none_is_refused(folder, pattern):
     with pytest.raises(InvalidInputError) as caught:
         find_files([(str(folder), pattern)])
@@ -63,16 +63,16 @@ def test_a_pattern_that_is_none_is_refused(folder, pattern):
 
 
 def test_files_are_read_as_text_in_the_first_encoding_that_decodes_them(folder):
-    assert list(read_files(find_files([(str(folder), "**/*.*")]))) == [
+    assert list(read_files(find_files([(str(folder), "**/*.*")]).files)) == [
         ("a.txt", "a"),
         ("b.txt", "b\nb"),
         ("d.md", "Größe"),
-        ("sub/c.txt", "\ufeffGröße"),
+        ("sub/c.txt", "Größe"),
     ]
 
 
 def test_files_are_read_as_bytes(folder):
-    assert list(read_files(find_files([(str(folder), "*.*")]), binary=True)) == [
+    assert list(read_files(find_files([(str(folder), "*.*")]).files, binary=True)) == [
         ("a.txt", b"a"),
         ("b.txt", b"b\r\nb"),
         ("d.md", b"Gr\xf6\xdfe"),
@@ -80,7 +80,7 @@ def test_files_are_read_as_bytes(folder):
 
 
 def test_files_that_cannot_be_read_can_be_left_out(folder):
-    files = find_files([(str(folder), "*.*")])
+    files = find_files([(str(folder), "*.*")]).files
     (folder / "b.txt").unlink()
     files["sub"] = folder / "sub"
     problems = []

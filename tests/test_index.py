@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 import vecstore
 from tests.conftest import rows
 from tests.models import Vectors
-from vecstore import Collection, bits, index, transactions
+from vecstore import Collection, bits, index, index_schema, transactions
 
 DIMENSIONS = (3, 32)  # without and with a bit table
 
@@ -38,6 +38,7 @@ def expected_entries(db, dimensions):
 def index_entries(db, dimensions):
     """Return what the index holds, from each of its tables."""
     name = f"vec_embeddings_{dimensions}"
+    partition = index_schema.partition_of("ids.collection_id", dimensions)
     vectors = rows(
         db,
         f"""
@@ -45,11 +46,12 @@ def index_entries(db, dimensions):
         from {name}_ids as ids
         join {name} as vectors on vectors.rowid = ids.rowid
         where vectors.collection_id = ids.collection_id
+          and vectors.partition_id = {partition}
         """,
     )
     counts = {rows(db, f"select count(*) from {name}{suffix}")[0][0] for suffix in ("", "_ids")}
     assert counts == {len(vectors)}
-    if index.has_bits(dimensions):
+    if index_schema.has_bits(dimensions):
         in_step = rows(
             db,
             f"""
@@ -57,6 +59,7 @@ def index_entries(db, dimensions):
             from {name}_bits as bits
             join {name} as vectors on vectors.rowid = bits.rowid
             where bits.collection_id = vectors.collection_id
+              and bits.partition_id = vectors.partition_id
               and bits.embedding = {bits.of("vectors.embedding", dimensions)}
             """,
         )
@@ -133,6 +136,8 @@ class IndexMachine(RuleBasedStateMachine):
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
         self.path = str(Path(self.folder.name) / "machine.db")
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(index_schema, "partition_rows", lambda dimensions: 3)
         self.db = vecstore.connect(self.path)
         for name in ("one", "two"):
             Collection(name, self.db, model=Vectors())
@@ -144,11 +149,16 @@ class IndexMachine(RuleBasedStateMachine):
         self.db.close()
         self.other.close()
         self.folder.cleanup()
+        self.patch.undo()
 
-    @rule(dimensions=st.sampled_from(DIMENSIONS), other=st.booleans())
-    def search(self, dimensions, other):
+    @rule(
+        dimensions=st.sampled_from(DIMENSIONS),
+        other=st.booleans(),
+        name=st.sampled_from(["one", "two"]),
+    )
+    def search(self, dimensions, other, name):
         db = self.other if other else self.db
-        collection = Collection("one", db)
+        collection = Collection(name, db)
         expected = {id for c, id in expected_entries(db, dimensions) if c == collection.id}
         with contextlib.suppress(vecstore.DimensionError):
             found = collection.similar_by_vector([1.0] * dimensions, 100)

@@ -24,7 +24,7 @@ from sqlite_utils.utils import sqlite3
 import vecstore
 from tests.conftest import LOADS_EXTENSIONS, rows
 from tests.models import Vectors
-from vecstore import Collection, sharing
+from vecstore import Collection, catalog, sharing
 
 OTHERS = 15  # points, spread over a call
 
@@ -82,6 +82,9 @@ CALLS: dict[str, Callable[[Collection, Path], object]] = {
     ),
     "create": lambda collection, _: Collection("other", collection.db, model=Vectors()),
     "similar": lambda collection, _: collection.similar("1 2 " * 16, where="id <> '3'"),
+    "similar_by_id": lambda collection, _: collection.similar_by_id("1"),
+    "get": lambda collection, _: collection.get("1"),
+    "iterate": lambda collection, _: list(collection),
     "build_index": lambda collection, _: vecstore.build_index(collection.db),
     "drop_index": lambda collection, _: vecstore.drop_index(collection.db),
     "import": lambda collection, export: vecstore.import_collection(
@@ -157,6 +160,13 @@ def assert_others_can_write(path):
     with closing(vecstore.connect(path, timeout=0)) as other:
         other.execute("begin immediate")
         other.rollback()
+
+
+def assert_no_snapshot_is_held(db):
+    with closing(vecstore.connect(vecstore.connection.name_of(db))) as other:
+        other.execute("pragma user_version = 1")
+    db.execute("begin immediate")  # "database is locked" in a snapshot that is not the latest
+    db.rollback()
 
 
 def assert_no_turn_is_held(db):
@@ -241,3 +251,19 @@ def test_an_interrupted_export_keeps_no_one_from_writing(opened):
     assert collection.count() == 8
     collection.db.close()
     assert kept.traceback
+
+
+def test_an_interrupt_leaves_no_snapshot_held(opened):
+    collection = opened()
+
+    def check():
+        catalog.check(collection.db, collection.row)
+
+    points = Points()
+    assert run(check, points) is None
+    for number in range(len(points.files)):
+        error = run(check, Points(number))
+        assert isinstance(error, KeyboardInterrupt)
+        assert_no_snapshot_is_held(collection.db)
+        assert_no_turn_is_held(collection.db)
+    collection.db.close()

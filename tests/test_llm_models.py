@@ -169,6 +169,16 @@ def test_failure_of_a_model_of_llm_is_a_model_error_after_the_vectors_before():
     assert vectors == [[1.0], [1.0]]
 
 
+def test_an_entry_over_which_a_model_of_llm_fails_is_named():
+    collection = vecstore.Collection("entries", model_id="llm/failing")
+    message = "'c' was not embedded: The model 'llm/failing' failed: out of order"
+    with pytest.raises(vecstore.RejectedInputError, match=message) as caught:
+        collection.embed_multi([("a", "x"), ("b", "y"), ("c", "bad"), ("d", "z")])
+    assert isinstance(caught.value.__cause__.__cause__, llm.ModelError)
+    assert collection.ids() == ["a", "b"]
+    collection.db.close()
+
+
 def test_wrong_number_of_vectors_is_an_error():
     with pytest.raises(ModelError, match="'llm/short' returned 1 vectors for 2 inputs"):
         list(get_embedding_model("llm/short").embed_multi(["a", "b"]))

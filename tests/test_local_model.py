@@ -59,6 +59,57 @@ def test_texts_are_grouped_so_that_padding_stays_small():
     assert list(local._groups(["", ""])) == [["", ""]]
 
 
+LONG_TEXTS = {
+    "prose": "the quick brown fox, jumps over  the lazy dog. ",
+    "code": "def f(x):\n    if x:\n        return {'a': [1, 2]}\n\n",
+    "rows": "12,34,fifty-six\r\n",
+    "Chinese": "中文没有空格的文本也是如此",
+    "emoji": "😀👩\u200d👧",
+    "one word": "antidisestablishmentarianism",
+    "base64": "SGVsbG8sIHdvcmxkIQ",
+    "one letter": "a",
+    "newlines": "\n",
+    "spaces": " ",
+    "accents": "e\u0301\u0302",
+    "words far apart": "a" + " " * 20_000,
+}
+
+
+@pytest.mark.parametrize("text", LONG_TEXTS.values(), ids=LONG_TEXTS.keys())
+def test_vector_of_a_long_text_is_that_of_the_whole(model, text):
+    text *= 70_000 // len(text.encode()) + 1
+    assert len(text.encode()) > local.PADDED_TOKENS
+    [whole] = local._load().embed([text], batch_size=1).tolist()
+    assert cosine_similarity(model.embed(text), whole) > 0.99999
+    assert list(model.embed_multi(["x", text, "y"])) == [*map(model.embed, ["x", text, "y"])]
+
+
+@pytest.mark.parametrize("end", ["", " ", "  ", "x", " x"])
+def test_pieces_have_the_tokens_of_the_whole(model, end):
+    text = "words, and  runs of    spaces " * 4_000 + end
+    pieces = list(local._pieces(text))
+    assert max(map(len, pieces)) <= local.PIECE
+    inference = local._load()
+    tokens = [token for piece in pieces for token in inference.tokenize(piece)[0].tokens]
+    assert tokens == inference.tokenize(text)[0].tokens
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, ru_maxrss is in other units")
+def test_memory_does_not_grow_with_a_text(model):
+    script = """
+import resource
+from vecstore.models import get_embedding_model
+def megabytes():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+model = get_embedding_model("local")
+for vector in model.embed_multi(["text", "many words " * 200_000, "x" * 2_000_000]):
+    print(megabytes())
+"""
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    before, _, after = map(int, result.stdout.split())
+    assert after - before < 100  # and not a thousand
+
+
 def test_threads_load_the_model_once(model, monkeypatch):
     monkeypatch.setattr(local, "_loaded", [])
     with ThreadPoolExecutor(4) as pool:

@@ -2,8 +2,10 @@
 
 import math
 
+import openai
 import pytest
 
+import vecstore
 from tests.openai_server import (
     KEY,
     Answer,
@@ -231,3 +233,23 @@ def test_key_that_no_header_can_hold_is_an_error_that_does_not_show_it(server, m
         model.embed("a", key=key)
     assert "cret" not in str(caught.value)
     assert server.requests == []
+
+
+def test_a_text_that_memory_does_not_hold_is_named(server, model, monkeypatch):
+    http_client = openai.DefaultHttpxClient.__mro__[1]
+    send = http_client.send
+
+    def send_small(self, request, **options):
+        if len(request.content) > 1_000:
+            raise MemoryError
+        return send(self, request, **options)
+
+    monkeypatch.setattr(http_client, "send", send_small)
+    collection = vecstore.Collection("test", model=model)
+    entries = [("a", "one"), ("b", "x" * 1_000), ("c", "two")]
+    with pytest.raises(RejectedInputError, match="'b' was not embedded: MemoryError$"):
+        collection.embed_multi(entries)
+    assert collection.ids() == ["a"]
+    assert collection.embed_multi(entries, on_error="skip").failed == 1
+    assert server.inputs() == [["one"], ["two"]]
+    collection.db.close()

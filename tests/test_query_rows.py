@@ -188,11 +188,69 @@ def test_columns_of_one_name_are_refused(source):
     )
 
 
-def test_text_that_is_not_utf8_is_refused_with_its_row(source):
-    sql = "select id, cast(iif(id = 2, x'ff', 'x') as text) as text from notes"
-    assert query_failure(sql, source) == (
-        "row 2 of the query holds text that is not UTF-8: select it with cast(... as blob)"
+def not_utf8(place: str, byte: str) -> str:
+    return (
+        f"The column 'text' of {place} is text that is not UTF-8 ({byte}): correct it, do not "
+        "select it, or leave such rows out with --on-error skip (cast(... as blob) is for models "
+        "that take bytes)"
     )
+
+
+def test_text_that_is_not_utf8_is_refused_with_its_row_and_column(source):
+    sql = "select id, cast(iif(id = 2, x'6162ff', 'x') as text) as text from notes"
+    expected = not_utf8("row 2 of the query", "byte 0xff at position 2")
+    assert query_failure(sql, source) == expected
+
+
+def test_the_rows_around_text_that_is_not_utf8_can_be_read(source):
+    sql = "select id, cast(iif(id < 3, 'x' || x'ff', 'y') as text) as text from notes"
+    problems = []
+    with read_query(sql, source) as rows:
+        assert rows.total == 3
+        found = list(rows.read(lambda *args: problems.append(args)))
+    assert found == [Record("row 3 of the query", {"id": 3, "text": "y"})]
+    assert [(place, type(error), str(error)) for place, error in problems] == [
+        (place, DatabaseError, not_utf8(place, "byte 0xff at position 1"))
+        for place in ("row 1 of the query", "row 2 of the query")
+    ]
+
+
+def test_the_bytes_of_text_that_is_not_utf8_can_be_selected(source):
+    sql = "select id, cast(text as blob) as text from (select 1 as id, cast(x'ff' as text) as text)"
+    assert query_rows(sql, source) == [{"id": 1, "text": b"\xff"}]
+
+
+@pytest.mark.parametrize("sql", ["select 1 as 'caf\udce9'", 'select * from "odd"'])
+def test_a_query_and_names_of_columns_must_be_utf8(source, sql):
+    with contextlib.closing(sqlite3.connect(source)) as conn:
+        conn.execute("create table odd (caf_ text)")
+        conn.execute("pragma writable_schema = on")
+        conn.execute(
+            "update sqlite_schema set sql = cast(replace(sql, 'caf_', x'636166e9') as text) "
+            "where name = 'odd'"
+        )
+        conn.commit()
+    assert query_failure(sql, source) == (
+        "The query, or the name of a column, is not UTF-8: name columns with AS"
+    )
+
+
+def test_rows_are_numbered_as_they_come_not_as_in_a_table_that_has_gaps(source):
+    with contextlib.closing(sqlite3.connect(source)) as conn:
+        conn.execute("create table plain (id, text)")
+        conn.executemany("insert into plain values (?, ?)", [(n, "x") for n in range(6)])
+        conn.execute("update plain set text = cast(x'ff' as text) where id = 4")
+        conn.execute("delete from plain where id in (0, 3)")
+        conn.commit()
+    problems = []
+    with read_query("select * from plain", source) as rows:
+        found = rows.read(lambda place, error: problems.append(place))
+        assert [(record.place, record.row["id"]) for record in found] == [
+            ("row 1 of the query", 1),
+            ("row 2 of the query", 2),
+            ("row 4 of the query", 5),
+        ]
+    assert problems == ["row 3 of the query"]
 
 
 def test_what_cannot_be_attached_is_named(source, tmp_path):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import vecstore
 from tests.conftest import rows
 from tests.models import Vectors, pseudorandom
-from vecstore import Collection, plans, search
+from vecstore import Collection, index_schema, plans, search
 
 
 def fill(collection, vectors):
@@ -35,6 +35,13 @@ def brute_force(vectors, query, number, skip_id=None, prefix=""):
 
 def found(entries):
     return [(entry.id, entry.score) for entry in entries]
+
+
+@pytest.fixture(autouse=True, params=["own partition", "shared partition"])
+def partition(request, monkeypatch):
+    """What is found is the same in a partition of the collection's own and in that of the small."""
+    if request.param == "own partition":
+        monkeypatch.setattr(index_schema, "partition_rows", lambda dimensions: 1)
 
 
 @pytest.fixture
@@ -67,7 +74,7 @@ def test_the_scan_gives_what_the_index_gives(numbers):
     collection, vectors = numbers
     for prefix, skip_id in [("", None), ("a", "a002"), ("b1", None), ("zz", None)]:
         blob = vecstore.encode(vectors["a002"])
-        query = search.Query(collection.id, blob, 20, prefix, skip_id)
+        query = search.Query(collection.row, blob, 20, prefix, skip_id)
         assert plans.scan(collection.db, query).rows == search.search(collection.db, query)
 
 
@@ -98,7 +105,7 @@ def test_a_prefix_is_literal(ids, prefix):
         fill(collection, {id: pseudorandom(id) for id in ids})
         entries = collection.similar_by_vector(pseudorandom("q"), 100, prefix=prefix)
         assert {entry.id for entry in entries} == {id for id in ids if id.startswith(prefix)}
-        query = search.Query(collection.id, vecstore.encode(pseudorandom("q")), 100, prefix)
+        query = search.Query(collection.row, vecstore.encode(pseudorandom("q")), 100, prefix)
         assert {row[0] for row in plans.scan(collection.db, query).rows} == {e.id for e in entries}
     finally:
         collection.db.close()

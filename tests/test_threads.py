@@ -275,4 +275,6 @@ def test_a_search_does_not_wait_for_a_transaction_of_another_thread_to_build_an_
             explanation = collection.explain("text 3", 1)
             executor.submit(db.conn.commit).result()
         assert (explanation.plan, explanation.entries[0].id) == ("scan", "3")
-        assert collection.explain("text 3", 1).plan == "exact"
+        assert [status.state for status in vecstore.list_indexes(db)] == ["missing"]
+        assert [entry.id for entry in collection.similar("text 3", 1)] == ["3"]
+        assert [status.state for status in vecstore.list_indexes(db)] == ["ready"]

@@ -288,21 +288,33 @@ class Answering(vecstore.EmbeddingModel):
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        ([[1, 0], [float("nan"), 0]], "'b' holds NaN or an infinity"),
-        ([[1, 0], [float("inf"), 0]], "'b' holds NaN or an infinity"),
-        ([[1, 0], [1e39, 0]], "'b' is not a list of numbers of float32"),
-        ([[1, 0], ["x", 0]], "returned a list that is not a vector"),
-        ([[1, 0], []], "'b' has no dimensions"),
         ([[1, 0], [1, 0, 0]], "'b' has 3 dimensions and the collection's vectors have 2"),
         ([[1, 0]], r"1 vectors? for 2"),
         ([[1, 0]] * 3, "2"),
+        ([[1, 0], [1, 0], "x"], "3 vectors for 2"),
     ],
 )
-def test_a_bad_answer_of_the_model_is_refused_and_nothing_is_written(db, answer, message):
+def test_of_vectors_of_which_any_may_be_wrong_none_is_written(db, answer, message):
     collection = Collection("test", db, model=Answering(*answer))
     with pytest.raises(vecstore.VecstoreError, match=message):
         collection.embed_multi([("a", "x"), ("b", "y")])
     assert collection.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("vector", "message"),
+    [
+        ([float("nan"), 0], "'b' holds NaN or an infinity"),
+        ([float("inf"), 0], "'b' holds NaN or an infinity"),
+        ([1e39, 0], "'b' is not a list of numbers of float32"),
+        ([], "'b' has no dimensions"),
+    ],
+)
+def test_a_vector_that_is_none_is_refused_and_those_before_it_are_written(db, vector, message):
+    collection = Collection("test", db, model=Answering([1, 0], vector, [0, 1]))
+    with pytest.raises(vecstore.InvalidInputError, match=message):
+        collection.embed_multi([("a", "x"), ("b", "y"), ("c", "z")])
+    assert collection.ids() == ["a"]
 
 
 def test_a_vector_of_another_dimension_than_the_collections_is_refused(db):

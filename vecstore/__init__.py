@@ -2,6 +2,7 @@
 
 from .collection import Collection
 from .connection import connect
+from .embed_report import EmbedReport
 from .entries import Entry
 from .errors import (
     AdoptionError,
@@ -51,7 +52,6 @@ from .models import (
 from .plugins import hookimpl
 from .settings import get_default_embedding_model, set_default_embedding_model, user_dir
 from .similarity import Explanation, similar_across
-from .upsert import EmbedReport
 from .vectors import content_hash, cosine_similarity, decode, encode
 
 __version__ = "0.1.0"

@@ -9,7 +9,6 @@ import functools
 import inspect
 import os
 import tempfile
-import urllib.parse
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,7 +20,7 @@ from sqlite_utils import Database
 from sqlite_utils.plugins import pm as sqlite_utils_plugins
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
-from . import connection, dbapi, extension, guard, rights, sharing
+from . import connection, dbapi, extension, filenames, guard, rights, sharing
 from .errors import AdoptionError, DatabaseError, InvalidInputError, MissingFileError
 
 _Function = Callable[..., Any]
@@ -104,14 +103,14 @@ def adopt(db: Database) -> None:
             _adopt(db)
         except conn.OperationalError as error:
             if rights.is_denied(error):
-                raise rights.unreadable(_main_file(conn), error) from error
+                raise rights.unreadable(filenames.main_file(conn), error) from error
             raise
 
 
 def _adopt(db: Database) -> None:
     conn: Any = db.conn
     if isinstance(conn, dbapi.Connection) or hasattr(conn, "enable_load_extension"):
-        path, library = _main_file(conn), extension.library(conn)
+        path, library = filenames.main_file(conn), extension.library(conn)
         if library != "apsw":
             guard.check(path, library)
         guard.watch(path, library)
@@ -125,7 +124,7 @@ def _adopt(db: Database) -> None:
 
 def _replace_connection(db: Database) -> None:
     old: Any = db.conn
-    path = _main_file(old)
+    path = filenames.main_file(old)
     _refuse_what_cannot_move(db, path)
     state = _State(old)
     if path:
@@ -154,7 +153,7 @@ def _reopened(db: Database, path: str, state: "_State") -> Any:
         # A cursor with rows left keeps its connection, and so the file, open.
         return connection.connect(path, driver="apsw", read_only=read_only).conn
     except Exception as error:
-        uri = f"file:{urllib.parse.quote(path)}?mode={'ro' if read_only else 'rw'}"
+        uri = f"{filenames.to_uri(path)}?mode={'ro' if read_only else 'rw'}"
         again = sqlite3.connect(uri, uri=True, factory=type(old))
         state.give_to(again)
         db.conn = again
@@ -186,7 +185,7 @@ def _refuse_what_cannot_move(db: Database, path: str) -> None:
     reason = "This Python's sqlite3 cannot load sqlite-vec, so vecstore reopens the database"
     if conn.in_transaction:
         raise AdoptionError(f"{reason}, but a transaction is open: commit it first, {remedy}")
-    attached = [name for _, name, _ in conn.execute("pragma database_list") if name != "main"]
+    attached = [name for name, _ in filenames.of_connection(conn) if name != "main"]
     if attached and attached != ["temp"]:
         names = ", ".join(name for name in attached if name != "temp")
         raise AdoptionError(f"{reason}, but {names} is attached: attach it afterwards, {remedy}")
@@ -219,11 +218,6 @@ def _refuse_what_cannot_move(db: Database, path: str) -> None:
             f"{reason}, but this process has {path} open once more, and two SQLite libraries "
             f"would not see each other's locks: close the other connection first, {remedy}"
         )
-
-
-def _main_file(conn: Any) -> str:
-    """Return the file of a connection's main database, empty for one in memory."""
-    return str(conn.execute("pragma database_list").fetchone()[2])
 
 
 def _copy_of_memory(conn: Any) -> apsw.Connection:

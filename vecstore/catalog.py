@@ -1,43 +1,60 @@
-"""The rows of `collections`: which collections a database has."""
+"""The rows of `collections`: which collections a database has, and whether one is still there."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from sqlite_utils import Database
 
-from . import connection, rights, transactions
-from .errors import DoesNotExist, InvalidInputError
+from . import connection, rights, schema, transactions
+from .errors import DoesNotExist, InvalidInputError, ModelMismatchError, VecstoreError
+from .interrupts import Result
+from .values import shown
 
-Row = tuple[int, str]  # id and model
+
+class CollectionRow(NamedTuple):
+    """A row of `collections`. While it stays as it is, its id stands for the same collection."""
+
+    id: int
+    name: str
+    model: str
 
 
 def check_name(name: object) -> str:
     """Return a collection's name, which must be text that is not empty."""
     if not isinstance(name, str) or not name:
         raise InvalidInputError(
-            f"A collection is named {name!r}: it must be text that is not empty"
+            f"A collection is named {shown(name)}: it must be text that is not empty"
         )
     try:
         name.encode()
     except UnicodeEncodeError:
-        raise InvalidInputError(f"The name {name!r} has a lone surrogate: it is not text") from None
+        raise InvalidInputError(
+            f"The name {shown(name)} has a lone surrogate: it is not text"
+        ) from None
     return name
 
 
-def find(db: Database, name: str) -> Row | None:
-    """Return the id and the model of a collection; None, also in a file without these tables."""
+def find(db: Database, name: str) -> CollectionRow | None:
+    """Return the row of a collection; None, also in a file without these tables.
+
+    :raises DatabaseError: it has tables of these names that are neither llm's nor vecstore's
+    """
+    schema.refuse_foreign(db)
     if not db["collections"].exists():
         return None
     row = db.execute("select id, model from collections where name = ?", [name]).fetchone()
-    return None if row is None else (row[0], row[1])
+    return None if row is None else CollectionRow(row[0], name, row[1])
 
 
-def get(db: Database, name: str) -> Row:
-    """Return the id and the model of a collection; DoesNotExist says which there are instead."""
+def get(db: Database, name: str) -> CollectionRow:
+    """Return the row of a collection; DoesNotExist says which there are instead."""
     row = find(db, check_name(name))
     if row is None:
-        raise DoesNotExist(f"Collection does not exist: {name!r} ({describe(db)})")
+        raise DoesNotExist(f"Collection does not exist: {shown(name)} ({describe(db)})")
     return row
 
 
-def create(db: Database, name: str, model_id: str) -> Row:
+def create(db: Database, name: str, model_id: str) -> CollectionRow:
     """Insert a collection, unless another process has done so, and return its row.
 
     :raises DoesNotExist: there is none, and the database is read-only
@@ -49,13 +66,13 @@ def create(db: Database, name: str, model_id: str) -> Row:
         reason = error if db["collections"].exists() else "the database is readonly"
         if rights.is_read_only(error) or reason is not error:
             raise DoesNotExist(
-                f"Collection {name!r} does not exist ({describe(db)}), and cannot be created: "
-                f"{reason}"
+                f"Collection {shown(name)} does not exist ({describe(db)}), and cannot be "
+                f"created: {reason}"
             ) from error
         raise
 
 
-def _insert(db: Database, name: str, model_id: str) -> Row:
+def _insert(db: Database, name: str, model_id: str) -> CollectionRow:
     # Above what rows without a collection have: they are not of this one.
     cursor = db.conn.execute(
         """
@@ -70,15 +87,77 @@ def _insert(db: Database, name: str, model_id: str) -> Row:
         """,
         [name, model_id],
     )
-    return int(cursor.lastrowid or 0), model_id
+    return CollectionRow(int(cursor.lastrowid or 0), name, model_id)
 
 
-def check(db: Database, name: str, row: Row) -> None:
-    """Raise DoesNotExist if a collection is gone: another may have its id by now."""
-    if find(db, name) != row:
-        raise DoesNotExist(
-            f"Collection {name!r} was deleted or renamed: open it with Collection(...)"
+def read(db: Database, row: CollectionRow, work: Callable[[], Result]) -> Result:
+    """Call `work` while a collection is the one that it was, and return what it returns.
+
+    What `work` reads is of the same moment, whoever writes.
+
+    :raises DoesNotExist: the collection is gone, and another may have its id by now
+    :raises ModelMismatchError: the one of that name has another model
+    """
+    return compute_and_read(db, row, "1", (), lambda _: work())
+
+
+def compute_and_read(
+    db: Database,
+    row: CollectionRow,
+    expression: str,
+    args: Sequence[object],
+    work: Callable[[Any], Result],
+) -> Result:
+    """Do what read() does, and give `work` the value of an expression: no statement of its own."""
+
+    def work_if_found(found: tuple[Any] | None) -> Result:
+        if found is None:
+            raise _changed(db, row)
+        return work(found[0])
+
+    try:
+        return transactions.hold(
+            db,
+            # Two rows, as hold() asks for.
+            f"""
+            select {expression}
+            from collections, (values (1), (2))
+            where id = ?
+              and name = ?
+              and model is ?
+            """,
+            (*args, *row),
+            work_if_found,
         )
+    except db.conn.OperationalError as error:
+        if "no such table: collections" in str(error):
+            raise _changed(db, row) from error
+        raise
+
+
+def check(db: Database, row: CollectionRow) -> None:
+    """Raise what read() raises, unless a collection is the one that it was."""
+    read(db, row, lambda: None)
+
+
+def _changed(db: Database, row: CollectionRow) -> VecstoreError:
+    """Return the error that says what has become of a collection."""
+    name, now = shown(row.name), find(db, row.name)
+    if now is None:
+        return DoesNotExist(
+            f"Collection {name} was deleted or renamed, and its id {row.id} may be another's "
+            f"({describe(db)}): open one that exists"
+        )
+    remedy = "open it again with Collection(...)"
+    if now.model != row.model:
+        return ModelMismatchError(
+            f"Collection {name} was opened with the model {row.model!r}, and is one of "
+            f"{now.model!r} now: {remedy}"
+        )
+    return DoesNotExist(
+        f"Collection {name} was deleted and made anew, with the id {now.id} in place of "
+        f"{row.id}: {remedy}"
+    )
 
 
 def describe(db: Database) -> str:
@@ -86,5 +165,5 @@ def describe(db: Database) -> str:
     names = []
     if db["collections"].exists():
         names = [name for (name,) in db.execute("select name from collections order by name")]
-    listed = ", ".join(map(repr, names[:10])) or "no collections"
+    listed = ", ".join(map(shown, names[:10])) or "no collections"
     return f"{connection.name_of(db)} has {listed}{' and more' * (len(names) > 10)}"

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import NoReturn, SupportsIndex
 
 from sqlite_utils import Database
 
@@ -19,9 +20,10 @@ from . import (
     upsert,
     vectors,
 )
+from .catalog import CollectionRow
+from .embed_report import EmbedReport
 from .entries import (
     Entry,
-    Metadata,
     id_text,
     id_texts,
     read_all,
@@ -30,9 +32,10 @@ from .entries import (
     with_no_metadata,
 )
 from .loading import Load, OnError, Progress
+from .metadata import Metadata
 from .models import EmbeddingModel
 from .similarity import Searchable
-from .upsert import EmbedReport
+from .values import shown
 
 
 class Collection(Searchable):
@@ -49,7 +52,12 @@ class Collection(Searchable):
     :param exact: search exactly, also where the collection is large and that is slower; may be
       given to each search instead
 
+    It stands for the collection that it has opened. Where that was deleted, renamed or made anew,
+    by whatever program, each call raises DoesNotExist, or ModelMismatchError if the one of its name
+    has another model now: another collection may have its id. Nothing is read or written then.
+
     :raises DoesNotExist: as said; the file then has the tables, and no new collection
+    :raises DatabaseError: another program's tables have the names of ours; they stay as they are
     :raises MissingFileError: the path is of no file, and `create` is False or no model is given
     :raises ModelMismatchError: the collection exists, with another model
     :raises UnknownModelError: a new collection is to use a model that is not installed
@@ -67,28 +75,28 @@ class Collection(Searchable):
     ) -> None:
         if isinstance(model, str | type):
             raise errors.InvalidInputError(
-                f"model= takes an EmbeddingModel, not {model!r}: a name goes into model_id="
+                f"model= takes an EmbeddingModel, not {shown(model)}: a name goes into model_id="
             )
         self.name = catalog.check_name(name)
         self.exact = exact
         self._model = model
         self.db = adoption.database(db, create and bool(model or model_id))
         row = frozen.read(self.db, lambda: self._find(create))
-        self.id, self.model_id = row or self._create(model_id)
+        self.id, _, self.model_id = row or self._create(model_id)
         self._check_model(model_id)
         if model is not None:
             sql_functions.use_model(self.db, model)
 
-    def _find(self, create: bool) -> catalog.Row | None:
+    def _find(self, create: bool) -> CollectionRow | None:
         schema.ensure(self.db)
         return catalog.find(self.db, self.name) if create else catalog.get(self.db, self.name)
 
-    def _create(self, model_id: str | None) -> catalog.Row:
+    def _create(self, model_id: str | None) -> CollectionRow:
         if self._model is None:
             if not model_id:
                 raise errors.InvalidInputError(
-                    f"Collection {self.name!r} does not exist yet ({catalog.describe(self.db)}): "
-                    "to create it, pass model= or model_id="
+                    f"Collection {shown(self.name)} does not exist yet "
+                    f"({catalog.describe(self.db)}): to create it, pass model= or model_id="
                 )
             self._model = models.get_embedding_model(model_id)
         return catalog.create(self.db, self.name, self._model.model_id)
@@ -101,12 +109,30 @@ class Collection(Searchable):
             asked = models.get_embedding_model(asked).model_id
         if not models.is_recorded_as(asked, self.model_id):
             raise errors.ModelMismatchError(
-                f"Collection {self.name!r} was made with the model {self.model_id!r}, not "
+                f"Collection {shown(self.name)} was made with the model {self.model_id!r}, not "
                 f"{asked!r}: vectors of two models cannot be compared, so use another collection"
             )
 
     def __repr__(self) -> str:
-        return f"<Collection {self.name!r}: {self.count()} entries, model {self.model_id!r}>"
+        try:
+            state = f"{self.count()} entries"
+        except Exception as error:  # it is asked for where an error is shown
+            state = f"cannot be read ({type(error).__name__})"
+        return f"<Collection {shown(self.name)}: {state}, model {self.model_id!r}>"
+
+    def __copy__(self) -> "Collection":
+        """Return another Collection of the same connection."""
+        copied = object.__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        return copied
+
+    def __reduce_ex__(self, _: SupportsIndex) -> NoReturn:
+        """Refuse a pickle, and a deep copy: an open file cannot go to another process."""
+        raise errors.DatabaseError(
+            f"Collection {shown(self.name)} has an open connection, which cannot be pickled or "
+            "copied: pass its name and the path of its file, and open it there with "
+            "Collection(name, path)"
+        )
 
     def model(self) -> EmbeddingModel:
         """Return the embedding model; UnknownModelError if it is not installed."""
@@ -126,12 +152,12 @@ class Collection(Searchable):
 
     def count(self) -> int:
         """Return the number of entries."""
-        found = transactions.snapshot(
-            self.db,
-            lambda: self.db.execute(
-                "select count(*) from embeddings where collection_id = ?", [self.id]
-            ).fetchone(),
-        )
+        return self._read(self._count)
+
+    def _count(self) -> int:
+        found = self.db.execute(
+            "select count(*) from embeddings where collection_id = ?", [self.id]
+        ).fetchone()
         return int(found[0])
 
     __len__ = count
@@ -141,12 +167,11 @@ class Collection(Searchable):
 
     def __contains__(self, id: object) -> bool:
         """Return whether there is an entry with that id."""
-        key = [self.id, id_text(id)]
-        found = transactions.snapshot(
-            self.db,
+        key = id_text(id)
+        found = self._read(
             lambda: self.db.execute(
-                "select 1 from embeddings where collection_id = ? and id = ?", key
-            ).fetchone(),
+                "select 1 from embeddings where collection_id = ? and id = ?", [self.id, key]
+            ).fetchone()
         )
         return found is not None
 
@@ -155,17 +180,16 @@ class Collection(Searchable):
 
         They are read a thousand at a time, so the collection may be written meanwhile.
         """
-        return read_all(self.db, self.id)
+        return read_all(self.db, self.row)
 
     def ids(self) -> list[str]:
         """Return all ids, in order."""
-        return read_ids(self.db, self.id)
+        return self._read(lambda: read_ids(self.db, self.id))
 
     def get(self, id: str) -> Entry:
         """Return the entry with that id, without a score; DoesNotExist if there is none."""
-        key = [self.id, id_text(id)]
-        row = transactions.snapshot(
-            self.db,
+        key = id_text(id)
+        row = self._read(
             lambda: self.db.execute(
                 """
                 select id, null, content, metadata
@@ -173,8 +197,8 @@ class Collection(Searchable):
                 where collection_id = ?
                   and id = ?
                 """,
-                key,
-            ).fetchone(),
+                [self.id, key],
+            ).fetchone()
         )
         if row is None:
             raise self._no_such_id(id)
@@ -234,7 +258,10 @@ class Collection(Searchable):
         `entries` is consumed lazily, a batch at a time. A batch is one transaction, committed in
         the order of the input, and no lock is held while the model works. So an interrupted call
         keeps the batches before, and the same call again goes on from there. Whatever ends the
-        call, requests that are under way are waited for, and their batches are written too.
+        call, requests that are under way are waited for, and their batches are written too. Of the
+        batch of an entry that ends it, what was embedded before that entry is written. Nobody can
+        tell whose vectors are wrong if there are too few or too many, or if the first batch of a
+        collection has several dimensions: then none of them is written.
 
         :param store: also store text in the column `content`, and bytes in `content_blob`
         :param batch_size: entries in a batch, or the model's own batch size if that is lower
@@ -244,22 +271,24 @@ class Collection(Searchable):
           thread. So many batches are in memory
         :param on_error: "stop" at an entry that cannot be embedded; "skip" it and count it as
           failed; or a function that is called with its id and the error, and it is skipped, unless
-          the function raises. What is wrong with the model, and not with an entry, always stops
+          the function raises. What is wrong with the model, and not with an entry, always stops;
+          so does a batch of which no entry is embedded, with 20 from all over it asked for alone
         :param progress: a function that is called after each batch, with the report so far
-        :raises InvalidInputError: an id, a value, metadata or a vector is refused, which is named;
-          nothing of its batch is written
-        :raises RejectedInputError: the provider refuses the value of the id that is named; the
-          entries of the batch that were embedded before it are written
-        :raises TemporaryError: the provider did not answer, however often it was asked; the entries
-          of the batch that were embedded before are written
-        :raises ModelError: the model failed; nothing of the batch is written
+        :raises InvalidInputError: an id, a value or metadata is refused, which is named; nothing of
+          its batch is embedded or written. Or a vector is, after those before it
+        :raises DimensionError: the vector of the id that is named is not of the collection's
+          dimension; an InvalidInputError
+        :raises RejectedInputError: the value of the id that is named was not embedded: the provider
+          refuses it, or the model raises an exception of its own, which is the `__cause__`. Where
+          it gives nothing for a whole batch, it is asked for parts of it to find whose fault it is
+        :raises TemporaryError: the provider did not answer, however often it was asked
+        :raises ModelError: the model failed, and not over one entry
         """
         load = Load(
             self.db,
-            self.id,
+            self.row,
             self.model(),
             content_hash=self.content_hash,
-            check=self._check_exists,
             store=store,
             key=key,
             concurrency=concurrency,
@@ -273,7 +302,7 @@ class Collection(Searchable):
         portions = list(upsert.portions(sorted(id_texts(ids))))
 
         def delete() -> int:
-            self._check_exists()
+            catalog.check(self.db, self.row)
             return sum(self._delete_portion(portion) for portion in portions)
 
         return transactions.write(self.db, delete)
@@ -282,7 +311,7 @@ class Collection(Searchable):
         """Delete the collection and all its entries."""
 
         def delete() -> None:
-            self._check_exists()
+            catalog.check(self.db, self.row)
             self.db.execute("delete from embeddings where collection_id = ?", [self.id])
             self.db.execute("delete from collections where id = ?", [self.id])
 
@@ -297,9 +326,6 @@ class Collection(Searchable):
             """,
             [self.id, *ids],
         ).rowcount
-
-    def _check_exists(self) -> None:
-        catalog.check(self.db, self.name, (self.id, self.model_id))
 
     @staticmethod
     def content_hash(input: str | bytes) -> bytes:

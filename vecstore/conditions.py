@@ -5,8 +5,10 @@ from contextlib import contextmanager
 
 from sqlite_utils import Database
 
+from . import connection
 from .errors import InvalidInputError
 from .query import Query
+from .values import shown
 
 # Whole phrases: a message may also hold a name from the condition, such as a column "closed".
 _NOT_OF_A_CONDITION = (
@@ -51,7 +53,20 @@ def errors_explained(db: Database, query: Query) -> Iterator[None]:
             raise
         if message == "interrupted":
             raise
+        if "too many SQL variables" in message:
+            message = _too_many(db, len(query.where_args))
         raise InvalidInputError(
-            f"where={query.where!r} with where_args={query.where_args!r} cannot be applied to the "
-            f"rows of `embeddings`: {error}"
+            f"where={shown(query.where)} with where_args={shown(query.where_args)} cannot be "
+            f"applied to the rows of `embeddings`: {message}"
         ) from error
+
+
+def _too_many(db: Database, number: int) -> str:
+    limit = connection.max_parameters(db)
+    most = (
+        "has a limit" if limit is None else f"takes {limit:,} at most, a few of them the search's"
+    )
+    return (
+        f"where_args has {number:,} values, and SQLite {most}: pass many as one, such as "
+        'where="id in (select value from json_each(?))", where_args=[json.dumps(ids)]'
+    )

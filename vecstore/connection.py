@@ -1,8 +1,8 @@
 """Opens databases: a sqlite_utils.Database with sqlite-vec loaded and sensible settings."""
 
+import math
 import os
 import sys
-import urllib.parse
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,11 +12,12 @@ import apsw
 from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
-from . import dbapi, extension, guard, locks, rights, shared_sqlite3, sharing
+from . import dbapi, extension, filenames, guard, locks, rights, shared_sqlite3, sharing
 from .dbapi_connection import opened_to_read
 from .dbapi_translation import TRANSLATED
 from .errors import DatabaseError, InvalidInputError
 from .frozen import Watch
+from .values import shown, surrogate_position, to_float
 
 Driver = Literal["auto", "sqlite3", "apsw"]
 
@@ -54,7 +55,12 @@ def connect(
     :raises TwoLibrariesError: another SQLite library of this process has the file open
     """
     if driver not in ("auto", "sqlite3", "apsw"):
-        raise InvalidInputError(f"driver is {driver!r}: it must be 'auto', 'sqlite3' or 'apsw'")
+        raise InvalidInputError(
+            f"driver is {shown(driver)}: it must be 'auto', 'sqlite3' or 'apsw'"
+        )
+    seconds = to_float(timeout)
+    if seconds is None or math.isinf(seconds):
+        raise InvalidInputError(f"timeout is {shown(timeout)}: it must be a number of seconds")
     name = ":memory:" if path is None else os.fspath(path)
     if driver == "auto":
         usable = can_load_extensions(sqlite3) and not guard.is_open_in_apsw(name)
@@ -63,9 +69,9 @@ def connect(
         _check_path(Path(name), read_only)
     conn = bare(name, driver, read_only)
     try:
-        locks.set_busy_timeout(conn, timeout)
+        locks.set_busy_timeout(conn, seconds)
         if read_only and name != ":memory:" and not rights.has_writable_folder(name):
-            conn.watch = Watch(conn.turns.path, partial(_open_again, timeout))
+            conn.watch = Watch(conn.turns.path, partial(_open_again, seconds))
             conn.watch.read(conn, lambda: None)
         else:
             _check_is_database(conn, name)
@@ -183,15 +189,17 @@ def prepare_new_file(conn: Any) -> None:
             wait.sleep()
 
 
-def file_of(db: Database) -> str:
-    """Return the file of a database, empty for one in memory."""
-    [file] = db.execute("select file from pragma_database_list where name = 'main'").fetchone()
-    return str(file)
-
-
 def name_of(db: Database) -> str:
     """Return what a message calls a database: its file."""
-    return file_of(db) or "the database in memory"
+    return filenames.main_file(db.conn) or "the database in memory"
+
+
+def max_parameters(db: Database) -> int | None:
+    """Return how many parameters a statement may have; None where Python 3.10 does not tell."""
+    conn: Any = db.conn
+    if isinstance(conn, dbapi.Connection):
+        return conn.apsw.limit(apsw.SQLITE_LIMIT_VARIABLE_NUMBER)
+    return conn.getlimit(apsw.SQLITE_LIMIT_VARIABLE_NUMBER) if hasattr(conn, "getlimit") else None
 
 
 def is_unwritable(error: Exception) -> bool:
@@ -217,7 +225,11 @@ def _open_apsw(name: str, read_only: bool) -> dbapi.Connection:
     if read_only and name != ":memory:":
         return dbapi.Connection(opened_to_read(read_only_uri(name)))
     with TRANSLATED:
-        return dbapi.Connection(apsw.Connection(_plain(name)))
+        if surrogate_position(name) is None:
+            return dbapi.Connection(apsw.Connection(_plain(name)))
+        flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
+        path = os.path.abspath(name)  # noqa: PTH100 - without following links
+        return dbapi.Connection(apsw.Connection(filenames.to_uri(path), flags=flags))
 
 
 def _open_sqlite3(name: str, read_only: bool) -> Any:
@@ -234,15 +246,15 @@ def _plain(name: str) -> str:
 def read_only_uri(name: str, *, is_frozen: bool = False) -> str:
     """Return the URI that opens a file for reading, frozen as one that does not change."""
     path = os.path.abspath(name)  # noqa: PTH100 - without following links
-    return f"file:{urllib.parse.quote(path)}?mode=ro{'&immutable=1' * is_frozen}"
+    return f"{filenames.to_uri(path)}?mode=ro{'&immutable=1' * is_frozen}"
 
 
-def _open_again(timeout: float, conn: Any, is_frozen: bool) -> None:
+def _open_again(seconds: float, conn: Any, is_frozen: bool) -> None:
     """Have a connection for reading opened anew, with our own settings."""
     path = conn.turns.path
     uri = read_only_uri(path, is_frozen=is_frozen)
     guard.opened(path, extension.library(conn), lambda: conn.reopen(uri))
-    locks.set_busy_timeout(conn, timeout)
+    locks.set_busy_timeout(conn, seconds)
     conn.execute("select 1 from sqlite_master").fetchone()
     _prepare(conn, new_file=False)
     if is_frozen:

@@ -37,7 +37,11 @@ class ConnectionBase:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self.apsw = connection
-        self.turns = Turns(self, connection.filename)
+        try:
+            path = connection.filename
+        except UnicodeDecodeError:  # who has opened it knows the name, and sets it
+            path = ""
+        self.turns = Turns(self, path)
         self.watch: Watch | None = None
 
     def commit(self) -> None:

@@ -2,21 +2,25 @@
 
 import json
 import math
+import re
 import struct
+from collections import abc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlite_utils import Database
 
-from . import transactions
+from . import catalog, values
+from .catalog import CollectionRow
 from .errors import InputTypeError, InvalidInputError
+from .metadata import Metadata, to_json
 from .models import EmbeddingModel
-from .vectors import encode
+from .values import shown
+from .vectors import encode, numbers_of
 
-Metadata = dict[str, Any]
-
-_to_json = json.JSONEncoder(allow_nan=False).encode  # NaN is not JSON: SQLite could not read it
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+>")  # in what Python calls an object without a text
 
 
 @dataclass
@@ -58,19 +62,21 @@ def make_item(
     """
     id, value, metadata = entry
     id = id_text(id)
+    value = values.to_plain(value)
     if not isinstance(value, str | bytes):
         raise InputTypeError(
-            f"The value of {id!r} is of type {type(value).__name__}: it must be str or bytes"
+            f"The value of {shown(id)} is of type {type(value).__name__}: it must be str or bytes"
         )
-    if not (model.supports_text if isinstance(value, str) else model.supports_binary):
+    is_text = isinstance(value, str)
+    if not (model.supports_text if is_text else model.supports_binary):
         raise InputTypeError(
-            f"The value of {id!r} is {'text' if isinstance(value, str) else 'binary'}, which the "
-            f"model {model.model_id!r} cannot embed"
+            f"The value of {shown(id)} is {'text' if is_text else 'binary'}, which the model "
+            f"{model.model_id!r} cannot embed"
         )
     try:
         hashed = content_hash(value)
     except UnicodeEncodeError as error:
-        raise _surrogate_error(f"The value of {id!r}", error) from None
+        raise _surrogate_error(f"The value of {shown(id)}", error.start) from None
     return Item(id, value, hashed, _metadata_json(id, metadata))
 
 
@@ -82,7 +88,7 @@ def as_tuple(entry: Any, length: int) -> tuple[Any, ...]:
     if not isinstance(entry, tuple | list) or len(entry) != length:
         form = "(id, value)" if length == 2 else "(id, value, metadata)"
         raise InvalidInputError(
-            f"An entry is {entry!r:.80}, not a {form} tuple: make tuples of rows, such as "
+            f"An entry is {shown(entry)}, not a {form} tuple: make tuples of rows, such as "
             "((row['id'], row['text']) for row in rows)"
         )
     return tuple(entry)
@@ -95,20 +101,54 @@ def with_no_metadata(entry: Any) -> tuple[Any, ...]:
 
 def id_texts(ids: Any) -> list[str]:
     """Return ids as text; one id alone is refused, as its characters would be taken for ids."""
-    if isinstance(ids, str | bytes):
-        raise InvalidInputError(f"ids is {ids!r:.80}: pass a list of ids, such as [{ids!r:.80}]")
+    if isinstance(ids, str | bytes | bytearray | memoryview):
+        raise InvalidInputError(f"ids is {shown(ids)}: pass a list of ids, such as [{shown(ids)}]")
     return [id_text(id) for id in ids]
 
 
 def id_text(id: Any) -> str:
-    """Return an id as the text that is stored: 1 and "1" are the same id."""
-    if id is None or isinstance(id, bytes):
-        raise InvalidInputError(f"An id is {id!r}: it must be text, or a number that becomes text")
-    text = str(id)
+    """Return an id as the text that is stored: 1 and "1" are the same id.
+
+    :raises InvalidInputError: it is missing (None, NaN), it holds others, or has no text of its own
+    """
+    plain = values.to_plain(id)
+    if not isinstance(plain, str):
+        _check_id(id, plain)
+        plain = _text_of(id, plain)
+    position = values.surrogate_position(plain)
+    if position is not None:
+        raise _surrogate_error(f"The id {shown(plain)}", position)
+    return plain
+
+
+def _check_id(id: Any, plain: Any) -> None:
+    """Raise InvalidInputError for what is no single value, or stands for none."""
+    if plain is None or isinstance(plain, bytes | bytearray | memoryview):
+        how = "" if plain is None else ", which value.decode() or value.hex() makes of it"
+        raise InvalidInputError(
+            f"An id is {shown(id)}: it must be text{how}, or a number that becomes text"
+        )
+    what = f"An id is {shown(id)}, of type {type(id).__name__}"
+    if isinstance(plain, abc.Collection) and not values.is_array_scalar(plain):
+        raise InvalidInputError(f"{what}: it must be text, or one number that becomes text")
+    if values.is_missing(plain) or values.is_infinite(plain):
+        raise InvalidInputError(
+            f"{what}, which many rows may have: give each an id of its own, as text"
+        )
+
+
+def _text_of(id: Any, plain: Any) -> str:
     try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise _surrogate_error(f"The id {text!r}", error) from None
+        text = str(plain if isinstance(id, int) else id)  # an enum's is its number, in any Python
+    except ValueError as error:  # more digits than Python makes text of
+        raise InvalidInputError(f"An id is {shown(id)}, which cannot be text: {error}") from error
+    if values.is_array_scalar(id) and "(" in text:
+        text = str(plain)  # PyTorch's was "tensor(5)"
+    if _ADDRESS.search(text):
+        raise InvalidInputError(
+            f"An id is {shown(text)}, of type {type(id).__name__}, which has no text of its own: "
+            "pass what names it, such as an attribute"
+        )
     return text
 
 
@@ -119,85 +159,88 @@ def read_entry(row: tuple[Any, ...]) -> Entry:
         return Entry(id, score, content, json.loads(metadata) if metadata else None)
     except ValueError as error:
         raise InvalidInputError(
-            f"The metadata of {id!r} is not JSON ({error}): correct the column embeddings.metadata"
+            f"The metadata of {shown(id)} is not JSON ({error}): correct the column "
+            "embeddings.metadata"
         ) from error
 
 
-def read_all(db: Database, collection_id: int) -> Iterator[Entry]:
-    """Yield the entries of a collection, ordered by id, without scores."""
+def read_all(db: Database, collection: CollectionRow) -> Iterator[Entry]:
+    """Yield the entries of a collection, ordered by id, without scores.
+
+    :raises DoesNotExist, ModelMismatchError: where more are to be read, and it is another one now
+    """
     after, comparison = "", ">="
-
-    def page() -> list[tuple[Any, ...]]:
-        found = db.execute(
-            f"""
-            select id, null, content, metadata
-            from embeddings
-            where collection_id = ?
-              and id {comparison} ?
-            order by id
-            limit 1000
-            """,
-            [collection_id, after],
-        )
-        return found.fetchall()
-
-    while rows := transactions.snapshot(db, page):
+    while True:
+        page = partial(_read_page, db, collection.id, comparison, after)
+        rows = catalog.read(db, collection, page)
+        if not rows:
+            return
         yield from map(read_entry, rows)
         after, comparison = rows[-1][0], ">"
 
 
+def _read_page(
+    db: Database, collection_id: int, comparison: str, after: str
+) -> list[tuple[Any, ...]]:
+    return db.execute(
+        f"""
+        select id, null, content, metadata
+        from embeddings
+        where collection_id = ?
+          and id {comparison} ?
+        order by id
+        limit 1000
+        """,
+        [collection_id, after],
+    ).fetchall()
+
+
 def read_ids(db: Database, collection_id: int) -> list[str]:
     """Return the ids of a collection, in order."""
-    found = transactions.snapshot(
-        db,
-        lambda: db.execute(
-            """
-            select id
-            from embeddings
-            where collection_id = ?
-              and id is not null
-            order by id
-            """,
-            [collection_id],
-        ).fetchall(),
+    found = db.execute(
+        """
+        select id
+        from embeddings
+        where collection_id = ?
+          and id is not null
+        order by id
+        """,
+        [collection_id],
     )
-    return [id for (id,) in found]
+    return [id for (id,) in found.fetchall()]
 
 
 def encode_vector(vector: Sequence[float], name: str) -> bytes:
     """Return a vector as float32 bytes; InvalidInputError, with its name, if it is not finite."""
-    if isinstance(vector, str | bytes | bytearray):
+    if isinstance(vector, str | bytes | bytearray) or values.is_bytes_view(vector):
         raise InvalidInputError(
             f"{name} is {type(vector).__name__}, not a list of numbers: vecstore.decode() makes "
             "one of stored bytes"
         )
     try:
-        total = sum(vector)  # not finite if any of the numbers is not
+        numbers = numbers_of(vector)
+        total = sum(numbers)  # not finite if any of the numbers is not
         if not math.isfinite(total):
-            total = sum(map(float, vector))  # the sum of NumPy's float16 overflows early
-        if len(vector) and math.isfinite(total):
-            return encode(vector)
+            total = sum(map(float, numbers))
+        if len(numbers) and math.isfinite(total):
+            return encode(numbers)
     except (TypeError, OverflowError, struct.error) as error:
         raise InvalidInputError(f"{name} is not a list of numbers of float32: {error}") from error
-    problem = "holds NaN or an infinity" if len(vector) else "has no dimensions"
+    problem = "holds NaN or an infinity" if len(numbers) else "has no dimensions"
     raise InvalidInputError(f"{name} {problem}: it could not be compared with anything")
 
 
 def _metadata_json(id: str, metadata: Any) -> str | None:
     if metadata is None:
         return None
+    name = f"The metadata of {shown(id)}"
     if not isinstance(metadata, dict):
-        raise InvalidInputError(
-            f"The metadata of {id!r} is of type {type(metadata).__name__}: it must be a dict"
-        )
-    try:
-        return _to_json(metadata) if metadata else ""
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidInputError(f"The metadata of {id!r} cannot be JSON: {error}") from error
+        raise InvalidInputError(f"{name} is of type {type(metadata).__name__}: it must be a dict")
+    return to_json(metadata, name) if metadata else ""
 
 
-def _surrogate_error(name: str, error: UnicodeEncodeError) -> InvalidInputError:
+def _surrogate_error(name: str, position: int) -> InvalidInputError:
     return InvalidInputError(
-        f"{name} has a lone surrogate at position {error.start}, which is not text: "
+        f"{name} has a lone surrogate at position {position}, which is not text: "
         "decode its bytes with the right encoding, or with errors='replace'"
     )

@@ -13,7 +13,7 @@
         UnknownModelError       (also a KeyError)
         MissingKeyError         the environment holds no API key
         MissingPackageError     an extra is not installed (also an ImportError)
-        RejectedInputError      the provider refuses one input (also a ValueError)
+        RejectedInputError      one input is refused, or the model fails over it (also a ValueError)
         TemporaryError          the provider cannot answer now, and may later
       InvalidInputError         a value, id, vector or metadata is refused (also a ValueError)
         InputTypeError          text for a binary model, or the other way round
@@ -86,7 +86,10 @@ class MissingPackageError(ModelError, ImportError):
 
 
 class RejectedInputError(ModelError, ValueError):
-    """The provider refuses one input: the first one that the model has not yielded a vector for."""
+    """One input is refused, or the model fails over it.
+
+    Raised by a model, it is about the first input that the model has not yielded a vector for.
+    """
 
 
 class TemporaryError(ModelError):

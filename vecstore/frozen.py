@@ -10,27 +10,21 @@ an ordinary one, which sees each commit. So it goes to and fro.
 https://www.sqlite.org/wal.html#read_only_databases
 """
 
-import os
 import time
 from collections.abc import Callable
 from typing import Any
 
 from sqlite_utils import Database
 
-from . import interrupts, rights
+from . import file_status, filenames, interrupts, rights
 from .errors import DatabaseError, FileChangedError
+from .file_status import Status, has_commits, identity_of, size_of, status_of
 from .interrupts import Result
-
-_Status = tuple[int, ...]
 
 _PATIENCE = 5.0  # seconds in which what was read of two states is read again
 _TRIES = 40  # to open a file that its writer is closing, which takes a moment
 _PAUSE = 0.005
 _READONLY = 8  # https://www.sqlite.org/rescode.html#readonly, and more where it says why
-# A second change within a tick of the system's clock, 10 ms at most, would not show in a file's
-# status; on some disks, such as FAT's, not one within two seconds.
-_TICK = 0.02
-_COARSE_TICK = 2.0
 
 # Of a connection, what its user can set with a pragma and SQLite tells without a look at the file.
 _SETTINGS = (
@@ -122,9 +116,9 @@ class Watch:
         self.generation = 0
         self._path = path
         self._open_again = open_again
-        self._frozen: _Status | None = None  # what the file was when it was opened so
-        self._live: _Status | None = None  # which file was opened otherwise
-        self._wal: _Status | None = None  # what its -wal was then, and is at each statement
+        self._frozen: Status | None = None  # what the file was when it was opened so
+        self._live: Status | None = None  # which file was opened otherwise
+        self._wal: Status | None = None  # what its -wal was then, and is at each statement
         self._is_stale = True
         self._is_busy = False
         self._is_opening = False
@@ -193,7 +187,7 @@ class Watch:
             return False
         if self._is_stale or self._frozen is None:
             return self._is_stale
-        return _status(self._path) != self._frozen
+        return status_of(self._path) != self._frozen
 
     def error(self) -> FileChangedError:
         """Return the error for what may have been read of two states."""
@@ -243,10 +237,10 @@ class Watch:
         if self._is_stale:
             return False
         if self._frozen is not None:
-            return not _has_commits(self._path) and not self.has_changed()
-        if _identity(self._path) != self._live:
+            return not has_commits(self._path) and not self.has_changed()
+        if identity_of(self._path) != self._live:
             return False
-        self._wal = _status(f"{self._path}-wal")
+        self._wal = status_of(f"{self._path}-wal")
         return True
 
     def _is_lost(self, conn: Any, error: Exception) -> bool:
@@ -265,7 +259,7 @@ class Watch:
     def _open(self, conn: Any) -> None:
         tries_left = _TRIES
         while True:
-            status = _status(self._path)
+            status = status_of(self._path)
             try:
                 self._open_live(conn)
                 return
@@ -273,28 +267,26 @@ class Watch:
                 tries_left -= 1
                 if status is None or not tries_left or not rights.is_denied(error):
                     raise rights.unreadable(self._path, error) from error
-            is_whole = not (_has_commits(self._path) or _size(f"{self._path}-journal"))
+            is_whole = not (has_commits(self._path) or size_of(f"{self._path}-journal"))
             if is_whole and self._open_frozen(conn, status):
                 return
             time.sleep(_PAUSE)
 
     def _open_live(self, conn: Any) -> None:
-        file = _identity(self._path)
+        file = identity_of(self._path)
         self._open_again(conn, False)
-        self._frozen, self._live, self._wal = None, file, _status(f"{self._path}-wal")
+        self._frozen, self._live, self._wal = None, file, status_of(f"{self._path}-wal")
 
-    def _open_frozen(self, conn: Any, status: _Status) -> bool:
+    def _open_frozen(self, conn: Any, status: Status) -> bool:
         """Return whether the file could be opened as it was, which is long enough ago to tell."""
-        changed_at = status[-2:]
-        tick = _TICK if any(at % 10**9 for at in changed_at) else _COARSE_TICK
-        age = time.time() - max(changed_at) / 1e9
-        if age < tick:
-            time.sleep(tick - max(age, 0))
+        unsure = file_status.seconds_unsure(status)
+        if unsure:
+            time.sleep(unsure)
             return False
         try:
             self._open_again(conn, True)
         except conn.DatabaseError as error:
-            if _status(self._path) == status:
+            if status_of(self._path) == status:
                 raise rights.unreadable(self._path, error) from error
             return False
         self._frozen = status
@@ -303,37 +295,12 @@ class Watch:
     def _refuse_wal_of_another_file(self) -> None:
         """Raise DatabaseError where a live file was replaced, and its -wal with commits was not."""
         wal = f"{self._path}-wal"
-        if self._frozen is None and _has_commits(self._path) and _status(wal) == self._wal:
+        if self._frozen is None and has_commits(self._path) and status_of(wal) == self._wal:
             raise DatabaseError(
                 f"{self._path} was replaced while programs read it, and {wal} is still that of the "
                 f"file before: end them, and remove {wal} and {self._path}-shm before anybody "
                 "writes"
             )
-
-
-def _status(path: str) -> _Status | None:
-    """Return what tells a file that was changed or replaced; None if there is none."""
-    try:
-        found = os.stat(path)  # noqa: PTH116 - a third of the time of a Path
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
-
-
-def _identity(path: str) -> _Status | None:
-    """Return what tells a file that was replaced; None if there is none."""
-    found = _status(path)
-    return found and found[:2]
-
-
-def _has_commits(path: str) -> bool:
-    """Return whether there may be commits that are not in the file itself."""
-    return _size(f"{path}-wal") > 0
-
-
-def _size(path: str) -> int:
-    found = _status(path)
-    return 0 if found is None else found[2]
 
 
 def _settings(conn: Any) -> dict[str, int]:
@@ -343,7 +310,7 @@ def _settings(conn: Any) -> dict[str, int]:
 
 def _refuse_what_would_be_lost(conn: Any, path: str) -> None:
     """Raise DatabaseError if a connection has what another would not."""
-    names = [name for _, name, _ in conn.execute("pragma database_list") if name != "main"]
+    names = [name for name, _ in filenames.of_connection(conn) if name != "main"]
     if "temp" in names:
         names.remove("temp")
         names += [name for (name,) in conn.execute("select name from sqlite_temp_master")]

@@ -16,7 +16,6 @@ import os
 import sqlite3
 import sys
 import threading
-import urllib.parse
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -25,6 +24,7 @@ from typing import Any
 
 import apsw
 
+from . import filenames
 from .errors import TwoLibrariesError
 
 _FileIdentity = tuple[int, int]  # device and inode: a file may have many names
@@ -92,7 +92,7 @@ def watch(path: str | Path, library: str) -> None:
     if library == "apsw":
         for connection in apsw.connections():
             with suppress(apsw.ConnectionClosedError, apsw.ThreadingViolationError):
-                if _identity(connection.db_filename("main")) == identity:
+                if _identity(_file_of(connection, "main")) == identity:
                     _of_apsw.setdefault(connection, identity)
     else:
         _of_pysqlite3.add(identity)
@@ -159,7 +159,7 @@ def _identity(path: Any) -> _FileIdentity | None:
     with suppress(OSError, TypeError, ValueError):
         name = os.fsdecode(path)
         if name.startswith("file:") and not Path(name).exists():
-            name = urllib.parse.unquote(urllib.parse.urlsplit(name).path)
+            name = filenames.from_uri(name)
         status = os.stat(name)  # noqa: PTH116 - Path("") would be the current folder
         return status.st_dev, status.st_ino
     return None
@@ -188,15 +188,24 @@ def _files_of(connection: apsw.Connection) -> Iterator[_FileIdentity | None]:
     with suppress(apsw.ConnectionClosedError, apsw.ThreadingViolationError):
         for schema in connection.db_names():
             if schema != "main" or connection not in _of_apsw:
-                yield _identity(connection.db_filename(schema))
+                yield _identity(_file_of(connection, schema))
+
+
+def _file_of(connection: apsw.Connection, schema: str) -> str:
+    try:
+        return connection.db_filename(schema)
+    except UnicodeDecodeError:
+        with suppress(apsw.NotADBError):
+            return dict(filenames.of_connection(connection))[schema]
+        return ""
 
 
 def _open_in_sqlite3(identity: _FileIdentity) -> bool:
     for candidate in gc.get_objects():
         if isinstance(candidate, sqlite3.Connection):
             with suppress(sqlite3.Error):  # closed, or of another thread
-                for _, _, filename in candidate.execute("pragma database_list"):
-                    if filename and _identity(filename) == identity:
+                for _, file in filenames.of_connection(candidate):
+                    if file and _identity(file) == identity:
                         return True
     return False
 

@@ -1,34 +1,14 @@
-"""The vector index of one dimension: its tables, its triggers, and how it is filled.
+"""The vector index of one dimension: whether it is there, how it is made, and who has a partition.
 
-For dimension D, with D in every name:
-
-    vec_embeddings_D        vec0: the vectors, partitioned by collection, cosine distance
-    vec_embeddings_D_bits   vec0: the bits that stand for them (see bits.py), from 32 dimensions on;
-                            one row in 16 is in the partition of the sample
-    vec_embeddings_D_ids    the integer rowid of each (collection_id, id), shared by both, and where
-                            in `embeddings` the row was when it was written: a hint, as VACUUM and
-                            others may move it
-
-Triggers on `embeddings` keep vec_embeddings_D_ids equal to the rows of that dimension; triggers
-on vec_embeddings_D_ids carry each change on to the vec0 tables. So they see every write, from
-whatever program, and are rolled back with it.
+index_schema.py has its tables and triggers.
 """
 
-from functools import cache
+from collections.abc import Callable
 
 from sqlite_utils import Database
 
-from . import bits, connection, transactions
+from . import connection, index_schema, transactions
 from .errors import DatabaseError
-
-MAX_DIMENSIONS = 8192  # of a vec0 column
-_CHUNK_BYTES = 192 * 1024
-_MAX_CHUNK_ROWS = 1024  # each takes 8 bytes more, for its rowid
-_MAX_BIT_CHUNK_ROWS = 512  # vec0 looks through a chunk once for each row that it chooses in it
-
-# One row in so many of the bit table is in the sample, from which a fast search learns how far it
-# must look.
-SAMPLED = 16
 
 
 def ensure(db: Database, dimensions: int) -> bool:
@@ -41,11 +21,22 @@ def ensure(db: Database, dimensions: int) -> bool:
     """
     if exists(db, dimensions):
         return True
-    if not 0 < dimensions <= MAX_DIMENSIONS:
+    if not 0 < dimensions <= index_schema.MAX_DIMENSIONS:
         return False
+    return _has_written(db, lambda: _build_if_missing(db, dimensions))
+
+
+def ensure_partition(db: Database, collection_id: int, dimensions: int) -> None:
+    """Give a collection the partition that it needs, unless another has the lock at this moment."""
+    if needs_partition(db, collection_id, dimensions):
+        _has_written(db, lambda: give_partition(db, collection_id, dimensions), patience=0.0)
+
+
+def _has_written(db: Database, work: Callable[[], None], *, patience: float | None = None) -> bool:
+    """Do the work in a transaction; return False if the database cannot be written now."""
     is_part = db.conn.in_transaction
     try:
-        transactions.write(db, lambda: _build_if_missing(db, dimensions))
+        transactions.write(db, work, patience=patience)
     except DatabaseError:
         return False
     except db.conn.OperationalError as error:
@@ -67,7 +58,7 @@ def exists(db: Database, dimensions: int) -> bool:
     found = db.execute(
         "select sql from sqlite_master where name glob ?", [f"vec_embeddings_{dimensions}*"]
     ).fetchall()
-    return {sql for (sql,) in found}.issuperset(_schema(dimensions))
+    return {sql for (sql,) in found}.issuperset(index_schema.statements(dimensions))
 
 
 def build(db: Database, dimensions: int) -> None:
@@ -76,16 +67,84 @@ def build(db: Database, dimensions: int) -> None:
     Belongs inside a transaction. Needs no model: the vectors are those in `embeddings`.
     """
     drop(db, dimensions)
-    for sql in _schema(dimensions):
+    for sql in index_schema.statements(dimensions):
         db.execute(sql)
+    db.execute(
+        f"""
+        insert into vec_embeddings_{dimensions}_partitions (collection_id)
+        select collection_id
+        from embeddings
+        where collection_id <> {index_schema.SHARED}
+          and {index_schema.holds_vector("embeddings", dimensions)}
+        group by collection_id
+        having count(*) >= ?
+        """,
+        [index_schema.partition_rows(dimensions)],
+    )
     db.execute(
         f"""
         insert into vec_embeddings_{dimensions}_ids (collection_id, id, embeddings_rowid)
         select collection_id, id, rowid
         from embeddings
-        where {comparable("embeddings", dimensions)}
+        where {index_schema.comparable("embeddings", dimensions)}
         order by collection_id, rowid
         """
+    )
+
+
+def has_partition(db: Database, collection_id: int, dimensions: int) -> bool:
+    """Return whether a collection has a partition of its own, in which vec0 can search."""
+    found = db.execute(
+        f"""
+        select 1
+        from vec_embeddings_{dimensions}_partitions
+        where collection_id = ?
+        """,
+        [collection_id],
+    ).fetchone()
+    return found is not None
+
+
+def needs_partition(db: Database, collection_id: int, dimensions: int) -> bool:
+    """Return whether a collection shares a partition and has become too large for that.
+
+    As long as it is small, a scan of its rows takes about as long as vec0.
+    """
+    if collection_id == index_schema.SHARED or has_partition(db, collection_id, dimensions):
+        return False
+    found = db.execute(
+        f"""
+        select 1
+        from vec_embeddings_{dimensions}_ids
+        where collection_id = ?
+        limit 1
+        offset ?
+        """,
+        [collection_id, index_schema.partition_rows(dimensions) - 1],
+    ).fetchone()
+    return found is not None
+
+
+def give_partition(db: Database, collection_id: int, dimensions: int) -> None:
+    """Move a collection into a partition of its own if it needs one.
+
+    Belongs inside a transaction.
+    """
+    if not needs_partition(db, collection_id, dimensions):
+        return
+    name = f"vec_embeddings_{dimensions}"
+    db.execute(f"insert into {name}_partitions (collection_id) values (?)", [collection_id])
+    db.execute(f"delete from {name}_ids where collection_id = ?", [collection_id])
+    db.execute(
+        f"""
+        insert into {name}_ids (collection_id, id, embeddings_rowid)
+        select collection_id, id, rowid
+        from embeddings
+        where collection_id = ?
+          and {index_schema.comparable("embeddings", dimensions)}
+        order by rowid
+        """,
+        [collection_id],
     )
 
 
@@ -97,20 +156,15 @@ def drop(db: Database, dimensions: int) -> None:
     name = f"vec_embeddings_{dimensions}"
     for event in ("insert", "insert_incomparable", "update", "update_incomparable", "delete"):
         db.execute(f"DROP TRIGGER IF EXISTS {name}_{event}")
-    for table in (f"{name}_ids", f"{name}_bits", name):
+    for table in (f"{name}_ids", f"{name}_bits", name, f"{name}_partitions"):
         db.execute(f"DROP TABLE IF EXISTS {table}")
 
 
-def has_bits(dimensions: int) -> bool:
-    """Return whether an index of this dimension has a bit table."""
-    return bits.count(dimensions) > 0
-
-
 def count_rows(db: Database, collection_id: int, dimensions: int) -> int:
-    """Return about how many vectors a collection has in the bit table, without reading them.
+    """Return about how many vectors a partition has in the bit table, without reading them.
 
-    That is what its chunks of bits hold, except for the last of each partition, which may hold
-    little. Rows that were deleted may count.
+    That is what its chunks of bits hold, except for the last of each half, the sample and the
+    rest, which may hold little. Rows that were deleted may count.
     """
     chunks = db.execute(
         f"""
@@ -120,220 +174,4 @@ def count_rows(db: Database, collection_id: int, dimensions: int) -> int:
         """,
         [collection_id],
     ).fetchone()
-    return max(int(chunks[0]) - 2, 0) * _bit_chunk_rows(dimensions)
-
-
-def comparable(row: str, dimensions: int) -> str:
-    """Return the SQL condition that a row of `embeddings` belongs into the index.
-
-    The distance of a vector to itself is NULL if it is zero or holds a NaN or an infinity. CASE,
-    because vec_distance_cosine must not see what is no vector, and AND promises no order.
-    """
-    return f"""CASE
-              WHEN typeof({row}.embedding) = 'blob'
-                 AND length({row}.embedding) = {4 * dimensions}
-                 AND typeof({row}.collection_id) = 'integer'
-                 AND {row}.id IS NOT NULL
-              THEN vec_distance_cosine({row}.embedding, {row}.embedding) IS NOT NULL
-              ELSE 0
-           END"""
-
-
-@cache  # each search asks for it
-def _schema(dimensions: int) -> list[str]:
-    """Return the statements that create an index, with the one integer that they depend on."""
-    return [*_tables(dimensions), *_embeddings_triggers(dimensions), *_ids_triggers(dimensions)]
-
-
-def _tables(d: int) -> list[str]:
-    tables = [
-        f"""
-        CREATE TABLE vec_embeddings_{d}_ids (
-           rowid INTEGER PRIMARY KEY,
-           collection_id INTEGER NOT NULL,
-           id TEXT NOT NULL,
-           embeddings_rowid INTEGER NOT NULL,
-           UNIQUE (collection_id, id)
-        )
-        """,
-        f"""
-        CREATE VIRTUAL TABLE vec_embeddings_{d} USING vec0(
-           collection_id integer partition key,
-           embedding float[{d}] distance_metric=cosine,
-           chunk_size={_chunk_rows(d)}
-        )
-        """,
-        # vec0 reads the whole table to find the chunks of a collection, at each insert too.
-        f"""
-        CREATE INDEX vec_embeddings_{d}_partition
-        ON vec_embeddings_{d}_chunks (partition00)
-        """,
-    ]
-    if has_bits(d):
-        tables += [
-            f"""
-            CREATE VIRTUAL TABLE vec_embeddings_{d}_bits USING vec0(
-               collection_id integer partition key,
-               sample integer partition key,
-               embedding bit[{bits.count(d)}],
-               chunk_size={_bit_chunk_rows(d)}
-            )
-            """,
-            f"""
-            CREATE INDEX vec_embeddings_{d}_bits_partition
-            ON vec_embeddings_{d}_bits_chunks (partition00, partition01)
-            """,
-        ]
-    return [sql.strip() for sql in tables]
-
-
-def _chunk_rows(dimensions: int) -> int:
-    """Return how many vectors a chunk holds.
-
-    vec0 allocates whole chunks per collection: with its default of 1024 rows, one row of 1536
-    dimensions would take 6 MB.
-    """
-    return min(max(_CHUNK_BYTES // (4 * dimensions) // 8 * 8, 8), _MAX_CHUNK_ROWS)
-
-
-def _bit_chunk_rows(dimensions: int) -> int:
-    """Return how many rows of bits a chunk holds: more than of vectors, for a fast scan."""
-    return min(16 * _chunk_rows(dimensions), _MAX_BIT_CHUNK_ROWS)
-
-
-def _embeddings_triggers(d: int) -> list[str]:
-    """Return the triggers that keep the ids table equal to the comparable rows of dimension d.
-
-    OR REPLACE deletes a conflicting row without firing delete triggers, so after every insert and
-    update the new key may have an entry already. It is then updated in place: vec0 would keep
-    the space of a deleted one.
-
-    Whether a row belongs into the index is asked by WHEN, once: INSERT ... SELECT ... WHERE, into
-    a table with triggers, makes SQLite a temporary table for each row.
-    """
-    ids = f"vec_embeddings_{d}_ids"
-    old_key = "collection_id = old.collection_id AND id = old.id"
-    new_key = "collection_id = new.collection_id AND id = new.id"
-    has_entry = f"EXISTS (SELECT 1 FROM {ids} WHERE {new_key})"
-    is_changed = """(old.collection_id, old.id, old.embedding)
-           IS NOT (new.collection_id, new.id, new.embedding)"""
-    put = f"""
-           INSERT INTO {ids} (collection_id, id, embeddings_rowid)
-           VALUES (new.collection_id, new.id, new.rowid)
-           ON CONFLICT (collection_id, id)
-           DO UPDATE SET embeddings_rowid = excluded.embeddings_rowid;
-    """
-    triggers = [
-        f"""
-        CREATE TRIGGER vec_embeddings_{d}_insert
-        AFTER INSERT ON embeddings
-        WHEN {comparable("new", d)}
-        BEGIN
-           {put.strip()}
-        END
-        """,
-        f"""
-        CREATE TRIGGER vec_embeddings_{d}_insert_incomparable
-        AFTER INSERT ON embeddings
-        WHEN CASE WHEN {has_entry} THEN NOT {comparable("new", d)} END
-        BEGIN
-           DELETE FROM {ids}
-           WHERE {new_key};
-        END
-        """,
-        f"""
-        CREATE TRIGGER vec_embeddings_{d}_update
-        AFTER UPDATE OF collection_id, id, embedding ON embeddings
-        WHEN {is_changed}
-           AND {comparable("new", d)}
-        BEGIN
-           DELETE FROM {ids}
-           WHERE {old_key}
-              AND (old.collection_id, old.id) IS NOT (new.collection_id, new.id);
-           {put.strip()}
-        END
-        """,
-        f"""
-        CREATE TRIGGER vec_embeddings_{d}_update_incomparable
-        AFTER UPDATE OF collection_id, id, embedding ON embeddings
-        WHEN {is_changed}
-           AND CASE
-              WHEN length(old.embedding) = {4 * d} OR {has_entry}
-              THEN NOT {comparable("new", d)}
-           END
-        BEGIN
-           DELETE FROM {ids}
-           WHERE ({old_key})
-              OR ({new_key});
-        END
-        """,
-        f"""
-        CREATE TRIGGER vec_embeddings_{d}_delete
-        AFTER DELETE ON embeddings
-        WHEN length(old.embedding) = {4 * d}
-        BEGIN
-           DELETE FROM {ids}
-           WHERE {old_key};
-        END
-        """,
-    ]
-    return [sql.strip() for sql in triggers]
-
-
-def _ids_triggers(d: int) -> list[str]:
-    """Return the triggers that carry each change of the ids table on to the vec0 tables."""
-    name = f"vec_embeddings_{d}"
-    vector = """(
-              SELECT embedding FROM embeddings
-              WHERE collection_id = new.collection_id AND id = new.id
-           )"""
-    # VALUES, not SELECT: an INSERT ... SELECT loses the subtype that marks a value as bits.
-    add_bits = f"""
-           INSERT INTO {name}_bits (rowid, collection_id, sample, embedding)
-           VALUES (new.rowid, new.collection_id, {sampled("new.rowid")}, vec_bit((
-              SELECT {bits.of("embedding", d)} FROM embeddings
-              WHERE collection_id = new.collection_id AND id = new.id
-           )));
-    """
-    remove_bits = f"DELETE FROM {name}_bits WHERE rowid = old.rowid;"
-    if not has_bits(d):
-        add_bits = remove_bits = ""
-    triggers = [
-        f"""
-        CREATE TRIGGER {name}_ids_insert
-        AFTER INSERT ON {name}_ids
-        BEGIN
-           INSERT INTO {name} (rowid, collection_id, embedding)
-           VALUES (new.rowid, new.collection_id, {vector});
-           {add_bits.strip()}
-        END
-        """,
-        f"""
-        CREATE TRIGGER {name}_ids_update
-        AFTER UPDATE ON {name}_ids
-        BEGIN
-           UPDATE {name} SET embedding = {vector} WHERE rowid = new.rowid;
-           {remove_bits}
-           {add_bits.strip()}
-        END
-        """,
-        f"""
-        CREATE TRIGGER {name}_ids_delete
-        AFTER DELETE ON {name}_ids
-        BEGIN
-           DELETE FROM {name} WHERE rowid = old.rowid;
-           {remove_bits}
-        END
-        """,
-    ]
-    return [sql.strip() for sql in triggers]
-
-
-def sampled(rowid: str) -> str:
-    """Return the SQL for whether a row is in the sample: 1 or 0.
-
-    Rowids are given in turn, so they are scattered by the golden ratio (Fibonacci hashing, Knuth,
-    The Art of Computer Programming, volume 3, 6.4): neither texts that come sorted nor collections
-    that are written in turns make a sample that is unlike the whole.
-    """
-    return f"({rowid} * 40503 >> 12) % {SAMPLED} = 0"
+    return max(int(chunks[0]) - 2, 0) * index_schema.bit_chunk_rows(dimensions)

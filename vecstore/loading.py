@@ -4,7 +4,7 @@ Batches are written in the order of the input, each in one transaction. Whatever
 was asked of the model until then is waited for and written, as it may have been paid for.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
 from typing import Any, Literal
@@ -12,17 +12,20 @@ from typing import Any, Literal
 from sqlite_utils import Database
 
 from . import connection, schema, sharing
+from .asking import Answer
+from .catalog import CollectionRow
+from .embed_report import EmbedReport
 from .entries import Item, as_tuple, make_item
 from .errors import (
     DatabaseError,
+    DimensionError,
     InvalidInputError,
-    RejectedInputError,
-    TemporaryError,
     VecstoreError,
 )
 from .models import EmbeddingModel
-from .pipeline import Answer, Pipeline
-from .upsert import Batch, EmbedReport
+from .pipeline import Pipeline
+from .upsert import Batch
+from .values import shown, to_integer
 
 OnError = Literal["stop", "skip"] | Callable[[str, VecstoreError], object]
 Progress = Callable[[EmbedReport], object]
@@ -31,18 +34,17 @@ Progress = Callable[[EmbedReport], object]
 class Load:
     """Writes entries into one collection.
 
-    :param check: raises, in each transaction that writes, if nothing may be written
+    :param collection: while its row is as it was; then nothing more is written
     :param concurrency: batches that are embedded at once; None for what the model says
     """
 
     def __init__(
         self,
         db: Database,
-        collection_id: int,
+        collection: CollectionRow,
         model: EmbeddingModel,
         *,
         content_hash: Callable[[str | bytes], bytes],
-        check: Callable[[], None],
         store: bool = False,
         key: str | None = None,
         concurrency: int | None = None,
@@ -51,15 +53,14 @@ class Load:
     ) -> None:
         if on_error not in ("stop", "skip") and not callable(on_error):
             raise InvalidInputError(
-                f"on_error is {on_error!r}: it must be 'stop', 'skip' or a function"
+                f"on_error is {shown(on_error)}: it must be 'stop', 'skip' or a function"
             )
         if concurrency is None:
             concurrency = getattr(model, "concurrency", 1)  # an instance of llm's class has none
         self._db = db
-        self._collection_id = collection_id
+        self._collection = collection
         self._model = model
         self._content_hash = content_hash
-        self._check = check
         self._store = store
         self._skip = on_error != "stop"
         self._on_error = on_error if callable(on_error) else None
@@ -98,7 +99,7 @@ class Load:
     def _batches(self, entries: Iterator[tuple[Any, ...]], size: int) -> Iterator[Batch]:
         while chunk := list(islice(entries, size)):
             items = [item for item in map(self._item, chunk) if item]
-            yield Batch(self._db, self._collection_id, items, self._store, self._check)
+            yield Batch(self._db, self._collection, items, self._store)
 
     def _item(self, entry: tuple[Any, ...]) -> Item | None:
         entry = as_tuple(entry, 3)  # what is none is a mistake in a program, and always stops
@@ -132,21 +133,38 @@ class Load:
         self._tell()
 
     def _write(self, batch: Batch, items: list[Item], answer: Answer) -> BaseException | None:
-        """Write a batch, or what of it was embedded before the error that is returned."""
+        """Write a batch, or what of it has a vector, and return the error that ended the rest."""
         while True:
             batch.give(items, answer.vectors)
-            for content_hash in list(answer.refused):
-                for item in batch.leave_out(content_hash):
-                    self._fail(item.id, answer.refused[content_hash])
+            self._leave_out(answer.refused)
             if answer.error is not None:
-                if isinstance(answer.error, RejectedInputError | TemporaryError):
-                    batch.keep_embedded()
-                    batch.write()
+                batch.keep_embedded()
+                if not batch.items:
+                    return answer.error
+            items = self._write_what_fits(batch, skip=self._skip)
+            if answer.error is not None or not items:
                 return answer.error
-            items = batch.write()
-            if not items:
-                return None
             answer = self._pipeline.ask(items)
+
+    def _write_what_fits(self, batch: Batch, *, skip: bool) -> list[Item]:
+        """Write a batch but for vectors of another dimension: skip them, or stop at the first."""
+        try:
+            return batch.write()
+        except DimensionError:
+            misfits = batch.misfits()
+            if misfits and skip:
+                self._leave_out(misfits)
+                return batch.write()
+            if misfits:
+                batch.keep_before(misfits.keys())
+                batch.write()
+            raise
+
+    def _leave_out(self, refused: Mapping[bytes, VecstoreError]) -> None:
+        """Skip what was refused, also where a batch behind waits for the same content."""
+        for batch in self._pipeline.batches():
+            for item in batch.leave_out(refused.keys()):
+                self._fail(item.id, refused[item.content_hash])
 
     def _write_what_is_under_way(self) -> None:
         """Write what the model has been asked for already; what fails now is for the next run."""
@@ -157,7 +175,7 @@ class Load:
                 with suppress(VecstoreError):
                     batch.give(items, answer.vectors)
                     batch.keep_embedded()
-                    batch.write()
+                    self._write_what_fits(batch, skip=False)
             except Exception:
                 return  # of SQLite: no batch can be written now
             self._drop_oldest(items)
@@ -176,7 +194,8 @@ class Load:
             self._progress(self._report)
 
 
-def _positive(name: str, number: object) -> int:
-    if not isinstance(number, int) or number < 1:
-        raise InvalidInputError(f"{name} is {number!r}: it must be 1 or more")
+def _positive(name: str, value: object) -> int:
+    number = to_integer(value)
+    if number is None or number < 1:
+        raise InvalidInputError(f"{name} is {shown(value)}: it must be 1 or more, an integer")
     return number

@@ -20,13 +20,16 @@ _SQLITE_BUSY_SNAPSHOT = 517  # https://www.sqlite.org/rescode.html#busy_snapshot
 class Wait:
     """A wait for other connections, in little sleeps.
 
+    :param patience: seconds after which it is over, where those are not the connection's own
+
     Attributes:
-        seconds: the time after which it is over
+        seconds: the busy timeout of the connection
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, patience: float | None = None) -> None:
         self.seconds = seconds
-        self._last = self._deadline = time.monotonic() + seconds
+        self._patience = seconds if patience is None else patience
+        self._last = self._deadline = time.monotonic() + self._patience
         self._version: object = None
 
     def is_over(self) -> bool:
@@ -40,9 +43,9 @@ class Wait:
         """
         if self._version is None or self.is_over():
             before, self._version = self._version, _data_version(conn)
-            if self._version == before:
+            if self._version == before or not self._patience:
                 return True
-            self._deadline = time.monotonic() + self.seconds
+            self._deadline = time.monotonic() + self._patience
         return False
 
     def sleep(self) -> None:

@@ -21,6 +21,8 @@ from .errors import (
     UnknownModelError,
 )
 from .plugins import load_plugins, pm
+from .values import shown, to_integer
+from .vectors import numbers_of
 
 
 class EmbeddingModel(ABC):
@@ -61,6 +63,8 @@ class EmbeddingModel(ABC):
         inputs before it, for an input that the provider refuses. It raises TemporaryError, after
         it has yielded the vectors at hand, where the provider cannot answer now: after a wait it
         is called again, with the inputs that have no vector.
+        It raises ModelError where it fails whatever it is asked for. Any other exception may be
+        about one of the inputs: a collection calls it again, with fewer, to find which.
         """
 
     def embed(self, item: str | bytes, *, key: str | None = None) -> list[float]:
@@ -93,9 +97,10 @@ class EmbeddingModel(ABC):
         tell which input they belong to. ValueError for a batch size below 1.
         """
         size = self.batch_size if batch_size is None else batch_size
-        if size is not None and size < 1:
-            raise InvalidInputError(f"batch_size must be 1 or more, not {size}")
-        return self._embed_batches(iter(items), size, key)
+        number = None if size is None else to_integer(size)
+        if size is not None and (number is None or number < 1):
+            raise InvalidInputError(f"batch_size must be 1 or more, not {shown(size)}")
+        return self._embed_batches(iter(items), number, key)
 
     def get_key(self, explicit_key: str | None = None) -> str | None:
         """Return the API key: `explicit_key`, or else `self.key`, or else the environment's.
@@ -155,13 +160,14 @@ class EmbeddingModel(ABC):
         vectors: list[list[float]] = []
         try:
             rows = self._call_embed_batch(batch, key)
+            count = 0
             # One more than is due: enough to know, and an endless generator ends.
-            for row in islice(rows, len(batch) + 1):
-                # Not extend(): what came before a failure is kept.
-                vectors.append(self._to_floats(row))  # noqa: PERF401
+            for count, row in enumerate(islice(rows, len(batch) + 1), start=1):
+                if count <= len(batch):
+                    vectors.append(self._to_floats(row))
         except Exception as ex:
             return vectors, ex
-        self._check_count(len(batch), len(vectors), rows)
+        self._check_count(len(batch), count, rows)
         return vectors, None
 
     def _call_embed_batch(
@@ -213,17 +219,16 @@ class EmbeddingModel(ABC):
         )
 
     def _to_floats(self, row: Sequence[float]) -> list[float]:
-        # tolist() makes Python numbers of a NumPy or PyTorch row many times faster than float().
-        values = row.tolist() if hasattr(row, "tolist") else row
         try:
+            values = numbers_of(row)
             # A sum that is a float is a sum of numbers, and much quicker than float() of each.
             is_numbers = isinstance(values, list | tuple) and type(sum(values)) is float
             return list(values if is_numbers else map(float, values))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError) as error:
             raise ModelError(
                 f"The model {self.model_id!r} returned a {type(row).__name__} that is not a"
-                " vector: expected a sequence of numbers"
-            ) from None
+                f" vector: expected a sequence of numbers ({error})"
+            ) from error
 
 
 @dataclass
@@ -311,17 +316,17 @@ def is_recorded_as(model_id: str, name: str) -> bool:
 
 
 def _unknown_model_message(name: str, known: Iterable[str]) -> str:
-    sentences = [f"Unknown embedding model: {name!r}{did_you_mean(name, known) or '.'}"]
+    sentences = [f"Unknown embedding model: {shown(name)}{did_you_mean(name, known) or '.'}"]
     if importlib.util.find_spec("llm") is None:
         sentences.append(
             "For the models of llm's plugins: pip install 'sqlite-vecstore[llm]', then"
-            f" 'llm/{name}'."
+            f" {shown(f'llm/{name}')}."
         )
     else:
-        sentences.append(f"For a model of llm's plugins: 'llm/{name}'.")
+        sentences.append(f"For a model of llm's plugins: {shown(f'llm/{name}')}.")
     if importlib.util.find_spec("wordllama") is None:
         sentences.append("For a model that runs here: pip install 'sqlite-vecstore[local]'.")
-    sentences.append(f"For a model of an OpenAI-compatible server: 'openai/{name}'.")
+    sentences.append(f"For a model of an OpenAI-compatible server: {shown(f'openai/{name}')}.")
     return " ".join(sentences)
 
 

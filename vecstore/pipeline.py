@@ -7,32 +7,14 @@ Knows no database: what goes in are items, what comes out are vectors by content
 import contextvars
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from . import retries
-from .entries import Item, encode_vector
-from .errors import InvalidInputError, ModelError, RejectedInputError, TemporaryError, VecstoreError
-
-Embed = Callable[[list[str | bytes]], Iterable[Sequence[float]]]
+from . import asking, retries
+from .asking import Answer, Embed
+from .entries import Item
 
 _T = TypeVar("_T")
-
-
-@dataclass
-class Answer:
-    """What became of the items of one batch, by content hash.
-
-    vectors: as float32 bytes. refused: why there is none; only in a pipeline that skips. error:
-    what ended the work on the batch; `vectors` then holds what was embedded before a refused input,
-    or before the provider went away, and is empty otherwise.
-    """
-
-    vectors: dict[bytes, bytes] = field(default_factory=dict)
-    refused: dict[bytes, VecstoreError] = field(default_factory=dict)
-    error: BaseException | None = None
 
 
 class Pipeline(Generic[_T]):
@@ -55,6 +37,10 @@ class Pipeline(Generic[_T]):
 
     def __len__(self) -> int:
         return len(self._queue)
+
+    def batches(self) -> list[_T]:
+        """Return the batches that are under way, the first submitted first."""
+        return [batch for batch, _, _ in self._queue]
 
     @property
     def full(self) -> bool:
@@ -97,14 +83,7 @@ class Pipeline(Generic[_T]):
 
     def ask(self, items: list[Item]) -> Answer:
         """Embed items at once, in this thread."""
-        answer = Answer()
-        try:
-            self._fill(answer, items)
-        except (RejectedInputError, TemporaryError) as error:
-            answer.error = error
-        except Exception as error:
-            answer = Answer(error=error)
-        return answer
+        return asking.ask(self._embed, items, skip=self._skip)
 
     def _work(self, items: list[Item], future: "Future[Answer]") -> None:
         if not future.set_running_or_notify_cancel():
@@ -114,68 +93,3 @@ class Pipeline(Generic[_T]):
                 future.set_result(self.ask(items))
         except BaseException as error:  # SystemExit of a model must not leave the queue waiting
             future.set_result(Answer(error=error))
-
-    def _fill(self, answer: Answer, items: list[Item]) -> None:
-        rest, size, crash = items, len(items), None
-        while rest:
-            asked = rest[:size]
-            try:
-                self._ask_once(answer, asked)
-                size = len(items)
-            except VecstoreError:
-                raise
-            except Exception as error:
-                # Foreign code failed, over whichever input: halve until it is found.
-                if not self._skip:
-                    raise
-                asked, crash = _without_result(answer, asked), error
-                if len(asked) == 1:
-                    answer.refused[asked[0].content_hash] = _named(asked[0], error)
-                size = len(asked) // 2 or len(items)
-            rest = _without_result(answer, rest)
-        if crash and len(items) > 1 and not answer.vectors:
-            raise crash  # not one input was embedded: the model is broken, not they
-
-    def _ask_once(self, answer: Answer, items: list[Item]) -> None:
-        """Embed items, until one is refused."""
-        vectors = iter(self._embed([item.value for item in items]))
-        for count, item in enumerate(items):
-            try:
-                vector = next(vectors)
-            except StopIteration:
-                raise ModelError(
-                    f"The model returned {count} vectors for {len(items)} inputs: nothing of this "
-                    "batch is written"
-                ) from None
-            except RejectedInputError as error:
-                if not self._skip:
-                    raise _named(item, error) from error
-                answer.refused[item.content_hash] = _named(item, error)
-                return
-            self._keep(answer, item, vector)
-        if next(vectors, None) is not None:
-            raise ModelError(
-                f"The model returned more than {len(items)} vectors for {len(items)} inputs: "
-                "nothing of this batch is written"
-            )
-
-    def _keep(self, answer: Answer, item: Item, vector: Sequence[float]) -> None:
-        try:
-            blob = encode_vector(vector, f"The vector of {item.id!r}")
-        except InvalidInputError as error:
-            if not self._skip:
-                raise
-            answer.refused[item.content_hash] = error
-        else:
-            answer.vectors[item.content_hash] = blob
-
-
-def _without_result(answer: Answer, items: list[Item]) -> list[Item]:
-    """Return the items that have neither a vector nor a refusal."""
-    done = answer.vectors.keys() | answer.refused.keys()
-    return [item for item in items if item.content_hash not in done]
-
-
-def _named(item: Item, error: Exception) -> RejectedInputError:
-    reason = str(error) if isinstance(error, VecstoreError) else f"{type(error).__name__}: {error}"
-    return RejectedInputError(f"{item.id!r} was not embedded: {reason}")

@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from . import bits, index
+from . import bits, index_schema
 from .errors import InvalidInputError
 from .query import Query
 
@@ -60,7 +60,7 @@ def exact(db: Database, query: Query, k: int, farthest: float | None = None) -> 
           select rowid, 1 - distance as score
           from vec_embeddings_{d}
           where embedding match :_vector
-            and collection_id = :_collection_id
+            and partition_id = :_collection_id
             and k = :_k
             {"" if farthest is None else "and distance <= :_farthest"}
         )
@@ -71,7 +71,7 @@ def exact(db: Database, query: Query, k: int, farthest: float | None = None) -> 
           on embeddings.collection_id = ids.collection_id
           and embeddings.id = ids.id
         where embeddings.id is not :_skip_id
-          {_above_min_score(query)}
+          {_above_min_score(query, "_nearest.score")}
         order by _nearest.score desc, embeddings.id
         """
     return Found(_shown(query, sql), _run(db, query, sql, k=k, farthest=farthest))
@@ -81,13 +81,13 @@ def fast(db: Database, query: Query, sample_rank: int) -> Found:
     """Return the nearest of the candidates: the rows whose bits differ least from the vector's.
 
     Candidates are as near as the one of that rank in the sample, so there are about
-    `index.SAMPLED` times as many as it says, whatever the distances of this query.
+    `index_schema.SAMPLED` times as many as it says, whatever the distances of this query.
     """
     d = query.dimensions
     knn = f"""select rowid, distance
           from vec_embeddings_{d}_bits
           where embedding match vec_bit({bits.of(":_vector", d)})
-            and collection_id = :_collection_id"""
+            and partition_id = :_collection_id"""
     sql = f"""
         with {_matching(query)}
         _sample as materialized (
@@ -165,26 +165,38 @@ def scan(db: Database, query: Query) -> Found:
     """
     sql = f"""
         with {_matching(query)}
-        _nearest as materialized (
+        _compared as materialized (
           select
             embeddings.rowid as row,
+            embeddings.id,
             case
-              when {index.comparable("embeddings", query.dimensions)}
-              then 1 - vec_distance_cosine(embeddings.embedding, :_vector)
-            end as score
+              when {index_schema.holds_vector("embeddings", query.dimensions)}
+              then vec_distance_cosine(embeddings.embedding, :_vector)
+            end as distance
           from {"_matching cross join" if query.where else ""} embeddings
           where embeddings.collection_id = :_collection_id
             {"and embeddings.rowid = _matching.row" if query.where else ""}
             and embeddings.id is not :_skip_id
             {_prefix_condition(query, "embeddings.id")}
-          order by score desc nulls last, embeddings.id
+        ),
+        _nearest as materialized (
+          select row, 1 - distance as score
+          from _compared
+          where case
+              when distance <> 1 then 1
+              when distance = 1 then ( -- so far is what overflows, too
+                select {index_schema.comparable("embeddings", query.dimensions)}
+                from embeddings
+                where embeddings.rowid = row
+              )
+            end
+            {_above_min_score(query, "1 - distance")}
+          order by score desc, id
           limit :_number
         )
         select embeddings.id, _nearest.score, embeddings.content, embeddings.metadata
         from _nearest
         join embeddings on embeddings.rowid = _nearest.row
-        where _nearest.score is not null
-          {_above_min_score(query)}
         order by _nearest.score desc, embeddings.id
         """
     return Found(_shown(query, sql), _run(db, query, sql))
@@ -282,8 +294,8 @@ def _score(query: Query) -> str:
             )"""
 
 
-def _above_min_score(query: Query) -> str:
-    return "" if query.min_score is None else "and _nearest.score >= :_min_score"
+def _above_min_score(query: Query, score: str) -> str:
+    return "" if query.min_score is None else f"and {score} >= :_min_score"
 
 
 def _prefix_condition(query: Query, id: str) -> str:

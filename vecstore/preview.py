@@ -3,10 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 from sqlite_utils import Database
 
+from . import catalog
+from .catalog import CollectionRow
 from .entries import Item
 from .upsert import IS_FINITE, Batch, Row, differs
 
@@ -30,13 +33,17 @@ class Preview:
 
 
 def preview(
-    db: Database, collection_id: int, items: Iterable[Item], *, store: bool, batch_size: int
+    db: Database, collection: CollectionRow, items: Iterable[Item], *, store: bool, batch_size: int
 ) -> Preview:
-    """Return what loading these items would do. Of each, the id, hash and metadata are kept."""
-    rehearsal = _Rehearsal(db, collection_id, store)
+    """Return what loading these items would do. Of each, the id, hash and metadata are kept.
+
+    :raises DoesNotExist, ModelMismatchError: the collection is another one now
+    """
+    rehearsal = _Rehearsal(db, collection.id, store)
     iterator = iter(items)
     while chunk := list(islice(iterator, batch_size)):
-        rehearsal.play(Batch(db, collection_id, chunk, store, check=lambda: None))
+        play = partial(rehearsal.play, Batch(db, collection, chunk, store))
+        catalog.read(db, collection, play)
     return rehearsal.result
 
 

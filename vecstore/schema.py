@@ -6,16 +6,25 @@ that a database made here opens in llm and one made there, of whatever age, open
 them are recorded in the set "vecstore".
 """
 
+import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlite_utils import Database, Migrations
 
 from . import connection, sharing, transactions
 from .errors import DatabaseError, NewerSchemaError
+from .values import shown
 from .vectors import content_hash
 
-_TABLES = {"collections", "embeddings"}
+# What the tables of every llm and vecstore have, and that of sqlite-utils that records them.
+_COLUMNS = {
+    "collections": {"id", "name", "model"},
+    "embeddings": {"collection_id", "id", "embedding"},
+    "_sqlite_migrations": {"migration_set", "name"},
+}
+_NAMED = 8  # columns, in a message
 _LLM_MIGRATIONS = 5
 # What a file may lose after it was migrated, and the migration that makes it again: triggers, as
 # sqlite-utils' transform() drops them, views, which must go before some changes of a table, and an
@@ -58,14 +67,31 @@ def ensure(db: Database) -> None:
 
 def is_ours(db: Database) -> bool:
     """Return whether llm or vecstore has made its tables in a database."""
-    return bool(llm_migrations.applied(db))
+    record = _things(db).get("_sqlite_migrations")
+    return bool(record and record.is_ours and llm_migrations.applied(db))
+
+
+def refuse_foreign(db: Database) -> None:
+    """Raise DatabaseError if another program's table, or view, has the name of one of ours.
+
+    A database that llm or vecstore has recorded as its own may be damaged, but it is theirs.
+    """
+    things = _things(db)
+    record = things.pop("_sqlite_migrations", None)
+    is_whole = len(things) == 2 and all(thing.is_ours for thing in things.values())
+    if things and not is_whole and not is_ours(db):
+        raise _foreign_error(db, min(things.values(), key=lambda thing: thing.is_ours))
+    if record and not record.is_ours:
+        raise _foreign_error(db, record)
 
 
 def pending(db: Database) -> list[str]:
     """Return the migrations that a database does not have, llm's and ours.
 
     :raises NewerSchemaError: it has some that this version does not know
+    :raises DatabaseError: it has tables of these names that are neither llm's nor vecstore's
     """
+    refuse_foreign(db)
     known = {migration.name for migration in vecstore_migrations._migrations}
     applied = {migration.name for migration in vecstore_migrations.applied(db)}
     if applied - known:
@@ -92,6 +118,53 @@ def drop_ours(db: Database) -> None:
         for kind, name in (thing.split() for thing in sorted(made)):
             if kind != "index" and (kind, name) in found:
                 db.execute(f"DROP {kind} {name}")
+
+
+@dataclass(frozen=True)
+class _Thing:
+    """What has the name of one of our tables: a table, a view, an index."""
+
+    kind: str
+    name: str
+    columns: tuple[str, ...]
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is a table with the columns of ours."""
+        return self.kind == "table" and _COLUMNS[self.name.lower()] <= set(self.columns)
+
+
+def _things(db: Database) -> dict[str, _Thing]:
+    """Return what has the names of our tables, whose case is all one to SQLite."""
+    # A view is not asked for its columns: what it shows may be gone.
+    found = db.execute(
+        """
+        select type, name, case
+          when type = 'table'
+          then (select json_group_array(name) from pragma_table_info(sqlite_master.name))
+          else '[]'
+        end
+        from sqlite_master
+        where type in ('table', 'view', 'index')
+          and lower(name) in ('collections', 'embeddings', '_sqlite_migrations')
+        """
+    ).fetchall()
+    return {
+        name.lower(): _Thing(kind, name, tuple(json.loads(columns)))
+        for kind, name, columns in found
+    }
+
+
+def _foreign_error(db: Database, thing: _Thing) -> DatabaseError:
+    columns = ", ".join(map(shown, thing.columns[:_NAMED]))
+    if len(thing.columns) > _NAMED:
+        columns += ", ..."
+    kind = "an index" if thing.kind == "index" else f"a {thing.kind}"
+    return DatabaseError(
+        f"{connection.name_of(db)} has {kind} named {thing.name} already"
+        f"{f', with the columns {columns}' if columns else ''}, which is neither llm's nor "
+        "vecstore's: use another file"
+    )
 
 
 def _is_current(db: Database) -> bool:
@@ -130,10 +203,10 @@ def _apply_pending(db: Database) -> None:
 
 def _apply(db: Database) -> None:
     if not is_ours(db):
-        foreign = _TABLES.intersection(db.table_names())
-        if foreign:
+        unrecorded = sorted(_things(db).keys() - {"_sqlite_migrations"})
+        if unrecorded:
             raise DatabaseError(
-                f"{connection.name_of(db)} has a table named {' and '.join(sorted(foreign))} "
+                f"{connection.name_of(db)} has a table named {' and '.join(unrecorded)} "
                 "already, without a record of the migrations that llm and vecstore keep: use "
                 "another file"
             )

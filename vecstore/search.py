@@ -1,9 +1,9 @@
 """One similarity query: which plan answers it.
 
-    exact   the default for small collections, and what `exact` asks for
-    fast    the default above: exact scores of the rows whose bits are nearest
-    scan    where there is no index and none can be built, for more rows than vec0 returns, and for
-            conditions that few rows meet
+    scan    the default for small collections; and where there is no index and none can be built,
+            for more rows than vec0 returns, and for conditions that few rows meet
+    exact   the default for those that have a partition of their own, and what `exact` asks for
+    fast    the default for large ones: exact scores of the rows whose bits are nearest
 
 exact and scan give the same answer. fast finds 99 in 100 of the nearest on embeddings of real
 texts: see docs/performance.md.
@@ -16,8 +16,9 @@ from dataclasses import dataclass
 
 from sqlite_utils import Database
 
-from . import conditions, index, plans, transactions
+from . import catalog, conditions, index, index_schema, plans, transactions
 from .errors import DimensionError
+from .interrupts import Result
 from .plans import MAX_K, Found, Row
 from .query import Query
 
@@ -58,24 +59,45 @@ def search(
     :param steps: an empty list that gets what was done
     :raises DimensionError: the collection has vectors, but none of this dimension
     :raises InvalidInputError: the condition is none that SQLite can apply
+    :raises DoesNotExist: the collection is not the one that it was
+    :raises ModelMismatchError: the one of its name has another model
     """
     this = _Search(db, query, [] if steps is None else steps)
 
-    def run_unless_index_is_to_be_built() -> list[Row] | None:
-        if query.number == 0 or not _is_comparable(db, query):
+    def look(is_comparable: bool) -> list[Row] | None:
+        if query.number == 0 or not is_comparable:
             return []
         has_index = index.exists(db, query.dimensions)
         if not _has_dimension(db, query, has_index):
             return []
-        return this.run(has_index) if has_index or not build_index else None
+        is_ready = has_index and not _needs_partition(db, query)
+        return this.run(has_index) if is_ready or not build_index else None
 
-    with conditions.errors_explained(db, query):
-        rows = transactions.snapshot(db, run_unless_index_is_to_be_built)
-        if rows is None:
-            # Other threads go on while this one waits for a writer.
-            has_index = index.ensure(db, query.dimensions)
-            rows = transactions.snapshot(db, lambda: this.run(has_index))
-        return rows
+    rows = _in_snapshot(db, query, look)
+    if rows is None:
+        # Other threads go on while this one waits for a writer.
+        if index.ensure(db, query.dimensions):
+            index.ensure_partition(db, query.collection_id, query.dimensions)
+        rows = _in_snapshot(db, query, lambda _: this.run(index.exists(db, query.dimensions)))
+    return rows
+
+
+def _in_snapshot(db: Database, query: Query, work: Callable[[bool], Result]) -> Result:
+    """Call `work` while the collection is there, with whether the vector can be compared.
+
+    Nothing can be written meanwhile where there is SQL of the user's.
+    """
+
+    def explained(is_comparable: bool) -> Result:
+        with conditions.errors_explained(db, query):
+            return work(is_comparable)
+
+    def read() -> Result:
+        is_comparable = "vec_distance_cosine(?, ?) is not null"
+        vectors = (query.vector, query.vector)
+        return catalog.compute_and_read(db, query.collection, is_comparable, vectors, explained)
+
+    return transactions.query_only(db, read) if query.where else read()
 
 
 class _Search:
@@ -87,16 +109,11 @@ class _Search:
         self._steps = steps
 
     def run(self, has_index: bool) -> list[Row]:
-        self._steps.clear()  # of a file that was changed meanwhile
-        if not self._query.where:
-            return self._run(has_index)
-        return transactions.query_only(self._db, lambda: self._run(has_index))
-
-    def _run(self, has_index: bool) -> list[Row]:
+        self._steps.clear()  # those of a file that was changed meanwhile
         query = self._query
         # One more than asked for shows whether the last place is shared, another is for skip_id.
         k = query.number + 1 + (query.skip_id is not None)
-        if k > MAX_K or not has_index:
+        if k > MAX_K or not has_index or not self._has_partition():
             return self._scan()
         rows = self._exact_within() if query.exact else self._fast()
         if rows is None:
@@ -123,7 +140,7 @@ class _Search:
         wanted = self._wanted(_ROWS_PER_CANDIDATE_OF_MANY)
         if wanted is None:
             return None
-        found = self._step("fast", plans.fast, round(wanted / index.SAMPLED))
+        found = self._step("fast", plans.fast, round(wanted / index_schema.SAMPLED))
         if found.is_cut_off or len(found.rows) < self._query.number:
             return None
         return self._within(1 - found.rows[-1][1])
@@ -147,9 +164,9 @@ class _Search:
         if wanted is None:
             return None
         number = max(self._query.number, plans.TELLING)
-        rank, widest = wanted / index.SAMPLED, MAX_K / index.SAMPLED
+        rank, widest = wanted / index_schema.SAMPLED, MAX_K / index_schema.SAMPLED
         if self._query.is_filtered:  # where every other row meets the condition, once is enough
-            rank = max(rank, min(2 * rank, _MOST_AT_FIRST / index.SAMPLED))
+            rank = max(rank, min(2 * rank, _MOST_AT_FIRST / index_schema.SAMPLED))
         while rank <= widest:
             found = self._step("fast", plans.fast, round(rank))
             if found.is_cut_off:
@@ -161,18 +178,21 @@ class _Search:
             if enough and found.spilled > number / 2:
                 break  # the bits tell these vectors apart too badly for a wider look to help
             # Bits may be the same for many: wider than what was found, not than what was meant.
-            rank = max(rank, (found.candidates or 0) / index.SAMPLED)
+            rank = max(rank, (found.candidates or 0) / index_schema.SAMPLED)
             rank *= _WIDER if enough else max(2, wanted / max(found.matching, 1))
         return None
 
     def _wanted(self, rows_per_candidate: int) -> float | None:
         """Return how many candidates to begin with; None if there are too few rows for so many."""
         dimensions = self._query.dimensions
-        if not index.has_bits(dimensions):
+        if not index_schema.has_bits(dimensions):
             return None
         rows = index.count_rows(self._db, self._query.collection_id, dimensions)
         wanted = _candidates(max(self._query.number, plans.TELLING), rows)
         return wanted if wanted <= MAX_K and rows >= rows_per_candidate * wanted else None
+
+    def _has_partition(self) -> bool:
+        return index.has_partition(self._db, self._query.collection_id, self._query.dimensions)
 
     def _scan(self) -> list[Row]:
         return self._step("scan", plans.scan).rows
@@ -230,16 +250,15 @@ def dimension_error(name: str, found: int, expected: int) -> DimensionError:
     )
 
 
-def _is_comparable(db: Database, query: Query) -> bool:
-    row = db.execute("select vec_distance_cosine(:v, :v) is not null", {"v": query.vector})
-    return bool(row.fetchone()[0])
-
-
 def _has_dimension(db: Database, query: Query, has_index: bool) -> bool:
     found = _dimensions(db, query.collection_id, query.dimensions, has_index)
     if found is not None and found != query.dimensions:
         raise dimension_error("The vector", query.dimensions, found)
     return found is not None
+
+
+def _needs_partition(db: Database, query: Query) -> bool:
+    return index.needs_partition(db, query.collection_id, query.dimensions)
 
 
 def _in_index(db: Database, collection_id: int, dimensions: int) -> bool:

@@ -1,17 +1,20 @@
 """The searches of a collection, and one over several."""
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
-from . import errors, models, search, transactions
+from . import catalog, errors, models, search
+from .catalog import CollectionRow
 from .entries import Entry, encode_vector, id_text, read_entry
+from .interrupts import Result
 from .models import EmbeddingModel
 from .query import Query, WhereArgs
 from .search import Step
+from .values import shown
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,15 @@ class Searchable:
         """Return the embedding model."""
         raise NotImplementedError
 
+    @property
+    def row(self) -> CollectionRow:
+        """The row of `collections` that was opened: id, name and model."""
+        return CollectionRow(self.id, self.name, self.model_id)
+
+    def _read(self, work: Callable[[], Result]) -> Result:
+        """Call `work`, which reads rows, while the collection is the one that was opened."""
+        return catalog.read(self.db, self.row, work)
+
     def similar(
         self,
         value: str | bytes,
@@ -75,9 +87,8 @@ class Searchable:
 
         See similar_by_vector() for the parameters and the order.
         """
-        vector = self.model().embed(value)
         return self.similar_by_vector(
-            vector,
+            self._embedded(value),
             number,
             prefix=prefix,
             where=where,
@@ -105,8 +116,9 @@ class Searchable:
         """
         if isinstance(values, str | bytes):
             raise errors.InvalidInputError(
-                f"values is {values!r:.80}: pass a list of what to search for"
+                f"values is {shown(values)}: pass a list of what to search for"
             )
+        catalog.check(self.db, self.row)
         return [
             self.similar_by_vector(
                 vector,
@@ -167,12 +179,14 @@ class Searchable:
         :param prefix: only ids that start with this text, taken literally
         :param where: only rows of the table `embeddings` that meet this condition in SQL, such as
           "json_extract(metadata, '$.lang') = ?"; it may use all its columns, and cannot write
-        :param where_args: the values of its parameters: a list for ?, a dict for :name
+        :param where_args: the values of its parameters: a list for ?, a dict for :name. They are
+          None, bool, int of 64 bits, float, str or bytes; NumPy's scalars become these
         :param min_score: only entries with at least this score
         :param exact: True misses none; by default, what the collection's `exact` says
         :raises DimensionError: the collection's vectors have another dimension
-        :raises InvalidInputError: the vector is empty or not finite, number is negative, or SQLite
-          cannot apply the condition
+        :raises InvalidInputError: the vector is empty or not finite, number is negative or no
+          integer, a parameter has a type that SQLite does not, which is named, or SQLite cannot
+          apply the condition
         """
         blob = encode_vector(vector, "The vector to search for")
         skip_id = None if skip_id is None else id_text(skip_id)
@@ -205,7 +219,11 @@ class Searchable:
         return self._search(query)
 
     def _vector_of(self, value: Any) -> Sequence[float]:
-        return self.model().embed(value) if isinstance(value, str | bytes) else value
+        return self._embedded(value) if isinstance(value, str | bytes) else value
+
+    def _embedded(self, value: str | bytes) -> Sequence[float]:
+        catalog.check(self.db, self.row)  # before it costs anything
+        return self.model().embed(value)
 
     def _query(
         self,
@@ -219,7 +237,7 @@ class Searchable:
         exact: bool | None,
     ) -> Query:
         return Query(
-            self.id,
+            self.row,
             vector if isinstance(vector, bytes) else b"",
             number,
             prefix or "",
@@ -238,19 +256,18 @@ class Searchable:
         return Explanation([read_entry(row) for row in rows], steps)
 
     def _stored_vector(self, id: str) -> object:
-        row = transactions.snapshot(
-            self.db,
+        row = self._read(
             lambda: self.db.execute(
                 "select embedding from embeddings where collection_id = ? and id = ?",
                 [self.id, id],
-            ).fetchone(),
+            ).fetchone()
         )
         if row is None:
             raise self._no_such_id(id)
         return row[0]
 
     def _no_such_id(self, id: str) -> errors.DoesNotExist:
-        return self.DoesNotExist(f"ID not found in collection {self.name!r}: {id!r}")
+        return self.DoesNotExist(f"ID not found in collection {shown(self.name)}: {shown(id)}")
 
 
 _Searchable = TypeVar("_Searchable", bound=Searchable)
@@ -279,9 +296,9 @@ def similar_across(
     for collection in collections:
         if not _have_one_model(collection, collections[0]):
             raise errors.ModelMismatchError(
-                f"Collection {collection.name!r} has the model {collection.model_id!r}, and "
-                f"{collections[0].name!r} has {collections[0].model_id!r}: vectors of two models "
-                "cannot be compared"
+                f"Collection {shown(collection.name)} has the model {collection.model_id!r}, and "
+                f"{shown(collections[0].name)} has {collections[0].model_id!r}: vectors of two "
+                "models cannot be compared"
             )
     if not collections:
         return []
@@ -311,5 +328,5 @@ def _have_one_model(one: Searchable, other: Searchable) -> bool:
 def _described(step: Step) -> str:
     candidates = "" if step.candidates is None else f"{step.candidates} candidates, "
     heading = f"{step.plan}: {candidates}{step.rows} rows, {1000 * step.seconds:.1f} ms"
-    lines = (line for line in textwrap.dedent(step.sql).splitlines() if line.strip())
+    lines = (line.rstrip() for line in textwrap.dedent(step.sql).splitlines() if line.strip())
     return "\n".join((heading, *lines))

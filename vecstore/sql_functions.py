@@ -24,6 +24,7 @@ from .entries import encode_vector
 from .errors import DatabaseError, InvalidInputError
 from .models import EmbeddingModel
 from .query import Query
+from .values import shown
 
 _CACHED_VECTORS = 256
 _DEFAULT_K = 10
@@ -85,8 +86,7 @@ class _Functions:
         """Return the vector of a text, or of bytes; None for NULL."""
         if value is None:
             return None
-        _, model_id = catalog.get(self._database(), collection)
-        return self._vector(model_id, value)
+        return self._vector(catalog.get(self._database(), collection).model, value)
 
     def similar(self, collection: Any, value: Any, k: Any = _DEFAULT_K) -> list[plans.Row]:
         """Return the rows of a collection that are most similar to a text or vector.
@@ -94,11 +94,13 @@ class _Functions:
         Nothing is written: there may be a statement under way that writes.
         """
         if type(k) is not int or k < 0:
-            raise InvalidInputError(f"k is {k!r}: it must be an integer from 0 on")
+            raise InvalidInputError(f"k is {shown(k)}: it must be an integer from 0 on")
         db = self._database()
-        collection_id, _ = catalog.get(db, collection)
-        vector = _given_vector(value) or self.embed(collection, value)
-        query = Query(collection_id, vector or b"", k)
+        row = catalog.get(db, collection)
+        vector = _given_vector(value)
+        if vector is None and value is not None:
+            vector = self._vector(row.model, value)
+        query = Query(row, vector or b"", k)
         return search.search(db, query, build_index=False) if vector else []
 
     def _embed(self, model_id: str, value: Any) -> bytes:

@@ -6,12 +6,14 @@ Each takes a function to call, and no `with` block: see interrupts.py.
 import itertools
 import re
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Any
 
 from sqlite_utils import Database
 
-from . import connection, frozen, interrupts, locks, rights, sharing
+from . import filenames, frozen, interrupts, locks, rights, sharing
+from .dbapi_translation import TRANSLATED
 from .errors import DatabaseError
 from .interrupts import Result
 
@@ -24,19 +26,21 @@ _savepoints = itertools.count()  # one's name is never another's
 _query_only_before: weakref.WeakKeyDictionary[Database, int] = weakref.WeakKeyDictionary()
 
 
-def write(db: Database, work: Callable[[], Result]) -> Result:
+def write(db: Database, work: Callable[[], Result], *, patience: float | None = None) -> Result:
     """Hold the write lock while `work` is called, then commit; any exception rolls it back.
 
     Waits for another writer at the start, where it can be waited for, not at the first write. In
     a transaction that the caller has open, the work is a savepoint of it. Other threads that
     share the connection wait for its end.
+
+    :param patience: seconds to wait; by default the busy timeout of the connection
     """
     wait = None
     while True:
         with sharing.using(db):
             if sharing.has_transaction(db):
                 return _write_in_savepoint(db, work)
-            wait = wait or locks.Wait(locks.busy_timeout(db.conn))
+            wait = wait or locks.Wait(locks.busy_timeout(db.conn), patience)
             _end_query_only(db)
             if not db.conn.in_transaction:
                 done = _write_in_transaction(db, work, wait)
@@ -65,9 +69,15 @@ def _write_in_transaction(
 
     def roll_back() -> None:
         sharing.check_process(db)
-        db.rollback()
+        _roll_back(db)
 
     return _explained(db, lambda: interrupts.run_or_undo(attempt, undo=roll_back))
+
+
+def _roll_back(db: Database) -> None:
+    db.rollback()
+    if db.conn.in_transaction:  # which does nothing where sqlite3 has autocommit=True
+        db.conn.execute("rollback")
 
 
 def _write_in_savepoint(db: Database, work: Callable[[], Result]) -> Result:
@@ -99,7 +109,7 @@ def _explained(db: Database, write: Callable[[], Result]) -> Result:
     except db.conn.OperationalError as error:
         message = str(error)
         if rights.is_denied(error):
-            message = rights.unwritable(connection.file_of(db), error)
+            message = rights.unwritable(filenames.main_file(db.conn), error)
         elif _OF_VEC0.match(message):
             message = (
                 f"sqlite-vec cannot write its tables ({message}): has the disk room, and does it "
@@ -108,17 +118,6 @@ def _explained(db: Database, write: Callable[[], Result]) -> Result:
         else:
             raise
         raise db.conn.OperationalError(message) from error
-
-
-def snapshot(db: Database, work: Callable[[], Result]) -> Result:
-    """Call `work`, which reads, in a turn of this thread, and return what it returns.
-
-    In a connection that may be frozen it is called again if the file was changed meanwhile.
-
-    :raises FileChangedError: the file was changed each time, for seconds
-    """
-    with sharing.using(db):
-        return frozen.read(db, work)
 
 
 def read(db: Database, work: Callable[[], Result]) -> Result:
@@ -140,7 +139,34 @@ def read(db: Database, work: Callable[[], Result]) -> Result:
             db.execute("begin")
             return work()
 
-        return interrupts.run(begin_and_work, end=db.rollback)
+        return interrupts.run(begin_and_work, end=lambda: _roll_back(db))
+
+
+def hold(db: Database, sql: str, args: Sequence[object], work: Callable[[Any], Result]) -> Result:
+    """Call `work` with the first row of a query, or None, and return what it returns.
+
+    For `work` the database stays as it is, as long as the query has another row to give: there must
+    be two. This is no transaction, which what another thread writes by the same connection, or
+    the statement that has called a function, would become a part of.
+
+    In a connection that may be frozen, it is called again if the file was changed meanwhile.
+
+    :raises FileChangedError: the file was changed each time, for seconds
+    """
+
+    def hold_and_work() -> Result:
+        with TRANSLATED:
+            cursor = getattr(db.conn, "apsw", db.conn).cursor()  # apsw's own takes half the time
+
+        def query_and_work() -> Result:
+            with TRANSLATED:
+                row = cursor.execute(sql, args).fetchone()
+            return work(row)
+
+        return interrupts.run(query_and_work, end=cursor.close)
+
+    with sharing.using(db):
+        return frozen.read(db, hold_and_work)
 
 
 def without_foreign_keys(db: Database, work: Callable[[], Result]) -> Result:

@@ -8,14 +8,18 @@ and is removed if it is not.
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator, Set
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
-from . import index, search, sharing, transactions
+from . import catalog, index, search, transactions
+from .catalog import CollectionRow
+from .embed_report import EmbedReport
 from .entries import Item
+from .errors import DimensionError
+from .values import shown
 
 _MAX_VARIABLES = 500  # in one statement; SQLite's limit is 32,766, or less in some builds
 # SQLite keeps a journal for each statement whose triggers write to vec0, and spills it to a file:
@@ -31,27 +35,6 @@ IS_FINITE = """
     end"""
 
 _T = TypeVar("_T")
-
-
-@dataclass
-class EmbedReport:
-    """How many entries a call embedded, and what became of the others.
-
-    embedded: sent to the model. reused: written with a vector that the collection had for the same
-    content. updated: same content, new metadata or newly stored. unchanged: not written. failed:
-    left out, which only `on_error` allows. An entry that is followed by another of the same id in
-    the same batch is not counted.
-    """
-
-    embedded: int = 0
-    reused: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    failed: int = 0
-
-    def __add__(self, other: "EmbedReport") -> "EmbedReport":
-        sums = (getattr(self, f.name) + getattr(other, f.name) for f in fields(self))
-        return EmbedReport(*sums)
 
 
 @dataclass(slots=True)
@@ -88,14 +71,13 @@ class Batch:
     def __init__(
         self,
         db: Database,
-        collection_id: int,
+        collection: CollectionRow,
         items: list[Item],
         store: bool,
-        check: Callable[[], None],
     ) -> None:
         self._db = db
-        self._check = check  # raises, in the transaction that writes, if nothing may be written
-        self._collection_id = collection_id
+        self._collection = collection
+        self._collection_id = collection.id
         self.items = _last_of_each_id(items)
         self._store = store
         self._vectors: dict[bytes, bytes] = {}  # by content hash
@@ -103,9 +85,11 @@ class Batch:
         self.report = EmbedReport()
 
     def plan(self) -> Plan:
-        """Return what is to be done, given the rows of the moment and the vectors at hand."""
-        with sharing.using(self._db):
-            return self._plan()
+        """Return what is to be done, given the rows of the moment and the vectors at hand.
+
+        :raises DoesNotExist, ModelMismatchError: the collection is another one now
+        """
+        return catalog.read(self._db, self._collection, self._plan)
 
     def _plan(self) -> Plan:
         plan = Plan(self._stored_rows())
@@ -118,12 +102,11 @@ class Batch:
             else:
                 plan.unchanged += 1
         self._load_vectors({item.content_hash for item, _ in plan.new} - self._vectors.keys())
-        missing = {
-            item.content_hash: item
-            for item, _ in reversed(plan.new)
-            if item.content_hash not in self._vectors
-        }
-        plan.missing = list(reversed(missing.values()))
+        missing: dict[bytes, Item] = {}
+        for item, _ in plan.new:
+            if item.content_hash not in self._vectors:
+                missing.setdefault(item.content_hash, item)
+        plan.missing = list(missing.values())
         return plan
 
     def give(self, items: list[Item], vectors: dict[bytes, bytes]) -> None:
@@ -131,16 +114,39 @@ class Batch:
         self._vectors.update(vectors)
         self._embedded.update(item.id for item in items if item.content_hash in vectors)
 
-    def leave_out(self, content_hash: bytes) -> list[Item]:
-        """Remove the items of some content from the batch, and return them."""
-        removed = [item for item in self.items if item.content_hash == content_hash]
-        self.items = [item for item in self.items if item.content_hash != content_hash]
+    def leave_out(self, hashes: Set[bytes]) -> list[Item]:
+        """Remove the items of these contents from the batch, and return them."""
+        removed = [item for item in self.items if item.content_hash in hashes]
+        self.items = [item for item in self.items if item.content_hash not in hashes]
         return removed
 
     def keep_embedded(self) -> None:
         """Remove the items that the model was to embed and did not."""
         known = {item.content_hash for item in self.plan().missing}
         self.items = [item for item in self.items if item.content_hash not in known]
+
+    def keep_before(self, hashes: Set[bytes]) -> None:
+        """Remove the first item of any of these contents, and all items after it."""
+        found = [item.content_hash in hashes for item in self.items]
+        self.items = self.items[: found.index(True)]
+
+    def misfits(self) -> dict[bytes, DimensionError]:
+        """Return, by content hash, the vectors of another dimension than the collection's.
+
+        Empty where it has none, or none of the batch fits: nobody can tell which are wrong.
+        """
+        return catalog.read(self._db, self._collection, self._misfits)
+
+    def _misfits(self) -> dict[bytes, DimensionError]:
+        embedded = {i.content_hash: i for i in reversed(self.items) if i.id in self._embedded}
+        wrong = {}
+        for content_hash, item in reversed(embedded.items()):
+            size = len(self._vectors[content_hash]) // 4
+            expected = search.vector_dimensions(self._db, self._collection_id, size) or size
+            if size != expected:
+                name = f"The vector of {shown(item.id)}"
+                wrong[content_hash] = search.dimension_error(name, size, expected)
+        return wrong if len(wrong) < len(embedded) else {}
 
     def write(self) -> list[Item]:
         """Write the batch in one transaction, and set its report.
@@ -162,7 +168,6 @@ class Batch:
     def _plan_and_write(self) -> Plan:
         plan = self.plan()
         if not plan.missing:
-            self._check()
             self._write_new(plan.new)
             self._write_changed(plan.changed)
         return plan
@@ -215,8 +220,8 @@ class Batch:
 
     def _write_new(self, new: list[tuple[Item, Row | None]]) -> None:
         self._check_dimensions([item for item, _ in new if item.id in self._embedded])
-        for size in {len(self._vectors[item.content_hash]) for item, _ in new}:
-            index.ensure(self._db, size // 4)
+        sizes = {len(self._vectors[item.content_hash]) for item, _ in new}
+        indexed = [size // 4 for size in sizes if index.ensure(self._db, size // 4)]
         now = int(time.time())
         for portion in portions(new, _ROWS_A_STATEMENT):
             values = [self._values(item, row, now) for item, row in portion]
@@ -237,6 +242,8 @@ class Batch:
                 """,
                 [value for row in values for value in row],
             )
+        for dimensions in indexed:
+            index.give_partition(self._db, self._collection_id, dimensions)
 
     def _values(self, item: Item, row: Row | None, now: int) -> tuple[Any, ...]:
         stored = row and row.has_content and row.content_hash == item.content_hash
@@ -277,7 +284,9 @@ class Batch:
                 expected = search.vector_dimensions(self._db, self._collection_id, dimensions)
                 expected = expected or dimensions
             if dimensions != expected:
-                raise search.dimension_error(f"The vector of {item.id!r}", dimensions, expected)
+                raise search.dimension_error(
+                    f"The vector of {shown(item.id)}", dimensions, expected
+                )
 
 
 def _content(value: str | bytes) -> tuple[str | None, bytes | None]:

@@ -2,9 +2,40 @@
 
 import hashlib
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
+from typing import Any
 
 from .errors import InvalidInputError
+from .values import is_bytes_view, to_plain
+
+
+def numbers_of(vector: Any) -> Sequence[Any]:
+    """Return a vector of any kind of list or array as a sequence of numbers, of Python's own.
+
+    :raises TypeError: says what it is instead: text or bytes, which are sequences too, what has no
+      order, times, or several vectors
+    """
+    if isinstance(vector, list | tuple):
+        if not vector or type(vector[0]) in (float, int):
+            return vector
+        if isinstance(vector[0], list | tuple) or len(getattr(vector[0], "shape", ())):
+            raise TypeError(
+                f"it holds a {type(vector[0]).__name__}: a vector is one row of numbers"
+            )
+        return [
+            to_plain(number) for number in vector
+        ]  # NumPy's small ones have a sum that overflows
+    is_bytes = isinstance(vector, bytes | bytearray) or is_bytes_view(vector)
+    if is_bytes or isinstance(vector, str | Mapping | Set):
+        raise TypeError(f"it is of type {type(vector).__name__}")
+    shape = getattr(vector, "shape", None)
+    if shape is not None and len(shape) != 1:
+        raise TypeError(f"it has the shape {tuple(shape)}: a vector is one row of numbers")
+    if getattr(getattr(vector, "dtype", None), "kind", None) in ("m", "M"):
+        raise TypeError(f"it is of {vector.dtype}")
+    # Python numbers are made of a NumPy or PyTorch row many times faster so than by float().
+    numbers: Sequence[Any] = vector.tolist() if hasattr(vector, "tolist") else vector
+    return numbers
 
 
 def encode(values: Sequence[float]) -> bytes:

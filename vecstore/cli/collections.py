@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 from sqlite_utils import Database
 
+from .. import schema
 from ..settings import default_database
+from ..values import shown
 from .options import ListByDefault, database_option, existing_collection, open_to_read
 from .transfer import export, import_
 
@@ -61,7 +63,7 @@ def delete(collection: str, database: Path, yes: bool) -> None:
     with existing_collection(database, collection) as opened:
         if not yes and sys.stdin is not None and sys.stdin.isatty():
             entries = "1 entry" if len(opened) == 1 else f"{len(opened):,} entries"
-            question = f"Delete the collection {collection!r} with {entries} from {database}?"
+            question = f"Delete the collection {shown(collection)} with {entries} from {database}?"
             click.confirm(question, abort=True, err=True)
         opened.delete()
 
@@ -89,6 +91,7 @@ def _plural(number: object, noun: str) -> str:
 
 def _collections(db: Database) -> list[dict[str, object]]:
     """Return the rows that the command shows; none for a file that has never had a collection."""
+    schema.refuse_foreign(db)
     if not {"collections", "embeddings"} <= set(db.table_names()):
         return []
     sql = """

@@ -8,8 +8,10 @@ from typing import Any
 
 import click
 
+from .. import catalog
 from ..collection import Collection
 from ..entries import encode_vector
+from ..errors import DoesNotExist
 from ..vectors import decode
 from .options import (
     choose_model,
@@ -91,9 +93,8 @@ def embed(
     value = read_content(content, input, binary)
     with open_collection(database, collection, new) as opened:
         opened.embed(id, value, metadata, store, key=key)
-        vector = _stored_vector(opened, id)
-    if format_:
-        _print_vector(vector, format_)
+        if format_:
+            _print_vector(_stored_vector(opened, id), format_)
 
 
 def _check_no_collection(store: bool, metadata: dict[str, Any] | None) -> None:
@@ -103,16 +104,21 @@ def _check_no_collection(store: bool, metadata: dict[str, Any] | None) -> None:
 
 
 def _stored_vector(collection: Collection, id: str) -> tuple[float, ...]:
-    [(blob,)] = collection.db.execute(
-        """
-        select embedding
-        from embeddings
-        where collection_id = ?
-          and id = ?
-        """,
-        [collection.id, id],
-    ).fetchall()
-    return decode(blob)
+    def read() -> Any:
+        return collection.db.execute(
+            """
+            select embedding
+            from embeddings
+            where collection_id = ?
+              and id = ?
+            """,
+            [collection.id, id],
+        ).fetchone()
+
+    row = catalog.read(collection.db, collection.row, read)
+    if row is None:
+        raise DoesNotExist(f"{id!r} was stored, and deleted by another program")
+    return decode(row[0])
 
 
 def _print_vector(vector: Sequence[float], format_: str | None) -> None:

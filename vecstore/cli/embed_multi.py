@@ -12,12 +12,12 @@ from sqlite_utils import Database
 from .. import readers, retries
 from ..collection import Collection
 from ..connection import connect, unmap_file
+from ..embed_report import EmbedReport
 from ..entries import Item, make_item
 from ..errors import DatabaseError, InvalidInputError, RejectedInputError, TemporaryError
 from ..models import EmbeddingModel
 from ..preview import preview
 from ..readers import Columns
-from ..upsert import EmbedReport
 from .failures import Failures
 from .options import (
     database_option,
@@ -29,6 +29,7 @@ from .options import (
     store_option,
 )
 from .progress import Interrupts, Progress, count
+from .row_options import RowOptions, row_options
 from .sources import Entry, Source
 
 
@@ -40,12 +41,20 @@ from .sources import Entry, Source
     type=click.Choice(readers.FORMATS),
     help="The format of PATH, if it is not to be detected; nl is newline-delimited JSON.",
 )
+@row_options
 @click.option(
     "--files",
     type=(str, str),
     multiple=True,
     metavar="DIR GLOB",
     help="Embed the files of a folder that match a pattern. Their paths in it become the ids.",
+)
+@click.option("--all", is_flag=True, help="Of --files, also what is hidden or in a .gitignore.")
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="GLOB",
+    help="Leave out --files, or folders of them, that match a pattern as in a .gitignore.",
 )
 @click.option(
     "encodings",
@@ -121,6 +130,8 @@ def embed_multi(
     path: str | None,
     format: str | None,
     files: tuple[tuple[str, str], ...],
+    all: bool,
+    exclude: tuple[str, ...],
     encodings: tuple[str, ...],
     binary: bool,
     sql: str | None,
@@ -138,6 +149,7 @@ def embed_multi(
     model: str | None,
     database: Path,
     store: bool,
+    of_rows: RowOptions,
     **options: Any,
 ) -> None:
     """Embed many texts or files, and store their vectors in a collection.
@@ -163,7 +175,21 @@ def embed_multi(
         raise click.UsageError("--metadata-rest needs --content: which columns are embedded?")
     columns = Columns(id_column, content_columns, metadata_columns, metadata_rest, prefix, prepend)
     skip = on_error == "skip"
-    source = Source(path, format, sql, attach, files, encodings, binary, columns, limit, skip)
+    source = Source(
+        path,
+        format,
+        sql,
+        attach,
+        files,
+        encodings,
+        binary,
+        columns,
+        limit,
+        skip,
+        of_rows,
+        all,
+        exclude,
+    )
     source.check()
     if errors and path and errors.exists() and Path(path).exists() and errors.samefile(path):
         raise click.UsageError("--errors names the file that is read, and would replace it")
@@ -174,6 +200,8 @@ def embed_multi(
         _dry_run(source, failures, database, collection, chosen, store, options["batch_size"])
     else:
         _load(source, failures, database, collection, chosen, store=store, **options)
+    if not options["quiet"]:
+        failures.show_left_out()
     failures.raise_if_any()
 
 
@@ -187,7 +215,7 @@ def _load(
     **options: Any,
 ) -> None:
     report = EmbedReport()
-    with source.open(database, failures.of_input) as (entries, total), failures:
+    with source.open(database, failures) as (entries, total), failures:
         first = list(islice(entries, 1))
         if first:
             with open_collection(database, name, model) as collection:
@@ -246,7 +274,7 @@ def _dry_run(
     store: bool,
     batch_size: int,
 ) -> None:
-    with source.open(database, failures.of_input) as (entries, _), ExitStack() as opened:
+    with source.open(database, failures) as (entries, _), ExitStack() as opened:
         db = opened.enter_context(open_to_read(database)) if database.exists() else None
         if db is not None and Collection.exists(db, name):
             collection = Collection(name, _check_schema(db), model=model, create=False)
@@ -255,7 +283,7 @@ def _dry_run(
             collection = Collection(name, empty, model=model)
         items = _items(entries, collection, failures)
         rows = min(batch_size, collection.model().batch_size or batch_size)
-        found = preview(collection.db, collection.id, items, store=store, batch_size=rows)
+        found = preview(collection.db, collection.row, items, store=store, batch_size=rows)
     click.echo(
         f"{found.new:,} new, {found.changed:,} changed, {found.reused:,} reused, "
         f"{found.updated:,} updated, {found.unchanged:,} unchanged"

@@ -1,12 +1,14 @@
 """What a load leaves out: said on stderr, and written to a file, as JSON lines, at once."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TextIO
 
 import click
 
 from ..errors import VecstoreError
+from ..readers import BY_EXCLUDE, BY_LINK, Choice
 
 _LONGEST_LINE = 1_000_000  # of a list of errors: an id may be long
 
@@ -24,6 +26,8 @@ class Failures:
         self._file: TextIO | None = None
         self._number = 0
         self._first: VecstoreError | None = None
+        self._left_out: Counter[tuple[str, str]] = Counter()
+        self._no_text = 0
 
     def check(self) -> None:
         """Raise UsageError if the path is of a file that is no earlier list: it would be lost."""
@@ -60,11 +64,26 @@ class Failures:
         if self.skip:
             self.add(place, error)
         elif isinstance(error.__cause__, UnicodeError):
+            self._no_text += 1
             # One of many files that is no text is a warning, as it is in llm.
             self._write(place, error)
             click.echo(str(error), err=True)
         else:
             raise error
+
+    def note_left_out(self, choice: Choice) -> None:
+        """Take note of the files that were not chosen."""
+        self._left_out.update(choice.left_out.values())
+
+    def show_left_out(self) -> None:
+        """Say in one line how many files were left out, if any were, and why."""
+        counts = sorted(self._left_out.items())
+        always = [_count(n, *key) for key, n in counts if key[1] in (BY_EXCLUDE, BY_LINK)]
+        always += [_count(self._no_text, "file", "as no text")] * bool(self._no_text)
+        others = [_count(n, *key) for key, n in counts if key[1] not in (BY_EXCLUDE, BY_LINK)]
+        found = [", ".join(always), ", ".join(others) + " (--all takes these)" * bool(others)]
+        if any(found):
+            click.echo(f"Left out: {'; '.join(filter(None, found))}", err=True)
 
     def raise_if_any(self) -> None:
         """Raise ClickException with the number of entries that were skipped and the first error."""
@@ -80,3 +99,7 @@ class Failures:
         if self._file:
             self._file.write(json.dumps({"id": id, "error": str(error)}) + "\n")
             self._file.flush()
+
+
+def _count(number: int, kind: str, reason: str) -> str:
+    return f"{number:,} {kind}{'s' * (number > 1)} {reason}"

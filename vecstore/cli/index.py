@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from .. import maintenance
-from ..index import MAX_DIMENSIONS
+from ..index_schema import MAX_DIMENSIONS
 from .options import ListByDefault, database_argument, open_for_maintenance
 
 _STATES = {

@@ -8,6 +8,7 @@ import click
 
 from .. import maintenance
 from ..maintenance import CheckReport, Finding
+from ..values import shown
 from .options import database_argument, open_for_maintenance
 from .progress import showing
 
@@ -94,10 +95,11 @@ def _print(report: CheckReport, database: Path) -> None:
 def _examples(finding: Finding) -> str:
     if not any(id for _, id in finding.examples):
         return ""
-    shown = ", ".join(
-        f"{id!r:.80}{'' if name is None else f' of {name!r:.80}'}" for name, id in finding.examples
+    examples = ", ".join(
+        f"{shown(id)}{'' if name is None else f' of {shown(name)}'}"
+        for name, id in finding.examples
     )
-    return f" ({shown}{', ...' * (finding.count > len(finding.examples))})"
+    return f" ({examples}{', ...' * (finding.count > len(finding.examples))})"
 
 
 def _contents(collections: int, embeddings: int) -> str:

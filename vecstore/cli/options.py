@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,10 @@ from click_default_group import DefaultGroup
 from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
-from .. import catalog, frozen, rights
+from .. import catalog, frozen, rights, transactions
 from ..collection import Collection
 from ..connection import connect, connect_to_read, unmap_file
-from ..errors import DatabaseError
+from ..errors import DatabaseError, DoesNotExist, ModelMismatchError
 from ..models import (
     EmbeddingModel,
     get_embedding_model,
@@ -188,10 +188,25 @@ def open_collection(path: Path, name: str, model: EmbeddingModel | None) -> Iter
         except db.conn.OperationalError:
             raise
         except BaseException:
-            # A mistake in the choice of the model must not bind the next try to it.
-            if is_new and not collection.count():
-                collection.delete()
+            if is_new:
+                _delete_if_empty(collection)
             raise
+        if is_new:
+            _delete_if_empty(collection)
+
+
+def _delete_if_empty(collection: Collection) -> None:
+    """Delete a collection unless it has entries: a mistake must not bind the next try to its model.
+
+    Another process may write to it until now, and may have deleted it.
+    """
+
+    def delete() -> None:
+        if not collection.count():
+            collection.delete()
+
+    with suppress(DoesNotExist, ModelMismatchError):
+        transactions.write(collection.db, delete)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ import click
 import sqlite_vec
 from sqlite_utils import Database
 
-from .. import __version__, dbapi, extension, frozen, schema, sql_functions
+from .. import __version__, connection, dbapi, extension, frozen, schema, sql_functions
+from ..errors import DatabaseError
 from ..settings import default_database, user_dir
 from .options import open_existing
 
@@ -103,14 +104,7 @@ def _make_shell(db: Database) -> Any:
 
         def process_sql(self, *args: Any, **options: Any) -> None:
             process = super().process_sql
-
-            def run() -> None:
-                if conn.apsw is not self.ours:  # the file was changed: see frozen.py
-                    self.ours = conn.apsw
-                    self.db = conn.apsw, conn.apsw.filename
-                process(*args, **options)
-
-            frozen.once(db, run) if self.db is self.ours else run()
+            _run_on_file_of_now(self, db, lambda: process(*args, **options))
 
         def run(self, statements: str) -> None:
             try:
@@ -131,7 +125,29 @@ def _make_shell(db: Database) -> Any:
             self.failed = True
             super().handle_exception()  # type: ignore[no-untyped-call]
 
-    return Shell(db=conn.apsw)
+    try:
+        return Shell(db=conn.apsw)
+    except UnicodeDecodeError:
+        raise DatabaseError(
+            f"The shell cannot open {connection.name_of(db)}, whose name is not UTF-8: give it "
+            "another name, or a link to it"
+        ) from None
+
+
+def _run_on_file_of_now(shell: Any, db: Database, process: Callable[[], None]) -> None:
+    """Run SQL, unless it is for another file, on the connection that the Database has by then."""
+    if shell.db is not shell.ours:
+        process()
+        return
+    conn: Any = db.conn
+
+    def run() -> None:
+        if conn.apsw is not shell.ours:  # the file was changed: see frozen.py
+            shell.ours = conn.apsw
+            shell.db = conn.apsw, conn.apsw.filename
+        process()
+
+    frozen.once(db, run)
 
 
 def _intro(conn: apsw.Connection) -> str:

@@ -1,18 +1,20 @@
 """What `vecstore embed-multi` reads: a file of rows, a query, or folders of files, as entries."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import click
 
 from .. import readers
 from ..errors import InvalidInputError, VecstoreError
-from ..readers import Columns, OnError, entries
+from ..readers import Choice, Columns, OnError, entries
+from .failures import Failures
+from .row_files import RowFile
+from .row_options import RowOptions
 
 Entry = tuple[str, str | bytes, dict[str, Any] | None]
 _Opened = tuple[Iterator[Entry], int | None]
@@ -35,12 +37,17 @@ class Source:
     columns: Columns
     limit: int | None
     skip: bool
+    of_rows: RowOptions
+    all: bool
+    exclude: tuple[str, ...]
 
     def check(self) -> None:
         """Raise UsageError for options that contradict each other."""
         columns = self.columns.id or self.columns.content or self.columns.metadata
         for wrong, message in (
             (self.binary and not self.files, "--binary must be used with --files"),
+            (self.all and not self.files, "--all must be used with --files"),
+            (self.exclude and not self.files, "--exclude must be used with --files"),
             (self.binary and self.encodings, "--binary cannot be used with --encoding"),
             (
                 not (self.path or self.sql or self.files),
@@ -59,78 +66,74 @@ class Source:
                 self.files and (columns or self.columns.rest),
                 "Files have no columns for --id, --content and --metadata",
             ),
+            *self.of_rows.conflicts(
+                bool(self.path), self.format or readers.format_of_name(self.path or "")
+            ),
         ):
             if wrong:
                 raise click.UsageError(message)
         try:
             readers.check_encodings(self.encodings)
+            self.of_rows.layout(self.format, self.encodings)
         except InvalidInputError as error:
             raise click.UsageError(str(error)) from None
 
     @contextmanager
     def open(
-        self, database: Path, on_error: OnError
+        self, database: Path, failures: Failures
     ) -> Iterator[tuple[Iterator[Entry], int | None]]:
         """Give the entries, and their number where it can be known.
 
-        A file is read to its end before anything is given: what is wrong with it is found before
-        anything is written.
+        A file or a query is read to its end before anything is given: what is wrong with it is
+        found before anything is written.
+
+        :param failures: learns what is left out
         """
-        with self._open(database, on_error) as (found, total):
+        with self._open(database, failures) as (found, total):
             if self.limit is None:
                 yield found, total
             else:
                 yield islice(found, self.limit), None if total is None else min(total, self.limit)
 
-    def _open(self, database: Path, on_error: OnError) -> AbstractContextManager[_Opened]:
+    def _open(self, database: Path, failures: Failures) -> AbstractContextManager[_Opened]:
         if self.sql:
-            return self._query(database, self.sql, on_error)
-        return self._rows(self.path, on_error) if self.path else self._files(on_error)
+            return self._query(database, self.sql, failures.of_input)
+        return self._rows(self.path, failures.of_input) if self.path else self._files(failures)
 
-    @contextmanager
-    def _rows(self, name: str, on_error: OnError) -> Iterator[_Opened]:
-        path = Path(name)
-        if name == "-":
-            yield self._read(sys.stdin.buffer, "standard input", on_error), None
-            return
-        total = None
-        if path.is_dir():
-            raise click.UsageError(f"{path} is a folder: embed what is in it with --files")
-        if path.is_file():  # a pipe cannot be read twice
-            with path.open("rb") as stream:
-                # What is left out is said, and written to a file, the second time.
-                silent = _ignore if self.skip else readers.stop
-                found = self._read(stream, name, silent)
-                total = sum(1 for _ in islice(found, self.limit))
-        with path.open("rb") as stream:
-            yield self._read(stream, name, on_error), total
-
-    def _read(self, stream: BinaryIO, name: str, on_error: OnError) -> Iterator[Entry]:
-        encoding = self.encodings[0] if self.encodings else None
-        rows = readers.read_rows(stream, name, self.format, encoding, on_error)
-        return entries(rows, self.columns, on_error)
+    def _rows(self, path: str, on_error: OnError) -> AbstractContextManager[_Opened]:
+        layout = self.of_rows.layout(self.format, self.encodings)
+        detects_types = not self.of_rows.no_detect_types
+        file = RowFile(path, layout, self.columns, self.limit, self.skip, detects_types)
+        return file.open(on_error)
 
     @contextmanager
     def _query(self, database: Path, sql: str, on_error: OnError) -> Iterator[_Opened]:
         source = database if database.exists() else None
         with readers.read_query(sql, source, self.attach) as rows:
-            yield entries(rows, self.columns, on_error), rows.total
+            silent = _ignore if self.skip else readers.stop
+            found = entries(rows.read(silent), self.columns, silent)
+            total = sum(1 for _ in islice(found, self.limit))
+            yield entries(rows.read(on_error), self.columns, on_error), total
 
     @contextmanager
-    def _files(self, on_error: OnError) -> Iterator[_Opened]:
+    def _files(self, failures: Failures) -> Iterator[_Opened]:
         encodings = self.encodings or ("utf-8", "latin-1")
-        found = self._found_files()
+        choice = self._choose_files()
+        failures.note_left_out(choice)
         prefix, prepend = self.columns.prefix, self.columns.prepend
+        on_error = failures.of_input
 
         def read() -> Iterator[Entry]:
-            for id, value in readers.read_files(found, encodings, self.binary, on_error):
+            for path, error in choice.problems.items():
+                on_error(str(path), error)
+            for id, value in readers.read_files(choice.files, encodings, self.binary, on_error):
                 yield prefix + id, prepend + value if isinstance(value, str) else value, None
 
-        yield read(), len(found)
+        yield read(), len(choice.files)
 
-    def _found_files(self) -> dict[str, Path]:
+    def _choose_files(self) -> Choice:
         try:
-            return readers.find_files(self.files)
+            return readers.find_files(self.files, exclude=self.exclude, all=self.all)
         except InvalidInputError as error:
             raise _WrongFolder(str(error)) from None
 

@@ -51,7 +51,7 @@ def render_cell(
     async def cell() -> Any:
         if not await tables.has_store(datasette.get_database(database)):
             return None
-        return links.cell(datasette, database, table, row, value)
+        return await links.cell(datasette, database, table, row, value)
 
     return cell()
 
@@ -82,12 +82,18 @@ def database_actions(
 @hookimpl(optionalhook=True)
 def row_actions(
     datasette: "Datasette", database: str, table: str, row: Any
-) -> list[dict[str, str]] | None:
+) -> Awaitable[list[dict[str, str]]] | None:
     """Link what is similar from the menu of an item's page."""
     if table != "embeddings" or not {"collection_id", "id"} <= set(row.keys()):
         return None
-    query = {"collection_id": row["collection_id"], "id": row["id"]}
-    return [_action("Similar items", links.collections(datasette, database, **query))]
+
+    async def actions() -> list[dict[str, str]]:
+        if not await tables.has_store(datasette.get_database(database)):
+            return []
+        href = await links.similar(datasette, database, row["collection_id"], row["id"])
+        return [_action("Similar items", href)]
+
+    return actions()
 
 
 @hookimpl(optionalhook=True, trylast=True)  # in 0.65, the last answer counts

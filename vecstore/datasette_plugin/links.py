@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from datasette.utils import tilde_encode
 from markupsafe import Markup
 
-from . import tables
+from . import queries, tables
 from .queries import Collection
 
 if TYPE_CHECKING:  # plugins are imported in the midst of it
@@ -32,7 +32,17 @@ def row(datasette: "Datasette", database: str, of: Collection, id: str) -> str:
     return str(datasette.urls.row(database, "embeddings", path))
 
 
-def cell(
+async def similar(datasette: "Datasette", database: str, collection_id: Any, id: Any) -> str:
+    """Return the address of what is similar to a row of `embeddings`.
+
+    It is an error 404 when the collection is gone, even if another has got its number.
+    """
+    of = await queries.collection(datasette.get_database(database), "id", collection_id)
+    fingerprint = of and of.fingerprint
+    return collections(datasette, database, collection_id=collection_id, of=fingerprint, id=id)
+
+
+async def cell(
     datasette: "Datasette", database: str, table: str | None, row: Any, value: bytes
 ) -> Markup | None:
     """Return what a cell of the column `embedding` shows in place of "Binary: 1,536 bytes".
@@ -53,7 +63,7 @@ def cell(
     return Markup('<a class="blob-download" href="{}">{}</a> <a href="{}">similar</a>').format(
         datasette.urls.row_blob(database, table, path, "embedding"),
         vector,
-        collections(datasette, database, collection_id=collection_id, id=id),
+        await similar(datasette, database, collection_id, id),
     )
 
 

@@ -11,7 +11,7 @@ from datasette.database import Database, QueryInterrupted
 from datasette.utils import add_cors_headers, tilde_decode
 from datasette.utils.asgi import BadRequest, NotFound, Request
 
-from ..errors import DimensionError
+from ..errors import DimensionError, DoesNotExist, ModelMismatchError
 from . import embedding, links, permissions, queries, tables
 from .embedding import EmbeddingFailed
 
@@ -67,6 +67,8 @@ def _reading(page: _Handler) -> _Handler:
             return await page(datasette, request)
         except QueryInterrupted as error:
             raise queries.interrupted() from error
+        except (DoesNotExist, ModelMismatchError) as error:  # what they say is not for visitors
+            raise NotFound("This collection was deleted or replaced meanwhile") from error
 
     return limited
 
@@ -78,12 +80,12 @@ async def collections_page(datasette: "Datasette", request: Request) -> Response
     collection_id, id = request.args.get("collection_id"), request.args.get("id")
     if collection_id is not None:  # how a row of `embeddings` links to what is similar
         of = await queries.collection(db, "id", collection_id)
-        if of is None:
+        if of is None or request.args.get("of", of.fingerprint) != of.fingerprint:
             raise NotFound(f"There is no collection {collection_id}")
         return Response.redirect(links.collection(datasette, db.name, of.name, id=id))
     found = await queries.collections(db)
     if request.url_vars.get("format"):
-        rows = [asdict(collection) for collection in found]
+        rows = [_summary(collection) for collection in found]
         return _json(datasette, {"ok": True, "database": db.name, "rows": rows})
     context = {"collections": found}
     return await _html(datasette, request, db, "vecstore_collections.html", context)
@@ -120,7 +122,7 @@ async def _answer(datasette: "Datasette", db: Database, page: Page) -> None:
     """Find what the page shows; one row more than it does tells whether there are more."""
     number = page.size + 1
     if page.id is not None:
-        found = await queries.item(db, page.of, page.id)
+        found = await queries.item(datasette, db, page.of, page.id)
         if found is None:
             page.error, page.status = f"There is no item {page.id!r} in this collection.", 404
             return
@@ -134,7 +136,7 @@ async def _answer(datasette: "Datasette", db: Database, page: Page) -> None:
         vector = await embedding.embed(page.of.model, page.q)
         page.rows = await queries.similar(datasette, db, page.of, vector, number)
     else:
-        page.rows = await queries.items(db, page.of, number)
+        page.rows = await queries.items(datasette, db, page.of, number)
 
 
 async def _database(datasette: "Datasette", request: Request) -> Database:
@@ -161,6 +163,10 @@ def _size(datasette: "Datasette", request: Request) -> int:
     if int(given[:20]) > largest:
         raise BadRequest(f"_size must be <= {largest}")
     return int(given)
+
+
+def _summary(of: queries.Collection) -> dict[str, Any]:
+    return {"id": of.id, "name": of.name, "model": of.model, "count": of.count}
 
 
 def _as_json(db: Database, page: Page) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What the pages read: collections, items and similar items, from Datasette's own connections."""
 
 import copy
+import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -12,7 +13,8 @@ from datasette.utils import sqlite_timelimit
 from datasette.views.base import DatasetteError
 from sqlite_utils import Database as Store
 
-from .. import search
+from .. import catalog, search
+from ..catalog import CollectionRow
 from ..query import Query
 from . import connections
 
@@ -24,12 +26,26 @@ _Result = TypeVar("_Result")
 
 @dataclass
 class Collection:
-    """A row of `collections`."""
+    """A row of `collections`, as it is stored, and what is shown of it."""
 
-    id: int
-    name: str
+    row: CollectionRow
     model: str
     count: int | None = None  # None: counting takes too long
+
+    @property
+    def id(self) -> int:
+        """Return its number, which another may have later."""
+        return self.row.id
+
+    @property
+    def name(self) -> str:
+        """Return its name."""
+        return self.row.name
+
+    @property
+    def fingerprint(self) -> str:
+        """Return what tells whether a link is of this collection, and its name to no one."""
+        return hashlib.blake2b(repr(self.row).encode(), digest_size=6).hexdigest()
 
 
 @dataclass
@@ -44,27 +60,25 @@ class Item:
 
 async def collections(db: Database) -> list[Collection]:
     """Return all collections by name, with the number of their items."""
+    try:
+        return await _collections(
+            db, "(select count(*) from embeddings where collection_id = c.id)"
+        )
+    except QueryInterrupted:
+        return await _collections(db, "null")
+
+
+async def _collections(db: Database, count: str) -> list[Collection]:
     found = await db.execute(
-        """
-        select id, name, cast(model as text)
-        from collections
+        f"""
+        select id, name, model, cast(model as text), {count}
+        from collections as c
         where typeof(name) = 'text'
           and name <> ''
         order by name
         """
     )
-    try:
-        counts = await db.execute(
-            """
-            select collection_id, count(*)
-            from embeddings
-            group by collection_id
-            """
-        )
-    except QueryInterrupted:
-        return [Collection(*row) for row in found.rows]
-    by_id = dict(counts.rows)
-    return [Collection(id, name, model, by_id.get(id, 0)) for id, name, model in found.rows]
+    return [_collection(row) for row in found.rows]
 
 
 async def names(db: Database, number: int) -> list[str]:
@@ -88,7 +102,7 @@ async def collection(db: Database, column: str, value: str) -> Collection | None
     assert column in ("id", "name")  # noqa: S101
     found = await db.execute(
         f"""
-        select id, name, cast(model as text)
+        select id, name, model, cast(model as text), null
         from collections
         where {column} = ?
           and typeof(name) = 'text'
@@ -96,40 +110,52 @@ async def collection(db: Database, column: str, value: str) -> Collection | None
         """,
         [value],
     )
-    return Collection(*found.rows[0]) if found.rows else None
+    return _collection(found.rows[0]) if found.rows else None
 
 
-async def items(db: Database, of: Collection, number: int) -> list[Item]:
+# These raise DoesNotExist or ModelMismatchError if the collection is another one by now.
+
+
+async def items(datasette: "Datasette", db: Database, of: Collection, number: int) -> list[Item]:
     """Return the first items of a collection, by id."""
-    found = await db.execute(
-        """
-        select id, null, content, metadata
-        from embeddings
-        where collection_id = ?
-          and id is not null
-        order by id
-        limit ?
-        """,
-        [of.id, number],
-    )
-    return [_item(row) for row in found.rows]
+
+    def read(store: Store) -> list[Item]:
+        found = store.execute(
+            """
+            select id, null, content, metadata
+            from embeddings
+            where collection_id = ?
+              and id is not null
+            order by id
+            limit ?
+            """,
+            [of.id, number],
+        )
+        return [_item(row) for row in found.fetchall()]
+
+    return await _read(datasette, db, of, read)
 
 
-async def item(db: Database, of: Collection, id: str) -> tuple[Item, bytes] | None:
+async def item(
+    datasette: "Datasette", db: Database, of: Collection, id: str
+) -> tuple[Item, bytes] | None:
     """Return one item of a collection and its vector; None if there is none of that id."""
-    found = await db.execute(
-        """
-        select id, null, content, metadata, embedding
-        from embeddings
-        where collection_id = ?
-          and id = ?
-        """,
-        [of.id, id],
-    )
-    if not found.rows:
-        return None
-    vector = found.rows[0][4]
-    return _item(found.rows[0]), vector if isinstance(vector, bytes) else b""
+
+    def read(store: Store) -> tuple[Item, bytes] | None:
+        row = store.execute(
+            """
+            select id, null, content, metadata, embedding
+            from embeddings
+            where collection_id = ?
+              and id = ?
+            """,
+            [of.id, id],
+        ).fetchone()
+        if row is None:
+            return None
+        return _item(row), row[4] if isinstance(row[4], bytes) else b""
+
+    return await _read(datasette, db, of, read)
 
 
 async def similar(
@@ -147,11 +173,9 @@ async def similar(
     """
     if not vector or len(vector) % 4:
         return []  # what another program stored, and cannot be compared
-    query = Query(of.id, vector, number, skip_id=skip_id)
+    query = Query(of.row, vector, number, skip_id=skip_id)
 
-    def read(conn: Any) -> list[Item]:
-        # Not what a Database of sqlite-utils does by default to the connection of someone else.
-        store = Store(conn, recursive_triggers=False, execute_plugins=False)
+    def read(store: Store) -> list[Item]:
         return [_item(row) for row in search.search(store, query, build_index=False)]
 
     return await _execute(datasette, db, read)
@@ -166,15 +190,28 @@ def interrupted() -> DatasetteError:
     )
 
 
-async def _execute(datasette: "Datasette", db: Database, read: Callable[[Any], _Result]) -> _Result:
+async def _read(
+    datasette: "Datasette", db: Database, of: Collection, read: Callable[[Store], _Result]
+) -> _Result:
+    """Run a function on the rows of a collection, while it is the one that was found."""
+    return await _execute(
+        datasette, db, lambda store: catalog.read(store, of.row, lambda: read(store))
+    )
+
+
+async def _execute(
+    datasette: "Datasette", db: Database, read: Callable[[Store], _Result]
+) -> _Result:
     """Run a function with one of Datasette's connections, in its thread and its time limit."""
     limit: int = datasette.setting("sql_time_limit_ms")
 
     def in_thread(conn: Any) -> _Result:
+        # Not what a Database of sqlite-utils does by default to the connection of someone else.
+        store = Store(conn, recursive_triggers=False, execute_plugins=False)
         start = time.monotonic()
         try:
             with sqlite_timelimit(conn, limit):
-                return read(conn)
+                return read(store)
         except conn.OperationalError as error:
             if "no such function: vec_" in str(error) or "no such module: vec0" in str(error):
                 raise DatasetteError(
@@ -189,6 +226,11 @@ async def _execute(datasette: "Datasette", db: Database, read: Callable[[Any], _
 
     result: _Result = await db.execute_fn(in_thread)
     return result
+
+
+def _collection(row: Any) -> Collection:
+    id, name, stored, model, count = row
+    return Collection(CollectionRow(id, name, stored), model, count)
 
 
 def _item(row: Any) -> Item:

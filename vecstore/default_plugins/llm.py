@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..errors import MissingKeyError, MissingPackageError, ModelError, UnknownModelError
 from ..models import EmbeddingModel, did_you_mean
 from ..plugins import hookimpl
+from ..values import shown
 
 if TYPE_CHECKING:
     from llm.models import EmbeddingModel as ModelOfLlm
@@ -28,7 +29,7 @@ def resolve_embedding_model(name: str) -> EmbeddingModel | None:
     models = {PREFIX + known: model for known, model in llm.get_embedding_model_aliases().items()}
     if name not in models:
         raise UnknownModelError(
-            f"Unknown embedding model: {name!r}{did_you_mean(name, models) or '.'}"
+            f"Unknown embedding model: {shown(name)}{did_you_mean(name, models) or '.'}"
             " 'llm embed-models' lists those of llm, 'llm install' adds more."
         )
     return LlmModel(models[name])

@@ -13,9 +13,10 @@ from ..plugins import hookimpl
 if TYPE_CHECKING:
     from wordllama import WordLlamaInference
 
-# One call pads its texts to the longest and holds 2 KB a token: 128 MB at most, unless one text
-# alone is longer.
+# One call pads its texts to the longest and holds 2 KB a token: 128 MB at most.
 PADDED_TOKENS = 65_536
+# Characters of a piece of a longer text: each is at most 4 bytes, and so at most 4 tokens.
+PIECE = PADDED_TOKENS // 4
 
 _lock = threading.Lock()
 _loaded: list["WordLlamaInference"] = []
@@ -30,6 +31,8 @@ class WordLlamaModel(EmbeddingModel):
     """256 dimensions, the mean of the vectors of a text's tokens; no key and no network.
 
     The vector of a text depends on nothing but the text. The empty text has the zero vector.
+    A text of any length is embedded as a whole, in pieces, so that it takes little more memory
+    than its own.
     """
 
     model_id = "wordllama"
@@ -45,17 +48,22 @@ class WordLlamaModel(EmbeddingModel):
         inference = _load()
         texts = [str(item) for item in items]
         for group in _groups(texts):
-            # Not normalised: the mean of no tokens is zero and would become NaN.
-            yield from inference.embed(group, batch_size=len(group)).tolist()
+            if _most_tokens(group[0]) > PADDED_TOKENS:  # it is alone in its group
+                yield _mean_of_pieces(inference, group[0])
+            else:
+                # Not normalised: the mean of no tokens is zero and would become NaN.
+                yield from inference.embed(group, batch_size=len(group)).tolist()
 
 
 def _groups(texts: list[str]) -> Iterator[list[str]]:
-    """Split texts so that each group, padded to its longest text, is within PADDED_TOKENS."""
+    """Split texts so that each group, padded to its longest text, is within PADDED_TOKENS.
+
+    A text that is longer is alone.
+    """
     group: list[str] = []
     longest = 0
     for text in texts:
-        # A token is at least one byte of the text.
-        tokens = len(text.encode())
+        tokens = _most_tokens(text)
         if group and max(longest, tokens) * (len(group) + 1) > PADDED_TOKENS:
             yield group
             group, longest = [], 0
@@ -63,6 +71,43 @@ def _groups(texts: list[str]) -> Iterator[list[str]]:
         longest = max(longest, tokens)
     if group:
         yield group
+
+
+def _most_tokens(text: str) -> int:
+    """Return how many tokens a text can have: one is at least a byte of it."""
+    return len(text.encode())
+
+
+def _mean_of_pieces(inference: "WordLlamaInference", text: str) -> list[float]:
+    """Return the mean of the vectors of all tokens, as `inference.embed()` does, in less memory."""
+    total: Any = 0.0
+    tokens = 0
+    for piece in _pieces(text):
+        [encoding] = inference.tokenize(piece)
+        total = total + inference.embedding[encoding.ids].sum(axis=0, dtype="float64")
+        tokens += len(encoding.ids)
+    vector: list[float] = (total / tokens).astype("float32").tolist()
+    return vector
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Cut a text where the tokenizer does: together, the pieces have the tokens of the whole.
+
+    Only a piece in which there is no space has one too many, or a word in two parts.
+    """
+    start = 0
+    while len(text) - start > PIECE:
+        end = text.rfind(" ", start, start + PIECE)
+        # A run of spaces is one token, so it is not cut.
+        while end > start and text[end - 1] == " ":
+            end -= 1
+        if end > start:
+            yield text[start:end]
+            start = end + 1  # the tokenizer puts a space before each text
+        else:
+            yield text[start : start + PIECE]
+            start += PIECE
+    yield text[start:]
 
 
 def _load() -> "WordLlamaInference":

@@ -151,6 +151,8 @@ class OpenAIModel(EmbeddingModel):
                 return None
             raise error from None
         except openai.APIConnectionError as ex:
+            if isinstance(ex.__cause__, MemoryError):
+                raise ex.__cause__ from None  # the input is too large for us: no wait helps
             # The client's own message is "Connection error."; the cause says which.
             reason = str(ex.__cause__ or "") or str(ex)
             raise TemporaryError(

@@ -49,6 +49,7 @@ def backup(db: Database | str | Path, target: str | Path, *, plain: bool = False
     target = Path(target).resolve()
     with files.opened(db, read_only=True) as source:
         files.refuse_transaction(source, "A database cannot be copied")
+        schema.refuse_foreign(source)
         if plain:
             schema.pending(source)  # raises for a newer one
         _check_target(source, target)

@@ -44,6 +44,7 @@ def compact(db: Database | str | Path) -> Compaction:
     """
     with files.opened(db) as opened:
         files.refuse_transaction(opened, "A database cannot be compacted")
+        schema.refuse_foreign(opened)
         before = _size(opened)
         try:
             if schema.is_ours(opened):

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from .. import bits, connection, index
+from .. import bits, connection, index_schema
 from . import reference
 from .report import CheckReport, Tally, plural
 
@@ -60,7 +60,7 @@ def rows_to_read(db: Database, dimensions: int) -> int:
 def note_missing_index(dimensions: int, number: int, report: CheckReport) -> None:
     """Add to the report that vectors of a dimension are not indexed."""
     found = f"{plural(number, 'vector')} of {dimensions} dimensions"
-    if dimensions > index.MAX_DIMENSIONS:
+    if dimensions > index_schema.MAX_DIMENSIONS:
         report.note("index", f"There can be no index of {found}: a search reads all of them")
     else:
         report.note("index", f"There is no index of {found}", "the next search builds it")
@@ -98,7 +98,7 @@ def _rows_without_entry(db: Database, d: int, after: int, last: int) -> Iterator
         from embeddings
         where rowid > ?
           and rowid <= ?
-          and {index.comparable("embeddings", d)}
+          and {index_schema.comparable("embeddings", d)}
           and not exists (
             select 1
             from vec_embeddings_{d}_ids as ids
@@ -115,13 +115,14 @@ def _entries_that_differ(
 ) -> Iterator[tuple[str, Any, Any]]:
     """Yield entries whose row is gone or of another dimension, or whose vectors are not its own."""
     bits_join, bits_missing, bits_differ = _bits(d)
+    comparable = index_schema.comparable("embeddings", d)
     yield from db.execute(
         f"""
         select *
         from (
           select
             case
-              when embeddings.collection_id is null or not {index.comparable("embeddings", d)}
+              when embeddings.collection_id is null or not {comparable}
               then 'orphaned'
               when vectors.rowid is null {bits_missing}
               then 'missing'
@@ -149,15 +150,16 @@ def _entries_that_differ(
 
 def _bits(d: int) -> tuple[str, str, str]:
     """Return the SQL that joins the bits of an entry, and tells them missing, and different."""
-    if not index.has_bits(d):
+    if not index_schema.has_bits(d):
         return "", "", ""
     of_row = bits.of("embeddings.embedding", d)
+    sampled = index_schema.sampled("ids.rowid")
     return (
         f"left join vec_embeddings_{d}_bits as bits on bits.rowid = ids.rowid",
         "or bits.rowid is null",
         f"""
                 or (bits.collection_id, bits.sample, bits.embedding)
-                  is not (embeddings.collection_id, {index.sampled("ids.rowid")}, {of_row})""",
+                  is not (embeddings.collection_id, {sampled}, {of_row})""",
     )
 
 
@@ -177,7 +179,7 @@ def _compare_chunks(
               rows.chunk_offset,
               ids.collection_id,
               ids.id,
-              chunks.partition00,
+              chunks.partition00 is not {index_schema.partition_of("ids.collection_id", d)},
               cast(substr(chunks.validity, rows.chunk_offset / 8 + 1, 1) as blob),
               cast(substr(chunks.rowids, 8 * rows.chunk_offset + 1, 8) as blob)
             from {table}_rowids as rows
@@ -188,14 +190,10 @@ def _compare_chunks(
             """,
             [after, last],
         ):
-            partition, taken, named = chunk
+            is_elsewhere, taken, named = chunk
             if id is None:
                 tallies["orphaned"].add(None, None)
-            elif (
-                partition != collection_id
-                or not _integer(taken) >> place % 8 & 1
-                or _integer(named) != rowid
-            ):
+            elif is_elsewhere or not _integer(taken) >> place % 8 & 1 or _integer(named) != rowid:
                 tallies["missing"].add(collection_id, id)
     for _ in range(_places_too_many(db, table)):
         tallies["orphaned"].add(None, None)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from .. import index, schema, transactions
+from .. import index, index_schema, schema, transactions, values
 from ..errors import InvalidInputError
 from . import files, reference
 
@@ -38,7 +38,7 @@ def build_index(db: Database | str | Path, dimensions: int | None = None) -> dic
     :raises InvalidInputError: an index cannot have so many dimensions
     :raises MissingFileError: there is no such file
     """
-    _check_dimensions(dimensions)
+    dimensions = _checked_dimensions(dimensions)
     with files.opened(db) as opened:
         schema.ensure(opened)
         return transactions.write(opened, lambda: rebuild(opened, dimensions))
@@ -71,7 +71,7 @@ def drop_index(db: Database | str | Path, dimensions: int | None = None) -> list
     :raises MissingFileError: there is no such file
     :raises NewerSchemaError: a later vecstore has migrated it
     """
-    _check_dimensions(dimensions)
+    dimensions = _checked_dimensions(dimensions)
     with files.opened(db) as opened:
 
         def drop_unless_newer() -> list[int]:
@@ -98,6 +98,7 @@ def list_indexes(db: Database | str | Path) -> list[IndexStatus]:
     :raises MissingFileError: there is no such file
     """
     with files.opened(db, read_only=True) as opened:
+        schema.refuse_foreign(opened)
         numbers = _numbers_of_vectors(opened)
         there = reference.indexed_dimensions(opened)
         return [
@@ -128,7 +129,7 @@ def _numbers_of_vectors(db: Database) -> dict[int, int]:
           and vec_distance_cosine(embedding, embedding) is not null
         group by 1
         """,
-        [4 * index.MAX_DIMENSIONS],
+        [4 * index_schema.MAX_DIMENSIONS],
     )
     return dict(found.fetchall())
 
@@ -151,8 +152,13 @@ def _drop(db: Database, dimensions: int) -> None:
             db.execute(f"DROP {part.kind} IF EXISTS {part.name}")
 
 
-def _check_dimensions(dimensions: int | None) -> None:
-    if dimensions is not None and not 0 < dimensions <= index.MAX_DIMENSIONS:
+def _checked_dimensions(dimensions: int | None) -> int | None:
+    if dimensions is None:
+        return None
+    number = values.to_integer(dimensions)
+    if number is None or not 0 < number <= index_schema.MAX_DIMENSIONS:
         raise InvalidInputError(
-            f"dimensions is {dimensions}: an index has from 1 to {index.MAX_DIMENSIONS:,}"
+            f"dimensions is {values.shown(dimensions)}: an index has from 1 to "
+            f"{index_schema.MAX_DIMENSIONS:,}"
         )
+    return number

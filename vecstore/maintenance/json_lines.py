@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from ..errors import InvalidInputError
+from ..values import shown
 from ..vectors import decode, encode
 from .rows import COLUMNS, ExportHeader, Row
 
@@ -57,7 +58,7 @@ def read(stream: BinaryIO) -> tuple[ExportHeader, Iterator[Row]]:
     if not isinstance(name, str) or not isinstance(model, str) or not isinstance(entries, int):
         raise InvalidInputError("The first line lacks a collection, its model or its entries")
     if any("\ud800" <= char <= "\udfff" for char in model):
-        raise _error(1, f"the model {model!r} is no text: it has a lone surrogate")
+        raise _error(1, f"the model {shown(model)} is no text: it has a lone surrogate")
     return ExportHeader(name, model, entries), _rows(stream)
 
 
@@ -69,7 +70,7 @@ def _rows(stream: BinaryIO) -> Iterator[Row]:
         except (KeyError, TypeError, ValueError, OverflowError, struct.error) as error:
             raise _error(number, error) from error
         if entry:
-            raise _error(number, f"it has the unknown key {next(iter(entry))!r}")
+            raise _error(number, f"it has the unknown key {shown(next(iter(entry)))}")
         yield row
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any, BinaryIO
 
 from ..errors import InvalidInputError, MissingPackageError
+from ..values import shown
 from .rows import COLUMNS, ExportHeader, Row, portions
 
 MAGIC = b"PAR1"
@@ -42,7 +43,7 @@ def _checked(row: Row) -> Row:
         is_vector = name != "embedding" or len(value or b"") % 4 == 0
         if value is not None and not (isinstance(value, type) and is_vector):
             raise InvalidInputError(
-                f"The {name} of {row[0]!r} is {value!r:.80}, which a Parquet file of "
+                f"The {name} of {shown(row[0])} is {shown(value)}, which a Parquet file of "
                 f"{type.__name__} cannot hold: export JSON lines"
             )
     return row

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from .. import connection, dbapi, index, schema
+from .. import connection, dbapi, index, index_schema, schema
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def indexed_dimensions(db: Database) -> list[int]:
     return [
         dimensions
         for dimensions in sorted({int(match[1]) for match in named if match})
-        if 0 < dimensions <= index.MAX_DIMENSIONS
+        if 0 < dimensions <= index_schema.MAX_DIMENSIONS
         and any(part.name in found for part in index_parts(db, dimensions))
     ]
 

@@ -6,6 +6,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from .. import vectors
+from ..values import shown
 from .report import CheckReport, Tally, plural
 
 
@@ -107,8 +108,8 @@ class Rows:
             found = ", ".join(f"{number:,} of {d}" for d, number in sizes.most_common())
             report.problem(
                 "dimensions",
-                f"The vectors of {names.get(key)!r} have several dimensions ({found}): a search "
-                "finds those of one",
+                f"The vectors of {shown(names.get(key))} have several dimensions ({found}): a "
+                "search finds those of one",
                 # As they are, they would count as known content, which is not embedded again.
                 "embed the others again, after: update embeddings set embedding = null where "
                 f"collection_id = {key} and length(embedding) <> {4 * most}",

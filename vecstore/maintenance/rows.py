@@ -8,6 +8,7 @@ from sqlite_utils import Database
 
 from .. import catalog, index, models, search
 from ..errors import InvalidInputError, ModelMismatchError
+from ..values import shown
 from ..vectors import content_hash
 
 COLUMNS = (
@@ -42,7 +43,7 @@ def read(db: Database, name: str) -> tuple[ExportHeader, Any]:
 
     :raises DoesNotExist: there is no such collection
     """
-    collection_id, model = catalog.get(db, name)
+    collection_id, _, model = catalog.get(db, name)
     [entries] = db.execute(
         "select count(*) from embeddings where collection_id = ?", [collection_id]
     ).fetchone()
@@ -80,22 +81,24 @@ def write(db: Database, header: ExportHeader, rows: Iterable[Row]) -> int:
     :raises InvalidInputError: a row cannot be written, or not as many came as the header says
     """
     is_new = catalog.find(db, header.collection) is None
-    collection_id, model = catalog.create(db, header.collection, header.model)
+    collection_id, _, model = catalog.create(db, header.collection, header.model)
     if not models.is_recorded_as(header.model, model):
         raise ModelMismatchError(
-            f"Collection {header.collection!r} was made with the model {model!r}, not "
+            f"Collection {shown(header.collection)} was made with the model {model!r}, not "
             f"{header.model!r}: vectors of two models cannot be compared, so import it under "
             "another name"
         )
-    known: set[int] = set()
+    known: dict[int, bool] = {}  # whether there is an index, by size of vectors
     written = 0
     for portion in portions(rows):
         for row in portion:
             size = len(row[1]) if isinstance(row[1], bytes) and len(row[1]) % 4 == 0 else 0
             if size and size not in known:
-                _prepare(db, collection_id, row[0], size // 4, is_new)
-                known.add(size)
+                known[size] = _prepare(db, collection_id, row[0], size // 4, is_new)
         _insert(db, collection_id, portion)
+        for size, has_index in known.items():
+            if has_index:
+                index.give_partition(db, collection_id, size // 4)
         written += len(portion)
     if written != header.entries:
         raise InvalidInputError(
@@ -118,12 +121,15 @@ def portions(rows: Iterable[Row], length: int = _PORTION) -> Iterator[list[Row]]
         yield portion
 
 
-def _prepare(db: Database, collection_id: int, id: Any, dimensions: int, is_new: bool) -> None:
-    """Make an index for vectors of a dimension; DimensionError if the collection has others."""
+def _prepare(db: Database, collection_id: int, id: Any, dimensions: int, is_new: bool) -> bool:
+    """Make an index for vectors of a dimension, and return whether there is one.
+
+    :raises DimensionError: the collection has vectors of others
+    """
     expected = search.vector_dimensions(db, collection_id, dimensions)
     if not is_new and expected not in (None, dimensions):
-        raise search.dimension_error(f"The vector of {id!r}", dimensions, expected)
-    index.ensure(db, dimensions)
+        raise search.dimension_error(f"The vector of {shown(id)}", dimensions, expected)
+    return index.ensure(db, dimensions)
 
 
 def _insert(db: Database, collection_id: int, portion: list[Row]) -> None:
@@ -140,5 +146,6 @@ def _insert(db: Database, collection_id: int, portion: list[Row]) -> None:
         )
     except (db.conn.IntegrityError, ValueError, OverflowError) as error:
         raise InvalidInputError(
-            f"The entries from {portion[0][0]!r} to {portion[-1][0]!r} cannot be stored: {error}"
+            f"The entries from {shown(portion[0][0])} to {shown(portion[-1][0])} cannot be stored: "
+            f"{error}"
         ) from error

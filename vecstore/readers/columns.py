@@ -3,14 +3,18 @@
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
-from ..entries import Metadata
 from ..errors import InvalidInputError
-from .records import OnError, Record, stop
+from ..metadata import Metadata
+from ..values import is_infinite, is_missing, shown
+from .column_types import ColumnTypes, read_json_text
+from .records import OnError, Record, Row, stop
 
 Entry = tuple[str, str | bytes, Metadata | None]
 
+_NAMED = 30  # columns, in a message
 _KINDS = {
     type(None): "NULL",
     bytes: "bytes",
@@ -31,6 +35,9 @@ class Columns:
         rest: all columns that are neither id nor content are metadata
         prefix: goes before each id
         prepend: goes before each text
+        has_json_text: the rows are of a format without objects: text in a metadata column that is a
+            JSON object or array stands for it
+        types: of the columns of a format without types
     """
 
     id: str | None = None
@@ -39,6 +46,8 @@ class Columns:
     rest: bool = False
     prefix: str = ""
     prepend: str = ""
+    has_json_text: bool = True
+    types: ColumnTypes | None = None
 
     def __post_init__(self) -> None:
         if self.rest and not self.content:
@@ -46,11 +55,22 @@ class Columns:
                 "--metadata-rest needs --content: otherwise all columns are what is embedded"
             )
 
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The columns that are named."""
+        id = () if self.id is None else (self.id,)
+        return *id, *self.content, *self.metadata
+
+    @property
+    def has_metadata(self) -> bool:
+        """Whether columns become metadata."""
+        return self.rest or bool(self.metadata)
+
     def check(self, record: Record) -> None:
-        """Raise InvalidInputError if the row lacks one of the named columns."""
-        for column in (self.id, *self.content, *self.metadata):
-            if column is not None:
-                _check_column(record, column)
+        """Raise InvalidInputError if the row lacks one of the named columns, or has it twice."""
+        for column in self.named:
+            _check_column(record, column)
+        self._check_repeated(record)
 
     def entry(self, record: Record) -> Entry:
         """Return the entry that a row is. A metadata column may be missing.
@@ -62,9 +82,30 @@ class Columns:
         id_column = self.id if self.id is not None else next(iter(record.row), None)
         if id_column is None:
             raise InvalidInputError(f"{record.place} has no columns, so no id")
+        self._check_repeated(record)
         id = self._id(record, id_column)
         content = self._content_columns(record, id_column)
-        return id, self._value(record, content), self._metadata(record, id_column, content)
+        return id, self._value(record, content), self._metadata(record)
+
+    def metadata_cells(self, row: Row) -> Row:
+        """Return what of a row becomes metadata, as it is written."""
+        cells = {column: row[column] for column in self.metadata if column in row}
+        if self.rest:
+            id_column = self.id if self.id is not None else next(iter(row), None)
+            cells |= {c: row[c] for c in row if c != id_column and c not in self.content}
+        return cells
+
+    def _check_repeated(self, record: Record) -> None:
+        """Raise InvalidInputError if one of several columns of one name is used."""
+        is_all = self.rest or not self.content
+        first = next(iter(record.row), None) if self.id is None else None
+        for name in sorted(record.repeated):
+            if is_all or name in self.named or name == first:
+                raise InvalidInputError(
+                    f"More than one column is called {name!r} in the header, as {record.place} has "
+                    "it: rename them, or name the columns to use with --id and --content; if the "
+                    "header is a row, use --no-headers"
+                )
 
     def _id(self, record: Record, column: str) -> str:
         _check_column(record, column)
@@ -74,6 +115,11 @@ class Columns:
             raise InvalidInputError(
                 f"The id of {record.place}, in the column {column!r}, is {kind}: it must be text "
                 "or a number (--id names another column)"
+            )
+        if is_missing(value) or is_infinite(value):
+            raise InvalidInputError(
+                f"The id of {record.place}, in the column {column!r}, is {value}, which other rows "
+                "may have: it must be text or a number (--id names another column)"
             )
         if value == "":
             raise InvalidInputError(
@@ -107,28 +153,53 @@ class Columns:
             _text(record, column, value) for column, value in zip(columns, values, strict=True)
         )
 
-    def _metadata(
-        self, record: Record, id_column: str, content: tuple[str, ...]
-    ) -> Metadata | None:
-        if not self.metadata and not self.rest:
+    def _metadata(self, record: Record) -> Metadata | None:
+        if not self.has_metadata:
             return None
-        row = record.row
-        metadata = {column: row[column] for column in self.metadata if column in row}
-        if self.rest:
-            metadata |= {c: row[c] for c in row if c != id_column and c not in content}
-        for column, value in metadata.items():
+        cells = self.metadata_cells(record.row)
+        for column, value in cells.items():
             if isinstance(value, bytes):
                 raise InvalidInputError(
                     f"The metadata column {column!r} of {record.place} holds bytes, which JSON "
                     "cannot: leave it out, or select hex() of it"
                 )
-        return metadata
+        metadata = {column: self._typed(column, cell) for column, cell in cells.items()}
+        is_only = not self.rest and len(set(self.metadata)) == 1
+        return self._of_one_column(metadata) if is_only and metadata else metadata
+
+    def _typed(self, column: str, cell: Any) -> Any:
+        """Return the value that the text of a metadata column stands for."""
+        if not isinstance(cell, str) or not self.has_json_text:
+            return cell
+        if self.types and column in self.types.numbers:
+            return json.loads(cell) if cell else None
+        nested = read_json_text(cell)
+        return cell if nested is None else nested
+
+    def _of_one_column(self, metadata: Metadata) -> Metadata:
+        """Return the object in the only column as the metadata, and nothing for one without value.
+
+        Where the types of columns are known, that is an empty cell among objects, and else null.
+        """
+        [(column, value)] = metadata.items()
+        if isinstance(value, dict):
+            return value
+        has_none = column in self.types.objects if self.types else value is None
+        return {} if has_none and not value else metadata
 
 
 def entries(
     records: Iterable[Record], columns: Columns, on_error: OnError = stop
 ) -> Iterator[Entry]:
-    """Yield the entries that rows are.
+    """Yield the entries that rows are, as `entries_of()` does."""
+    for _, entry in entries_of(records, columns, on_error):
+        yield entry
+
+
+def entries_of(
+    records: Iterable[Record], columns: Columns, on_error: OnError = stop
+) -> Iterator[tuple[Record, Entry]]:
+    """Yield rows that are entries, and these.
 
     :param on_error: what to do about a row that is none
     :raises InvalidInputError: the first row lacks a named column, which is misspelt
@@ -146,13 +217,17 @@ def entries(
         except InvalidInputError as error:
             on_error(record.place, error)
         else:
-            yield entry
+            yield record, entry
 
 
 def _check_column(record: Record, column: str) -> None:
     if column not in record.row:
-        names = ", ".join(map(repr, record.row)) or "none"
-        raise InvalidInputError(f"{record.place} has no column {column!r}: its columns are {names}")
+        names = ", ".join(map(shown, islice(record.row, _NAMED))) or "none"
+        more = len(record.row) - _NAMED
+        raise InvalidInputError(
+            f"{record.place} has no column {shown(column)}: its columns are {names}"
+            f"{f' and {more} more' * (more > 0)}"
+        )
 
 
 def _text(record: Record, column: str, value: Any) -> str:

@@ -1,28 +1,41 @@
 """Reads the files of folders: which there are, by id, and what is in each."""
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import InvalidInputError
+from .choice import Choice, Search
+from .decoding import decode
+from .patterns import Patterns
 from .records import OnError, stop
 
 
-def find_files(folders: Sequence[tuple[str, str]]) -> dict[str, Path]:
-    """Return files by id, which is the path in the folder, sorted.
+def find_files(
+    folders: Sequence[tuple[str, str]], *, exclude: Sequence[str] = (), all: bool = False
+) -> Choice:
+    """Return the files of folders, sorted by id, and what stayed out.
+
+    What is hidden, what a .gitignore names, `node_modules`, `__pycache__` and virtual environments
+    stay out, unless a pattern names them.
 
     :param folders: pairs of a folder and a glob pattern
+    :param exclude: patterns as in a .gitignore of each folder, for what else stays out
+    :param all: only that stays out
     :raises InvalidInputError: there is no such folder or pattern, or two files would have one id
     """
-    found: dict[str, Path] = {}
+    excluded = _exclude_patterns(exclude)
+    choice = Choice()
     for folder, pattern in folders:
         base = Path(folder)
         if not base.is_dir():
             raise InvalidInputError(f"Invalid directory: {folder}")
-        for path in _matches(base, pattern):
-            id = path.relative_to(base).as_posix()
-            _check_same(id, found.setdefault(id, path), path)
-    return dict(sorted(found.items()))
+        for id, path in Search(base, pattern, choice, excluded, all=all):
+            _check_same(id, choice.files.setdefault(id, path), path)
+    for path in choice.files.values():
+        choice.left_out.pop(path, None)  # one pattern names it, and another does not
+    choice.files = dict(sorted(choice.files.items()))
+    choice.problems = dict(sorted(choice.problems.items()))
+    return choice
 
 
 def read_files(
@@ -33,7 +46,7 @@ def read_files(
 ) -> Iterator[tuple[str, str | bytes]]:
     r"""Yield the id and the text, or with `binary` the bytes, of each file.
 
-    The first encoding that decodes a file counts. Ends of lines become "\n".
+    The first encoding that makes text of a file counts: see `decoding.decode()`.
 
     :param on_error: what to do about a file that cannot be read or decoded
     """
@@ -61,15 +74,14 @@ def check_encodings(encodings: Sequence[str]) -> None:
             ) from error
 
 
-def _matches(folder: Path, pattern: str) -> list[Path]:
-    try:
-        return [path for path in folder.glob(pattern) if path.is_file()]
-    except OSError as error:
-        raise InvalidInputError(f"{folder} cannot be searched: {error}") from error
-    except (NotImplementedError, ValueError, IndexError) as error:
-        raise InvalidInputError(
-            f"Invalid pattern {pattern!r} for {folder}: it must be relative, such as '**/*.txt'"
-        ) from error
+def _exclude_patterns(exclude: Sequence[str]) -> Patterns:
+    for pattern in exclude:
+        if not Patterns([pattern]):
+            raise InvalidInputError(
+                f"Invalid pattern {pattern!r} of --exclude: write it as in a .gitignore, such as "
+                "'*.log' or 'drafts/'"
+            )
+    return Patterns(exclude)
 
 
 def _check_same(id: str, first: Path, second: Path) -> None:
@@ -81,12 +93,7 @@ def _check_same(id: str, first: Path, second: Path) -> None:
 
 
 def _decoded(path: Path, data: bytes, encodings: Sequence[str]) -> str:
-    failure = None
-    for encoding in encodings:
-        try:
-            return io.TextIOWrapper(io.BytesIO(data), encoding).read()
-        except UnicodeError as error:
-            failure = error
-    raise InvalidInputError(
-        f"Could not decode text in file {path}: it is not in {' or '.join(encodings)}"
-    ) from failure
+    try:
+        return decode(data, encodings)
+    except UnicodeError as error:
+        raise InvalidInputError(f"Could not decode text in file {path}: it {error}") from error

@@ -1,20 +1,30 @@
-"""Reads JSON that arrives in pieces: the items of an array, one by one, and single lines.
+"""Reads JSON that arrives in pieces: the items of a list, one by one, and single lines.
 
-What is held is one item and one chunk, however long the array.
+What is held is one item and one chunk, however long the list.
 """
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
 from ..errors import InvalidInputError
+from ..values import shown
+from .streams import undecoded
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _SHORT = 65536  # text that is decoded anew whenever more of it has come
 # An error this close to the end of what was read may be one of the end alone, as in `-Infinit`.
 _LONGEST_TOKEN = 16
-_KINDS = {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+_NAMED = 5  # lists in a message
+_KINDS = {
+    dict: "an object",
+    list: "an array",
+    str: "a string",
+    bool: "a boolean",
+    type(None): "null",
+}
 
 
 def read_line(text: str) -> tuple[Any, str | None]:
@@ -28,53 +38,130 @@ def read_line(text: str) -> tuple[Any, str | None]:
         return None, f"cannot be read as JSON: {_reason(error)}"
 
 
-def read_items(chunks: Iterable[str], name: str) -> Iterator[tuple[int, Any, str | None]]:
+def read_items(
+    chunks: Iterable[str], name: str, rows: str | None = None, encoding: str = "utf-8"
+) -> Iterator[tuple[int, Any, str | None]]:
     """Yield the line of each item of an array, the object that it is, and what is wrong with it.
 
-    An object on its own is one item, and no text at all is none.
+    An object on its own is one item, and no text at all is none. Arrays and objects may follow each
+    other.
 
     :param name: what the text is called in errors
+    :param rows: the list of each object whose items are taken, by its key, as "results" or
+        "data.items"
     :raises InvalidInputError: the text is not JSON; what follows cannot be read
     """
-    text = _Text(chunks, name)
-    first = text.next_character()
-    if not first:
-        return
-    if first == "[":
-        yield from _array(text)
-    elif first == "{":
-        yield text.item()
-    else:
-        text.fail(f"it starts with {first!r}, and must be an array of objects")
-    if text.next_character():
-        text.fail(
-            "there is text after the end of the JSON (if each line is an object of its own, the "
-            "format is nl)"
-        )
+    text = _Text(chunks, name, encoding)
+    is_first = True
+    while first := text.next_character():
+        if first == "[":
+            yield from _array(text, rows)
+        elif first == "{":
+            yield from _items(text, rows)
+        elif is_first:
+            text.fail(f"it starts with {first!r}, and must be an array of objects")
+        else:
+            text.fail(f"it goes on with {first!r}: only an array or an object can follow another")
+        is_first = False
 
 
-def _array(text: "_Text") -> Iterator[tuple[int, Any, str | None]]:
+def lists_of_objects(value: Any, name: str = "") -> Iterator[tuple[str, int]]:
+    """Yield the name, as "data.items", and the length of each list of objects in an object."""
+    found = deque([(name, value)])
+    while found:
+        name, value = found.popleft()
+        if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+            yield name, len(value)
+        elif isinstance(value, dict):
+            inside = f"{name}." if name else ""
+            found += [(inside + key, item) for key, item in value.items()]
+
+
+def describe_lists(lists: Sequence[tuple[str, int]]) -> str:
+    """Return the names and lengths of lists, of the first ones if there are many."""
+    found = ", ".join(f"{shown(name)} ({length:,})" for name, length in lists[:_NAMED])
+    more = len(lists) - _NAMED
+    return f"{found} and {more:,} more" if more > 0 else found
+
+
+def _array(text: "_Text", rows: str | None = None) -> Iterator[tuple[int, Any, str | None]]:
     text.skip()
     if text.next_character() == "]":
         text.skip()
         return
     while True:
-        yield text.item()
-        following = text.next_character()
-        if following not in (",", "]"):
-            text.fail("expecting ',' or ']' after an item" if following else "the array has no end")
-        text.skip()
-        if following == "]":
+        yield from _items(text, rows)
+        if text.skip_separator("]", "an item", "the array"):
             return
-        text.next_character()
+
+
+def _items(text: "_Text", rows: str | None) -> Iterator[tuple[int, Any, str | None]]:
+    """Yield the item that is there, or with `rows` those of a list in it."""
+    if rows is None or text.next_character() != "{":
+        yield text.item()
+        return
+    line, others = text.line(), _Others()
+    yield from _listed(text, rows, "", others)
+    if not others.is_found:
+        yield line, None, others.problem(rows)
+
+
+def _listed(
+    text: "_Text", rows: str, inside: str, others: "_Others"
+) -> Iterator[tuple[int, Any, str | None]]:
+    """Yield the items of a list in the object that is there, and take note of what else it has."""
+    text.skip()
+    if text.next_character() == "}":
+        text.skip()
+        return
+    while True:
+        name = inside + text.key()
+        first = text.next_character()
+        if name == rows and first == "[":
+            others.is_found = True
+            yield from _array(text)
+        elif rows.startswith(f"{name}.") and first == "{":
+            yield from _listed(text, rows, f"{name}.", others)
+        else:
+            others.add(name, text.value(), is_asked_for=name == rows)
+        if text.skip_separator("}", "a value", "the object"):
+            return
+
+
+class _Others:
+    """What an object has besides the list that is looked for.
+
+    Attributes:
+        is_found: whether that list was there
+    """
+
+    def __init__(self) -> None:
+        self.is_found = False
+        self._kind: str | None = None
+        self._lists: list[tuple[str, int]] = []
+
+    def add(self, name: str, value: Any, is_asked_for: bool) -> None:
+        self._lists += lists_of_objects(value, name)
+        if is_asked_for:
+            self._kind = _kind(value)
+
+    def problem(self, rows: str) -> str:
+        found = describe_lists(self._lists)
+        there = (
+            f"its lists of objects are {found}" if found else "there is no list of objects in it"
+        )
+        if self._kind:
+            return f"has {self._kind} in {shown(rows)}, not a list for --rows: {there}"
+        return f"has no list {shown(rows)} for --rows: {there}"
 
 
 class _Text:
     """Text of which a part has been read: `_read`, up to `_at` of which is done with."""
 
-    def __init__(self, chunks: Iterable[str], name: str) -> None:
+    def __init__(self, chunks: Iterable[str], name: str, encoding: str) -> None:
         self._chunks = iter(chunks)
         self._name = name
+        self._encoding = encoding
         self._read = ""
         self._at = 0
         self._line = 1  # that of _counted
@@ -95,17 +182,52 @@ class _Text:
         """Go past one character."""
         self._at += 1
 
+    def skip_separator(self, end: str, before: str, whole: str) -> bool:
+        """Go past a comma, or past the end of an array or object; return whether it was the end."""
+        character = self.next_character()
+        if character not in (",", end):
+            self.fail(
+                f"expecting ',' or {end!r} after {before}" if character else f"{whole} has no end"
+            )
+        self.skip()
+        if character == ",":
+            self.next_character()
+        return character == end
+
+    def line(self) -> int:
+        return self._line_at(self._at)
+
+    def key(self) -> str:
+        """Decode a key and go past its colon."""
+        if self.next_character() not in ('"', ""):
+            self.fail("expecting a key in double quotes")
+        key: str = self.value()
+        if self.next_character() != ":":
+            self.fail("expecting ':' after a key")
+        self.skip()
+        return key
+
+    def value(self) -> Any:
+        """Decode what is there."""
+        return self._decoded()[0]
+
     def item(self) -> tuple[int, Any, str | None]:
         """Decode what is there; return its line, the object, and what is wrong with it."""
-        line = self._line_at(self._at)
-        value = self._decoded()
-        return line, *_judged(value, self._constants)
+        line = self.line()
+        value, written = self._decoded()
+        problem = undecoded(written, self._encoding)
+        return (line, None, problem) if problem else (line, *_judged(value, self._constants))
 
     def fail(self, reason: str, at: int | None = None) -> NoReturn:
-        line = self._line_at(self._at if at is None else at)
+        end = self._at if at is None else at
+        line = self._line_at(end)
+        problem = undecoded(self._read[self._at : end + 1], self._encoding)
+        if problem:
+            raise InvalidInputError(f"line {line} of {self._name} {problem}")
         raise InvalidInputError(f"{self._name} cannot be read as JSON at line {line}: {reason}")
 
-    def _decoded(self) -> Any:
+    def _decoded(self) -> tuple[Any, str]:
+        """Return a value, and how it is written."""
         while True:
             self._constants.clear()
             try:
@@ -121,8 +243,9 @@ class _Text:
                 # A number may go on in what has not been read.
                 is_whole = not isinstance(value, int | float)
                 if is_whole or self._ended or end + _LONGEST_TOKEN < len(self._read):
+                    written = self._read[self._at : end]
                     self._at = end
-                    return value
+                    return value, written
             # To double a long text before it is decoded again keeps the work in proportion to it.
             length = len(self._read) - self._at
             self._read_more(1 if length < _SHORT else length)
@@ -148,10 +271,14 @@ class _Text:
 
 def _judged(value: Any, constants: list[str]) -> tuple[Any, str | None]:
     if not isinstance(value, dict):
-        return None, f"is {_KINDS.get(type(value), 'a number')}, not an object of columns"
+        return None, f"is {_kind(value)}, not an object of columns"
     if constants:
         return None, f"holds {constants[0]}, which is not JSON: null is what has no value"
     return value, None
+
+
+def _kind(value: Any) -> str:
+    return _KINDS.get(type(value), "a number")
 
 
 def _is_final(error: json.JSONDecodeError, length: int) -> bool:

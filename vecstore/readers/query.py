@@ -3,7 +3,6 @@
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,11 @@ from ..connection import connect, read_only_uri, unmap_file
 from ..dbapi_translation import TRANSLATED
 from ..errors import DatabaseError
 from ..interrupts import Result
-from .records import Record
+from .records import OnError, Record, stop
 
 # Unlikely in a query: a name in `temp` goes before the same name in `main`.
 _COPY = 'temp."rows of the query"'
+_INSTRUCTIONS = 100_000  # of SQLite between two looks whether ^C was pressed: about 1 ms
 
 
 class QueryRows:
@@ -35,10 +35,39 @@ class QueryRows:
         self._resources = resources
 
     def __iter__(self) -> Iterator[Record]:
-        """Yield the rows in the order of the query."""
+        """Yield the rows in the order of the query; DatabaseError at text that is not UTF-8."""
+        return self.read()
+
+    def read(self, on_error: OnError = stop) -> Iterator[Record]:
+        """Yield the rows in the order of the query.
+
+        :param on_error: what to do about a row with text that is not UTF-8
+        """
         rows = self._connection.execute(f"select * from {_COPY} order by rowid")
-        for number, row in enumerate(rows, 1):
-            yield Record(_place(number), dict(zip(self._columns, row, strict=True)))
+        for number in range(1, self.total + 1):
+            place = f"row {number} of the query"
+            try:
+                row = next(rows)
+            except UnicodeDecodeError:
+                on_error(place, self._undecodable(place, number))
+            else:
+                yield Record(place, dict(zip(self._columns, row, strict=True)))
+
+    def _undecodable(self, place: str, rowid: int) -> DatabaseError:
+        """Return the error of a row, which names the first column that cannot be read."""
+        subject, byte = place, ""
+        for number, name in enumerate(self._columns):
+            sql = f"select c{number} from {_COPY} where rowid = ?"
+            try:
+                self._connection.execute(sql, [rowid]).fetchall()
+            except UnicodeDecodeError as error:
+                subject = f"The column {name!r} of {place}"
+                byte = f" (byte {error.object[error.start]:#04x} at position {error.start})"
+                break
+        return DatabaseError(
+            f"{subject} is text that is not UTF-8{byte}: correct it, do not select it, or leave "
+            "such rows out with --on-error skip (cast(... as blob) is for models that take bytes)"
+        )
 
     def __enter__(self) -> "QueryRows":
         return self
@@ -60,7 +89,7 @@ def read_query(
 
     :param database: the file that is `main` in the query; empty if it is None or not there
     :param attach: aliases, and the files that they are for
-    :raises DatabaseError: the query fails or selects what is not UTF-8, or a file cannot be read
+    :raises DatabaseError: the query fails, or a file cannot be read
     :raises TwoLibrariesError: the sqlite3 of this process has one of the files open
     """
     sql = sql.rstrip("; \t\r\n")
@@ -85,6 +114,10 @@ def _read(
             columns, total = frozen.once(db, lambda: _with_attached(db, attach, copy))
         except db.conn.Error as error:
             raise DatabaseError(f"The query failed: {error}") from error
+        except UnicodeError as error:
+            raise DatabaseError(
+                "The query, or the name of a column, is not UTF-8: name columns with AS"
+            ) from error
         return QueryRows(db, columns, total, resources.pop_all())
 
 
@@ -147,34 +180,16 @@ def _columns(db: Database, sql: str) -> list[str]:
 def _copy(connection: apsw.Connection, sql: str, width: int) -> int:
     """Copy the rows of a query to a temporary table, and return how many there are.
 
-    They pass through Python: `create table as`, and already a subquery, gives a column one type,
-    and makes 1.0 of the id 1 where a UNION has integers and reals in it.
+    The table is there before: `create table as`, and already a subquery, gives a column one type,
+    and makes 1.0 of the id 1 where a UNION has integers and reals in it. Values do not pass through
+    Python, which cannot take text that is not UTF-8.
     """
     connection.execute("pragma temp_store = file")
     names = ", ".join(f"c{i}" for i in range(width))
     connection.execute(f"create temp table {_COPY.removeprefix('temp.')} ({names})")
-    values = ", ".join("?" * width)
-    with connection:
-        connection.executemany(f"insert into {_COPY} values ({values})", _run(connection, sql))
-    return connection.last_insert_rowid()  # 0 if there was none
-
-
-def _run(connection: apsw.Connection, sql: str) -> Iterator[tuple[Any, ...]]:
-    rows = connection.execute(sql)
-    for number in count(1):
-        try:
-            row = next(rows, None)
-        except UnicodeDecodeError as error:
-            raise DatabaseError(
-                f"{_place(number)} holds text that is not UTF-8: select it with cast(... as blob)"
-            ) from error
-        if row is None:
-            return
-        yield row
-
-
-def _place(number: int) -> str:
-    return f"row {number} of the query"
+    connection.set_progress_handler(lambda: False, _INSTRUCTIONS)
+    connection.execute(f"insert into {_COPY} ({names}) {sql}")
+    return connection.changes()
 
 
 def _apsw(db: Database) -> apsw.Connection:

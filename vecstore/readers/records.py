@@ -15,10 +15,14 @@ OnError = Callable[[str, VecstoreError], None]
 
 @dataclass(frozen=True)
 class Record:
-    """A row, and its place in the input, as "line 17 of notes.csv"."""
+    """A row, and its place in the input, as "line 17 of notes.csv".
+
+    `repeated` has the names that more than one column has: what the row has for them is of no use.
+    """
 
     place: str
     row: Row
+    repeated: frozenset[str] = frozenset()
 
 
 def stop(_place: str, error: VecstoreError) -> None:

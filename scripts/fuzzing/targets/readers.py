@@ -9,7 +9,7 @@ import json
 from typing import Any, BinaryIO
 
 from vecstore.errors import VecstoreError
-from vecstore.readers import Columns, Row, entries, read_rows
+from vecstore.readers import Columns, Layout, Row, entries, read_rows
 
 _FORMATS = {"c": "csv", "t": "tsv", "j": "json", "n": "nl", "?": None}
 _LETTERS = "ctjn?"
@@ -21,8 +21,12 @@ def run(data: bytes) -> None:
     size, content = max(1, *data[1:2]) if data[1:] else 1, data[2:]
     format = _FORMATS[letter]
     whole = _read(io.BytesIO(content), format)
-    assert _read(_Pieces(content, size), format) == whole, "the rows depend on the pieces"
+    pieces = _read(_Pieces(content, size), format)
     _read_entries(content, format)
+    if content.startswith(b"\x1f\x8b"):  # what is damaged may be wrong at more than one place
+        assert pieces == whole or (isinstance(pieces, str) and isinstance(whole, str))
+        return
+    assert pieces == whole, "the rows depend on the pieces"
     try:
         text = content.decode().removeprefix("\ufeff")
     except UnicodeDecodeError:
@@ -41,14 +45,14 @@ class _Pieces(io.BytesIO):
         super().__init__(content)
         self._size = size
 
-    def read1(self, _: int | None = -1, /) -> bytes:
-        return self.read(self._size)
+    def read1(self, size: int | None = -1, /) -> bytes:
+        return self.read(self._size if size is None or size < 0 else min(size, self._size))
 
 
 def _read(stream: BinaryIO, format: str | None) -> list[str] | str:
     """Return the rows, each as JSON that tells -0.0 and 1.0 from 0 and 1; or the error."""
     try:
-        return [json.dumps(record.row) for record in read_rows(stream, "input", format)]
+        return [json.dumps(record.row) for record in read_rows(stream, "input", Layout(format))]
     except VecstoreError as error:
         return str(error)
 
@@ -61,7 +65,7 @@ def _read_entries(content: bytes, format: str | None) -> None:
         left_out.append(f"{place}: {error}")
 
     try:
-        rows = read_rows(io.BytesIO(content), "input", format, on_error=leave_out)
+        rows = read_rows(io.BytesIO(content), "input", Layout(format), leave_out)
         for _id, value, _metadata in entries(rows, Columns(), leave_out):
             assert isinstance(value, str)
     except VecstoreError:
@@ -106,6 +110,9 @@ def _expected_tsv(text: str) -> list[str] | None:
     header, *rows = table or [[]]
     if len(set(header)) < len(header) or any(len(row) != len(header) for row in rows):
         return None
+    has_long = any(len(field.splitlines()) > 1 for row in rows for field in row)
+    if has_long or header[-1:] == [""]:
+        return None  # it may be two rows, or lines that end with a delimiter
     expected: list[Row] = [dict(zip(header, row, strict=True)) for row in rows]
     return [json.dumps(row) for row in expected]
 

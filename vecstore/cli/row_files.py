@@ -1,0 +1,123 @@
+"""Reads a file or pipe of rows as entries: a file twice, to know first what is in all of it."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import click
+
+from .. import readers
+from ..errors import VecstoreError
+from ..readers import Columns, ColumnTypes, Layout, OnError
+
+Entry = tuple[str, str | bytes, dict[str, Any] | None]
+Warn = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class RowFile:
+    """A file or pipe of rows, and how its rows become entries.
+
+    Attributes:
+        path: "-" is standard input
+        limit: how many entries are taken
+        skip: what is wrong is left out, and reading goes on
+        detects_types: the metadata of CSV and TSV has the types of its columns; a pipe is then held
+            in a temporary file
+    """
+
+    path: str
+    layout: Layout
+    columns: Columns
+    limit: int | None
+    skip: bool
+    detects_types: bool
+
+    @contextmanager
+    def open(self, on_error: OnError) -> Iterator[tuple[Iterator[Entry], int | None]]:
+        """Give the entries, and how many there are, which is not known of a pipe."""
+        with ExitStack() as opened:
+            stream, is_file = self._stream(opened)
+            begun = readers.Rewindable(stream)
+            format = readers.detect_format(cast(BinaryIO, begun), self._name, self.layout)
+            begun.rewind()
+            is_table = format in readers.TABLES
+            told = replace(
+                self,
+                layout=replace(self.layout, format=format),
+                columns=replace(self.columns, has_json_text=is_table),
+                detects_types=self.detects_types and is_table and self.columns.has_metadata,
+            )
+            if is_file or told.detects_types:
+                if not is_file:
+                    stream = opened.enter_context(tempfile.TemporaryFile(prefix="vecstore-"))
+                    shutil.copyfileobj(begun, stream)
+                stream.seek(0)
+                types, total = told._survey(stream)
+                stream.seek(0)
+                told = replace(told, columns=replace(told.columns, types=types))
+                yield told._entries(stream, on_error), total
+            else:
+                yield told._entries(cast(BinaryIO, begun), on_error), None
+
+    @property
+    def _name(self) -> str:
+        return "standard input" if self.path == "-" else self.path
+
+    def _stream(self, opened: ExitStack) -> tuple[BinaryIO, bool]:
+        """Return what is read, and whether it is a file: a pipe cannot be read twice."""
+        path = Path(self.path)
+        if self.path == "-":
+            return sys.stdin.buffer, False
+        if path.is_dir():
+            raise click.UsageError(f"{path} is a folder: embed what is in it with --files")
+        return opened.enter_context(path.open("rb")), path.is_file()
+
+    def _entries(self, stream: BinaryIO, on_error: OnError) -> Iterator[Entry]:
+        return readers.entries(self._rows(stream, on_error, _warn), self.columns, on_error)
+
+    def _rows(self, stream: BinaryIO, on_error: OnError, warn: Warn) -> Iterator[readers.Record]:
+        rows = readers.read_rows(stream, self._name, self.layout, on_error)
+        if self.layout.rows is not None:
+            return rows
+        return readers.check_shapes(rows, self.columns, warn)
+
+    def _survey(self, stream: BinaryIO) -> tuple[ColumnTypes | None, int]:
+        """Return the types of the columns, if they count, and how many entries there will be.
+
+        The whole of a column tells its type, but what is wrong after the last entry is no error.
+        """
+        types = ColumnTypes() if self.detects_types else None
+        total = 0
+
+        def is_done() -> bool:
+            return self.limit is not None and total >= self.limit
+
+        def leave_out(_place: str, error: VecstoreError) -> None:
+            # What is left out is said, and written to a file, the second time.
+            if not self.skip and not is_done():
+                raise error
+
+        rows = self._rows(stream, leave_out, lambda _message: None)
+        found = readers.entries_of(rows, self.columns, leave_out)
+        try:
+            while types or not is_done():
+                record, _ = next(found)
+                total += 1
+                if types:
+                    types.watch(self.columns.metadata_cells(record.row))
+        except StopIteration:
+            pass
+        except VecstoreError:
+            if not is_done():
+                raise
+        return types, total
+
+
+def _warn(message: str) -> None:
+    click.echo(f"Warning: {message}", err=True)

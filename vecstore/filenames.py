@@ -1,0 +1,38 @@
+"""The names of files, which are bytes to the system and to SQLite, and need not be UTF-8.
+
+In Python those that are not are text with lone surrogates (https://peps.python.org/pep-0383/). apsw
+takes and gives only UTF-8, and sqlite3 gives only UTF-8.
+"""
+
+import os
+import urllib.parse
+from collections.abc import Iterator
+from typing import Any
+
+
+def to_uri(path: str) -> str:
+    """Return the URI by which any SQLite opens a file; options may be added to it."""
+    return f"file:{urllib.parse.quote(os.fsencode(path))}"
+
+
+def from_uri(uri: str) -> str:
+    """Return the path in the URI of a file."""
+    return os.fsdecode(urllib.parse.unquote_to_bytes(urllib.parse.urlsplit(uri).path))
+
+
+def of_connection(conn: Any) -> Iterator[tuple[str, str]]:
+    """Yield the name of each database of a connection, and its file, empty where there is none."""
+    try:
+        # Unlike the query below, it does not read the file, which another may have locked.
+        rows = conn.execute("pragma database_list").fetchall()
+    except Exception as error:
+        if "decode" not in str(error):
+            raise
+        rows = conn.execute("select seq, name, cast(file as blob) from pragma_database_list")
+    for _, schema, file in rows:
+        yield schema, os.fsdecode(file or "")
+
+
+def main_file(conn: Any) -> str:
+    """Return the file of a connection's main database, empty for one in memory."""
+    return next(file for schema, file in of_connection(conn) if schema == "main")

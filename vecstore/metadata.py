@@ -1,0 +1,127 @@
+"""Metadata as the JSON that is stored: what SQLite's JSON functions read as Python does."""
+
+import json
+import math
+from contextlib import suppress
+from typing import Any
+
+from . import values
+from .errors import InvalidInputError
+
+Metadata = dict[str, Any]
+
+_DEEPEST = 1000  # arrays and objects in each other: to SQLite's functions, more is no JSON
+_INTEGERS_END = 2**63  # of SQLite
+_TEXT = {str}
+_CONTAINERS = (dict, list, tuple)
+
+
+def to_json(metadata: Metadata, name: str) -> str:
+    """Return metadata as JSON. What stands for a plain value, at any depth, is made one.
+
+    :param name: what a message calls it
+    :raises InvalidInputError: names the key whose value, or name, is not JSON
+    """
+    try:
+        text = _encode(metadata)
+        if _is_agreed_on(metadata):
+            return text
+    except (TypeError, ValueError, RecursionError):
+        pass  # who is at fault is found by a closer look, which takes longer
+    try:
+        return _encode(_converted(metadata, "", 1))
+    except _Refused as error:
+        raise InvalidInputError(f"{name} cannot be JSON: {error}") from None
+    except RecursionError:
+        raise InvalidInputError(f"{name} cannot be JSON: {_TOO_DEEP}") from None
+
+
+_TOO_DEEP = f"it is nested more than {_DEEPEST} deep, or holds itself"
+
+
+class _Refused(Exception):
+    pass
+
+
+def _scalar(value: Any) -> Any:
+    plain = values.to_plain(value)
+    if plain is value or isinstance(plain, bytes) or values.problem_of(plain):
+        raise TypeError
+    return plain
+
+
+_encode = json.JSONEncoder(allow_nan=False, default=_scalar).encode
+
+
+def _is_agreed_on(metadata: Metadata) -> bool:
+    """Return whether JSON that could be made of metadata is the same to SQLite.
+
+    json makes text of keys that are none, of which two may be alike, and integers of any size.
+    """
+    level: list[Any] = [metadata]
+    for _ in range(_DEEPEST):
+        deeper: list[Any] = []
+        for container in level:
+            is_dict = isinstance(container, dict)
+            if is_dict and not {*map(type, container)} <= _TEXT:
+                return False
+            for member in container.values() if is_dict else container:
+                if isinstance(member, _CONTAINERS):
+                    deeper.append(member)
+                elif isinstance(member, int) and not -_INTEGERS_END <= member < _INTEGERS_END:
+                    return False
+        if not deeper:
+            return True
+        level = deeper
+    return False
+
+
+def _converted(value: Any, path: str, depth: int) -> Any:
+    """Return a value as what json makes JSON of; `path` leads to it."""
+    if isinstance(value, _CONTAINERS):
+        if depth > _DEEPEST:
+            raise _Refused(_TOO_DEEP)
+        if isinstance(value, dict):
+            return _converted_dict(value, path, depth)
+        return [_converted(v, f"{path}[{n}]", depth + 1) for n, v in enumerate(value)]
+    plain = values.to_plain(value)
+    is_infinite = isinstance(plain, float) and math.isinf(plain)
+    if isinstance(plain, bytes) or not isinstance(plain, str | int | float | None):
+        problem: str | None = f"is of type {type(value).__name__}: pass {values.remedy(value)}"
+    elif is_infinite:
+        problem = f"is {plain}, which JSON does not have: pass None or str(value)"
+    else:
+        problem = values.problem_of(plain)
+    if problem:
+        raise _Refused(f"the key {values.shown(path)} {problem}")
+    return plain
+
+
+def _converted_dict(value: dict[Any, Any], path: str, depth: int) -> dict[str, Any]:
+    converted: dict[str, Any] = {}
+    origin: dict[str, Any] = {}
+    for key, member in value.items():
+        text = _key_text(key, path)
+        if text in converted:
+            both = f"{values.shown(origin[text])} and {values.shown(key)}"
+            raise _Refused(f"{both}{_inside(path)} would be the same key {values.shown(text)}")
+        origin[text] = key
+        converted[text] = _converted(member, f"{path}.{text}" if path else text, depth + 1)
+    return converted
+
+
+def _key_text(key: Any, path: str) -> str:
+    """Return the text that json makes of a key."""
+    plain = values.to_plain(key)
+    if isinstance(plain, str):
+        return plain
+    is_number = isinstance(plain, int) or (isinstance(plain, float) and math.isfinite(plain))
+    if plain is None or is_number:
+        with suppress(ValueError):  # an integer of more digits than Python makes text of
+            return json.dumps(plain)
+    kind = type(key).__name__
+    raise _Refused(f"{values.shown(key)}{_inside(path)}, of type {kind}, is no key: make it text")
+
+
+def _inside(path: str) -> str:
+    return f" in {values.shown(path)}" if path else ""

@@ -1,0 +1,284 @@
+"""Reads the rows of CSV and TSV: dialects, headers, and rows that break the rules."""
+
+import csv
+import re
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any, NamedTuple
+
+from ..errors import InvalidInputError
+from .records import OnError, Record, Row
+from .streams import first_lines, read_lines, undecoded
+
+QUOTING = ("minimal", "none")
+
+_DELIMITERS = ",\t;|"  # of two that are as frequent, the first counts
+_LONGEST_FIELD = 2**31 - 1  # what a C long holds everywhere
+_NUL = "\ud800"  # stands for NUL, which the csv module of Python 3.10 refuses
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How CSV is written, as far as it is not to be found out.
+
+    Attributes:
+        delimiter: one character; None to find it out
+        quotechar: one character
+        quoting: one of QUOTING; "none" makes text of quotes. None is "minimal", but where quotes of
+            TSV could be either it is an error
+        has_header: the first line has the names of the columns; else they are untitled_1 and on
+    """
+
+    delimiter: str | None = None
+    quotechar: str = '"'
+    quoting: str | None = None
+    has_header: bool = True
+
+    def __post_init__(self) -> None:
+        """Raise InvalidInputError for characters that can be none of these."""
+        for name, value in (("delimiter", self.delimiter), ("quotechar", self.quotechar)):
+            if value is not None and (len(value) != 1 or value in "\r\n\0"):
+                raise InvalidInputError(
+                    f"The {name} is {value!r}: it must be one character, and no end of a line"
+                )
+        if self.has_quotes and self.quotechar == self.delimiter:
+            raise InvalidInputError(f"{self.delimiter!r} cannot be delimiter and quotechar at once")
+
+    @property
+    def has_quotes(self) -> bool:
+        """Whether quotes are around fields, and not text."""
+        return self.quoting != "none"
+
+    def outside_quotes(self, line: str) -> str:
+        """Return what of a line is not in quotes."""
+        quote = re.escape(self.quotechar)
+        return re.sub(f"{quote}[^{quote}]*(?:{quote}|$)", "", line) if self.has_quotes else line
+
+
+def csv_rows(
+    chunks: Iterator[str], name: str, dialect: Dialect, encoding: str, on_error: OnError
+) -> Iterator[Record]:
+    """Yield the rows of text in pieces.
+
+    After a row that is not CSV, which is left out, the line after its first is read as a new row.
+    """
+    delimiter, chunks = _delimiter(chunks, dialect)
+    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_FIELD))
+    lines = _RowLines(read_lines(chunks, ""), dialect, delimiter)
+    # Not strict, a quote that is not closed would make one field of all that follows.
+    options: dict[str, Any] = {"delimiter": delimiter, "strict": True}
+    if dialect.has_quotes:
+        options["quotechar"] = dialect.quotechar
+    else:
+        options["quoting"] = csv.QUOTE_NONE
+    reader = csv.reader(lines, **options)
+    found = _found_rows(reader, lines, name, encoding)
+    header = _read_header(found) if dialect.has_header else None
+    may_be_two = delimiter == "\t" and dialect.quoting is None
+    doubtful = -1  # up to the line after this one, a row may be part of one that was left out
+    for row in found:
+        if header is None and not row.problem:
+            header = _Header([f"untitled_{i}" for i, _ in enumerate(row.fields, 1)])
+        is_broken, problem = row.is_broken, row.problem
+        is_doubtful = row.number <= doubtful + 1
+        if header and not problem and may_be_two:
+            problem = _two_rows_in_one(row, lines.row, header.width)
+            is_broken = bool(problem)
+        if header and not problem:
+            problem = header.problem(row, delimiter, is_doubtful)
+        if header and not problem:
+            yield header.record(row)
+            continue
+        on_error(row.place, InvalidInputError(problem))
+        if is_broken or is_doubtful:
+            doubtful = max(doubtful, lines.number)
+        if is_broken:
+            lines.go_back()
+
+
+class _Found(NamedTuple):
+    """A row, with the number of its first line, and what is wrong with it, or ""."""
+
+    number: int
+    place: str
+    fields: list[str]
+    problem: str
+    is_broken: bool  # it is not CSV, and may be more than a row
+
+
+def _found_rows(
+    reader: Iterator[list[str]], lines: "_RowLines", name: str, encoding: str
+) -> Iterator[_Found]:
+    while True:
+        lines.begin_row()
+        number = lines.number + 1
+        place = f"line {number} of {name}"
+        try:
+            fields = next(reader, None)
+        except csv.Error as error:
+            yield _Found(number, place, [], _not_csv(place, error), is_broken=True)
+            continue
+        if fields is None:
+            return
+        if fields:
+            problem = _unreadable(place, "".join(lines.row), encoding)
+            yield _Found(number, place, fields, problem, is_broken=False)
+
+
+def _read_header(found: Iterator[_Found]) -> "_Header | None":
+    row = next(found, None)
+    if row and row.problem:
+        raise InvalidInputError(row.problem)
+    return _Header(row.fields) if row else None
+
+
+def _not_csv(place: str, error: csv.Error) -> str:
+    return (
+        f"The row at {place} is not CSV: {error} (a quote inside of a quoted field is written "
+        "twice; with --quoting none, quotes are text)"
+    )
+
+
+def _delimiter(chunks: Iterator[str], dialect: Dialect) -> tuple[str, Iterator[str]]:
+    """Return the delimiter: the one that the header has most often, outside of quotes.
+
+    Of several in it, one that the next line has as often comes first: a header may have a comma.
+    """
+    if dialect.delimiter:
+        return dialect.delimiter, chunks
+    [header], chunks = first_lines(chunks, 1)
+    bare = dialect.outside_quotes(header)
+    found = {d: bare.count(d) for d in _DELIMITERS if d in bare and d != dialect.quotechar}
+    candidates = list(found)
+    if len(candidates) > 1:
+        (_, line), chunks = first_lines(chunks, 2)
+        bare = dialect.outside_quotes(line)
+        candidates = [d for d in found if bare.count(d) == found[d]] or candidates
+    return max(candidates, key=found.__getitem__, default=_DELIMITERS[0]), chunks
+
+
+class _Header:
+    """The names of the columns.
+
+    Where lines end with delimiters, the last columns have no name, and are none where they are
+    empty.
+
+    Attributes:
+        width: how many fields the header has
+    """
+
+    def __init__(self, names: list[str]) -> None:
+        self.width = len(names)
+        while len(names) > 1 and not names[-1] and any(names):
+            names = names[:-1]
+        self._names = names
+        self._repeated = frozenset(name for name in names if names.count(name) > 1)
+
+    def problem(self, row: _Found, delimiter: str, is_doubtful: bool) -> str:
+        """Return what is wrong with the fields of a row, or "".
+
+        :param is_doubtful: they may be part of a row, and so none if some are missing
+        """
+        place, fields = row.place, row.fields
+        if len(fields) == self.width:
+            return ""
+        if len(fields) > self.width:
+            return (
+                f"{place} has {len(fields)} fields, for {self.width} columns: a field with "
+                f"{delimiter!r} in it must be quoted"
+            )
+        if is_doubtful and len(fields) < len(self._names):
+            return (
+                f"{place} has {len(fields)} of {len(self._names)} fields, and may be part of the "
+                "row before it, which is not CSV"
+            )
+        return ""
+
+    def record(self, found: _Found) -> Record:
+        names, repeated = self._names, self._repeated
+        row: Row = dict(zip_longest(names, found.fields[: len(names)]))
+        if unnamed := [field for field in found.fields[len(names) :] if field]:
+            if len(unnamed) > 1 or "" in row:
+                repeated |= {""}
+            row[""] = unnamed[0]
+        return Record(found.place, row, repeated)
+
+
+class _RowLines:
+    """An iterator over lines. Of the row in hand, all but the first can come again.
+
+    Where quotes count, spaces around a quoted field are taken out, which csv would take for text:
+    `1, "a, b"`. TSV is left alone: there, people write quotes as text.
+
+    Attributes:
+        number: of the line that came last
+        row: the lines of the row in hand, as they are written
+    """
+
+    def __init__(self, lines: Iterator[str], dialect: Dialect, delimiter: str) -> None:
+        self.number = 0
+        self._lines = lines
+        self.row: list[str] = []
+        self._again: deque[str] = deque()
+        self._delimiter = delimiter
+        self._has_spaces = dialect.has_quotes and delimiter not in "\t "
+        d, q = re.escape(delimiter), re.escape(dialect.quotechar)
+        end = rf"(?={d}|[\r\n]|\Z)"
+        self._signs = (f" {dialect.quotechar}", f"{dialect.quotechar} ")
+        inside = f"[^{q}]*(?:{q}{q}[^{q}]*)*"
+        self._rest_of_field = re.compile(f"({inside}{q})(?: *{end})?")
+        self._field = re.compile(rf"{d} *({q}{inside}(?:{q}(?= *{end})|\Z))(?: *{end})?")
+
+    def __iter__(self) -> "_RowLines":
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.popleft() if self._again else next(self._lines)
+        self.row.append(line)
+        self.number += 1
+        if self._has_spaces and (self._signs[0] in line or self._signs[1] in line):
+            line = self._without_spaces(line)
+        return line.replace("\0", _NUL) if "\0" in line else line
+
+    def begin_row(self) -> None:
+        self.row.clear()
+
+    def go_back(self) -> None:
+        """Go back to the second line of the row."""
+        self._again.extendleft(reversed(self.row[1:]))
+        self.number -= max(0, len(self.row) - 1)
+
+    def _without_spaces(self, line: str) -> str:
+        if len(self.row) == 1:
+            return self._bare_fields(self._delimiter + line)[1:]
+        rest = self._rest_of_field.match(line)  # the line begins inside of quotes
+        return rest[1] + self._bare_fields(line[rest.end() :]) if rest else line
+
+    def _bare_fields(self, text: str) -> str:
+        return self._field.sub(lambda match: self._delimiter + match[1], text)
+
+
+def _unreadable(place: str, text: str, encoding: str) -> str:
+    """Return what is wrong with the text of a row, or ""."""
+    if "\0" in text:
+        return (
+            f"{place} holds the character NUL: it is not text, or in an encoding such as utf-16 "
+            "(name it with --encoding)"
+        )
+    problem = undecoded(text, encoding)
+    return f"{place} {problem}" if problem else ""
+
+
+def _two_rows_in_one(row: _Found, lines: list[str], width: int) -> str:
+    """Return what is wrong, or "", where quotes in TSV may have made one row of several."""
+    if len(lines) < 2:
+        return ""
+    first, last = lines[0].split("\t"), lines[-1].split("\t")
+    if not len(first) == len(last) == width or not last[0]:
+        return ""
+    return (
+        f"{row.place} has a field in quotes that ends in the line of {last[0]!r:.80}, which looks "
+        "like a row: --quoting none if quotes are text, --quoting minimal if it is one field"
+    )
