@@ -11,7 +11,6 @@ from sqlite_utils import Database
 
 from .. import frozen
 from ..connection import connect, read_only_uri, unmap_file
-from ..dbapi_translation import TRANSLATED
 from ..errors import DatabaseError
 from ..interrupts import Result
 from .records import OnError, Record, stop
@@ -106,9 +105,11 @@ def _read(
         resources.callback(db.close)
 
         def copy() -> tuple[list[str], int]:
-            with TRANSLATED:
+            try:
                 columns = _columns(db, sql)
                 return columns, _copy(_apsw(db), sql, len(columns))
+            except apsw.Error as error:  # of a file that was changed, perhaps
+                raise db.conn.OperationalError(str(error)) from error
 
         try:
             columns, total = frozen.once(db, lambda: _with_attached(db, attach, copy))
