@@ -296,7 +296,7 @@ def test_a_row_that_is_no_vector_is_found(db, on_error):
         assert collection.ids() == ["a"]
     assert told == [
         "'b' was not embedded: The model 'word-lengths' returned a str that is not a vector: "
-        "expected a sequence of numbers"
+        "expected a sequence of numbers (it is of type str)"
     ]
 
 

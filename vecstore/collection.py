@@ -54,7 +54,7 @@ class Collection(Searchable):
 
     It stands for the collection that it has opened. Where that was deleted, renamed or made anew,
     by whatever program, each call raises DoesNotExist, or ModelMismatchError if the one of its name
-    has another model now: another collection may have its id. Nothing is read or written then.
+    has another model now: another collection may have its id, and is neither read nor written.
 
     :raises DoesNotExist: as said; the file then has the tables, and no new collection
     :raises DatabaseError: another program's tables have the names of ours; they stay as they are

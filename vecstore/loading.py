@@ -19,7 +19,9 @@ from .entries import Item, as_tuple, make_item
 from .errors import (
     DatabaseError,
     DimensionError,
+    DoesNotExist,
     InvalidInputError,
+    ModelMismatchError,
     VecstoreError,
 )
 from .models import EmbeddingModel
@@ -138,13 +140,19 @@ class Load:
             batch.give(items, answer.vectors)
             self._leave_out(answer.refused)
             if answer.error is not None:
-                batch.keep_embedded()
-                if not batch.items:
-                    return answer.error
-            items = self._write_what_fits(batch, skip=self._skip)
-            if answer.error is not None or not items:
+                self._write_what_is_embedded(batch)
                 return answer.error
+            items = self._write_what_fits(batch, skip=self._skip)
+            if not items:
+                return None
             answer = self._pipeline.ask(items)
+
+    def _write_what_is_embedded(self, batch: Batch) -> None:
+        """Write what has a vector, unless the collection is gone: the next call says so."""
+        with suppress(DoesNotExist, ModelMismatchError):
+            batch.keep_embedded()
+            if batch.items:
+                self._write_what_fits(batch, skip=self._skip)
 
     def _write_what_fits(self, batch: Batch, *, skip: bool) -> list[Item]:
         """Write a batch but for vectors of another dimension: skip them, or stop at the first."""

@@ -69,15 +69,9 @@ def _write_in_transaction(
 
     def roll_back() -> None:
         sharing.check_process(db)
-        _roll_back(db)
+        db.rollback()
 
     return _explained(db, lambda: interrupts.run_or_undo(attempt, undo=roll_back))
-
-
-def _roll_back(db: Database) -> None:
-    db.rollback()
-    if db.conn.in_transaction:  # which does nothing where sqlite3 has autocommit=True
-        db.conn.execute("rollback")
 
 
 def _write_in_savepoint(db: Database, work: Callable[[], Result]) -> Result:
@@ -139,15 +133,15 @@ def read(db: Database, work: Callable[[], Result]) -> Result:
             db.execute("begin")
             return work()
 
-        return interrupts.run(begin_and_work, end=lambda: _roll_back(db))
+        return interrupts.run(begin_and_work, end=db.rollback)
 
 
 def hold(db: Database, sql: str, args: Sequence[object], work: Callable[[Any], Result]) -> Result:
     """Call `work` with the first row of a query, or None, and return what it returns.
 
-    For `work` the database stays as it is, as long as the query has another row to give: there must
-    be two. This is no transaction, which what another thread writes by the same connection, or
-    the statement that has called a function, would become a part of.
+    For `work` the database stays as it is, since the query has another row to give: there must be
+    two. It is no transaction: what another thread writes by the same connection, or a statement
+    that is calling a function of ours, would become a part of that, and be rolled back with it.
 
     In a connection that may be frozen, it is called again if the file was changed meanwhile.
 
