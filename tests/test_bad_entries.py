@@ -189,6 +189,39 @@ def test_one_entry_that_works_among_many_that_do_not_is_found(db, kind, good):
     assert collection.ids() == ids(good)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_load_again_skips_the_same_entries_and_goes_on(db, kind):
+    collection = Collection("test", db, model=kind())
+    bad = range(30)
+    assert collection.embed_multi(texts(100, *bad), batch_size=50, on_error="skip") == EmbedReport(
+        embedded=70, failed=30
+    )
+    again = collection.embed_multi(texts(150, *bad), batch_size=50, on_error="skip")
+    assert again == EmbedReport(embedded=50, unchanged=70, failed=30)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_few_entries_that_all_fail_are_skipped(db, kind):
+    collection = Collection("test", db, model=kind())
+    assert collection.embed_multi(texts(2, 0, 1), on_error="skip") == EmbedReport(failed=2)
+    entries = texts(102, 100, 101)
+    assert collection.embed_multi(entries, on_error="skip") == EmbedReport(embedded=100, failed=2)
+
+
+def test_an_exception_without_a_text_is_named_by_its_class(db):
+    class Wordless(Exception):
+        def __str__(self):
+            raise RuntimeError("no text")
+
+    class Odd(WordLengths):
+        def embed_batch(self, items):
+            raise Wordless
+
+    collection = Collection("test", db, model=Odd())
+    with pytest.raises(vecstore.RejectedInputError, match="^'a' was not embedded: Wordless$"):
+        collection.embed("a", "text")
+
+
 def test_what_is_wrong_with_the_model_costs_one_call_and_keeps_what_came_before(db):
     class Broken(Yielding):
         def embed_batch(self, items):

@@ -196,9 +196,9 @@ def test_an_entry_over_which_foreign_code_breaks_is_found(db, position):
 
 def test_a_model_that_breaks_over_everything_stops(db):
     collection = Collection("test", db, model=Refusing())
-    message = "fails, and not over one entry: of 10 .* such as '00001': OSError: no such image"
+    message = "fails, and not over one entry: of 30 .* such as '00001': OSError: no such image"
     with pytest.raises(vecstore.ModelError, match=message) as caught:
-        collection.embed_multi(numbered(10, "crash"), on_error="skip")
+        collection.embed_multi(numbered(30, "crash"), on_error="skip")
     assert isinstance(caught.value.__cause__, OSError)
     assert collection.count() == 0
 

@@ -19,6 +19,8 @@ from .values import shown
 
 Embed = Callable[[list[str | bytes]], Iterable[Sequence[float]]]
 
+# Where so many inputs fail, each alone, and none has ever been embedded, it is the model.
+ENOUGH_FAILURES = 20
 MAX_REASON = 500  # characters of a foreign message that are repeated
 
 _OF_THE_MODEL = (MissingKeyError, MissingPackageError, TemporaryError, UnknownModelError)
@@ -37,15 +39,16 @@ class Answer:
     error: BaseException | None = None
 
 
-def ask(embed: Embed, items: list[Item], *, skip: bool) -> Answer:
+def ask(embed: Embed, items: list[Item], *, skip: bool, has_worked: bool = False) -> Answer:
     """Embed items, each content once, in as few calls as find those over which the model fails.
 
     What has its vector is not asked for again.
 
     :param embed: returns, or yields, one vector for each value
     :param skip: go on after an input that is refused
+    :param has_worked: whether the model has embedded something before: then it is not what fails
     """
-    asking = _Asking(embed, items, skip)
+    asking = _Asking(embed, items, skip, has_worked)
     try:
         asking.fill()
     except Exception as error:
@@ -54,10 +57,11 @@ def ask(embed: Embed, items: list[Item], *, skip: bool) -> Answer:
 
 
 class _Asking:
-    def __init__(self, embed: Embed, items: list[Item], skip: bool) -> None:
+    def __init__(self, embed: Embed, items: list[Item], skip: bool, has_worked: bool) -> None:
         self._embed = embed
         self._items = items
         self._skip = skip
+        self._has_worked = has_worked
         self.answer = Answer()
 
     def fill(self) -> None:
@@ -131,7 +135,8 @@ class _Asking:
             self._refuse(item, error)
         elif self._skip:
             self._refuse(item, error)
-            self._find_one_that_works(item, error)
+            if not self._has_worked:
+                self._find_one_that_works(item, error)
         else:
             doubt = "; nor was anything else of its batch, so it may be the model that fails"
             self._refuse(item, error, doubt)
@@ -144,7 +149,7 @@ class _Asking:
     def _find_one_that_works(self, item: Item, error: Exception) -> None:
         """Ask for one item after another, from the end, until one is embedded.
 
-        ModelError if none of the batch is: then it is the model that fails, and not they.
+        ModelError if none of many is: then it is the model that fails, and not they.
         """
         for other in reversed(self._without_result(self._items)):
             failure = self._call([other])
@@ -154,6 +159,8 @@ class _Asking:
                 item, error = other, failure
                 self._refuse(item, error)
         tried = len(self.answer.refused)
+        if tried < ENOUGH_FAILURES:
+            return
         self.answer.refused.clear()
         raise ModelError(
             f"The model fails, and not over one entry: of {tried} that it was asked for, each "
@@ -175,7 +182,10 @@ def _may_be_of_an_input(error: Exception) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    text = " ".join(str(error).split())
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # of a foreign class
+        text = ""
     if isinstance(error, VecstoreError):
         return text
     return f"{type(error).__name__}: {text[:MAX_REASON]}" if text else type(error).__name__

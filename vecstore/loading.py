@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from sqlite_utils import Database
 
-from . import connection, schema, sharing
+from . import catalog, connection, schema, sharing
 from .asking import Answer
 from .catalog import CollectionRow
 from .embed_report import EmbedReport
@@ -79,6 +79,7 @@ class Load:
         """Write all entries, read a batch at a time; return what was done."""
         size = _positive("batch_size", batch_size)
         in_transaction = sharing.has_transaction(self._db)
+        self._pipeline.has_worked = catalog.read(self._db, self._collection, self._has_entries)
         try:
             for batch in self._batches(iter(entries), min(size, self._model.batch_size or size)):
                 self._begin(batch)
@@ -97,6 +98,12 @@ class Load:
                 ) from error
             raise
         return self._report
+
+    def _has_entries(self) -> bool:
+        found = self._db.execute(
+            "select 1 from embeddings where collection_id = ? limit 1", [self._collection.id]
+        ).fetchone()
+        return found is not None
 
     def _batches(self, entries: Iterator[tuple[Any, ...]], size: int) -> Iterator[Batch]:
         while chunk := list(islice(entries, size)):

@@ -26,12 +26,16 @@ class Pipeline(Generic[_T]):
 
     :param embed: returns, or yields, one vector for each value
     :param skip: go on after an input that is refused
+
+    Attributes:
+        has_worked: whether the model has embedded something
     """
 
     def __init__(self, embed: Embed, concurrency: int, *, skip: bool) -> None:
         self._embed = embed
         self._concurrency = concurrency
         self._skip = skip
+        self.has_worked = False
         self._queue: deque[tuple[_T, list[Item], Future[Answer]]] = deque()
         self._stopping = retries.stop_event() or threading.Event()
 
@@ -83,7 +87,9 @@ class Pipeline(Generic[_T]):
 
     def ask(self, items: list[Item]) -> Answer:
         """Embed items at once, in this thread."""
-        return asking.ask(self._embed, items, skip=self._skip)
+        answer = asking.ask(self._embed, items, skip=self._skip, has_worked=self.has_worked)
+        self.has_worked |= bool(answer.vectors)
+        return answer
 
     def _work(self, items: list[Item], future: "Future[Answer]") -> None:
         if not future.set_running_or_notify_cancel():
