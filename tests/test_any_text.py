@@ -100,9 +100,12 @@ def test_lone_surrogates_are_refused_and_nothing_is_written(db, id):
             collection.embed_multi([("before", "text"), entry])
     with pytest.raises(InvalidInputError, match="lone surrogate"):
         Collection(id, db, model=Pseudorandom())
+    for metadata in ({id: 1}, {"a": id}, {"a": [{"b": id}]}):  # which SQL could not decode
+        with pytest.raises(InvalidInputError, match="lone surrogate"):
+            collection.embed("a", "text", metadata)
     assert collection.count() == 0
-    collection.embed("a", "text", {id: id}, store=True)  # metadata is JSON, which can escape it
-    assert collection.get("a").metadata == {id: id}
+    collection.embed("a", "text", {"\U0001f600": "\U0001f600"}, store=True)
+    assert collection.get("a").metadata == {"\U0001f600": "\U0001f600"}
     assert check(db).problems == []
 
 

@@ -367,6 +367,24 @@ def test_vectors_that_do_not_fit_the_collection_are_skipped(db):
         collection.embed_multi([("x", "long 3"), ("y", "long 4")], on_error="skip")
 
 
+def test_in_the_first_batch_the_dimension_of_most_counts(db):
+    collection = Collection("test", db, model=Longer())
+    with pytest.raises(vecstore.DimensionError, match="'b' has 17 dimensions and .* have 16"):
+        collection.embed_multi([*LONG[:3], ("d", "three")])
+    assert collection.ids() == ["a"]
+    collection.delete()
+    collection = Collection("test", db, model=Longer())
+    report = collection.embed_multi([LONG[1], LONG[0], *LONG[2:3]], on_error="skip")
+    assert report == EmbedReport(embedded=2, failed=1)
+    assert collection.ids() == ["a", "c"]
+
+
+def test_one_vector_that_does_not_fit_is_skipped_in_a_batch_of_its_own(db):
+    collection = Collection("test", db, model=Longer())
+    report = collection.embed_multi(LONG[:4], batch_size=1, on_error="skip")
+    assert report == EmbedReport(embedded=2, failed=2)
+
+
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("concurrency", [1, 3])
 def test_an_interrupt_of_the_model_is_no_entrys_error(db, interrupt, concurrency):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_disks_that_cannot_be_written import as_an_ordinary_user, public_folder  # noqa: F401
+from tests.ordinary_user import as_an_ordinary_user
 from vecstore.errors import InvalidInputError
 from vecstore.readers import find_files
 from vecstore.readers.patterns import Patterns

@@ -260,8 +260,8 @@ class Collection(Searchable):
         keeps the batches before, and the same call again goes on from there. Whatever ends the
         call, requests that are under way are waited for, and their batches are written too. Of the
         batch of an entry that ends it, what was embedded before that entry is written. Nobody can
-        tell whose vectors are wrong if there are too few or too many, or if the first batch of a
-        collection has several dimensions: then none of them is written.
+        tell whose vectors are wrong if there are too few or too many, or if in the first batch of a
+        collection as many have one dimension as another: then none of them is written.
 
         :param store: also store text in the column `content`, and bytes in `content_blob`
         :param batch_size: entries in a batch, or the model's own batch size if that is lower

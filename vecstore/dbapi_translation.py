@@ -15,6 +15,8 @@ from typing import Any, NoReturn
 import apsw
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
+from .values import with_plain_scalars
+
 TABLE: dict[type[apsw.Error], type[Exception]] = {
     apsw.Error: sqlite3.DatabaseError,
     apsw.AbortError: sqlite3.OperationalError,
@@ -213,6 +215,7 @@ Mapping.register(_Named)
 
 
 def bindings(parameters: Any) -> Any:
+    parameters = with_plain_scalars(parameters)
     if type(parameters) in (tuple, list):
         return parameters
     if isinstance(parameters, Mapping):

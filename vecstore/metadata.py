@@ -12,6 +12,7 @@ Metadata = dict[str, Any]
 
 _DEEPEST = 1000  # arrays and objects in each other: to SQLite's functions, more is no JSON
 _INTEGERS_END = 2**63  # of SQLite
+_SURROGATE = "\\ud"  # as JSON has it: half of a character beyond 16 bits, or a half alone
 _TEXT = {str}
 _CONTAINERS = (dict, list, tuple)
 
@@ -24,7 +25,7 @@ def to_json(metadata: Metadata, name: str) -> str:
     """
     try:
         text = _encode(metadata)
-        if _is_agreed_on(metadata):
+        if _is_agreed_on(metadata) and _SURROGATE not in text:
             return text
     except (TypeError, ValueError, RecursionError):
         pass  # who is at fault is found by a closer look, which takes longer
@@ -91,10 +92,17 @@ def _converted(value: Any, path: str, depth: int) -> Any:
     elif is_infinite:
         problem = f"is {plain}, which JSON does not have: pass None or str(value)"
     else:
-        problem = values.problem_of(plain)
+        problem = values.problem_of(plain) or _problem_of_text(plain)
     if problem:
         raise _Refused(f"the key {values.shown(path)} {problem}")
     return plain
+
+
+def _problem_of_text(plain: Any) -> str | None:
+    # JSON can escape it, and SQLite's functions then make text of it that nobody can decode.
+    if isinstance(plain, str) and values.surrogate_position(plain) is not None:
+        return "has a lone surrogate: pass value.encode(errors='replace').decode()"
+    return None
 
 
 def _converted_dict(value: dict[Any, Any], path: str, depth: int) -> dict[str, Any]:
@@ -114,6 +122,8 @@ def _key_text(key: Any, path: str) -> str:
     """Return the text that json makes of a key."""
     plain = values.to_plain(key)
     if isinstance(plain, str):
+        if problem := _problem_of_text(plain):
+            raise _Refused(f"{values.shown(key)}{_inside(path)} {problem}")
         return plain
     is_number = isinstance(plain, int) or (isinstance(plain, float) and math.isfinite(plain))
     if plain is None or is_number:

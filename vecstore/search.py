@@ -65,10 +65,10 @@ def search(
     this = _Search(db, query, [] if steps is None else steps)
 
     def look(is_comparable: bool) -> list[Row] | None:
-        if query.number == 0 or not is_comparable:
+        if query.number == 0:
             return []
         has_index = index.exists(db, query.dimensions)
-        if not _has_dimension(db, query, has_index):
+        if not _has_dimension(db, query, has_index) or not is_comparable:
             return []
         is_ready = has_index and not _needs_partition(db, query)
         return this.run(has_index) if is_ready or not build_index else None

@@ -13,6 +13,7 @@ from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 from . import watched
 from .frozen import Watch
 from .sharing import Turns
+from .values import with_plain_scalars
 
 # interrupt() is missing: it is there to be called from another thread.
 _OF_CONNECTIONS = (
@@ -84,9 +85,15 @@ class Connection(sqlite3.Connection):
 
 
 class Cursor(sqlite3.Cursor):
-    """A cursor of such a connection."""
+    """A cursor of such a connection, which takes NumPy's scalars for the numbers that they are."""
 
     connection: Connection
+
+    def execute(self, sql: str, parameters: Any = ()) -> Any:
+        return super().execute(sql, with_plain_scalars(parameters))
+
+    def executemany(self, sql: str, parameters: Any) -> Any:
+        return super().executemany(sql, map(with_plain_scalars, parameters))
 
 
 class _WatchedCursor(watched.Cursor, Cursor):

@@ -8,6 +8,7 @@ and is removed if it is not.
 
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -133,20 +134,25 @@ class Batch:
     def misfits(self) -> dict[bytes, DimensionError]:
         """Return, by content hash, the vectors of another dimension than the collection's.
 
-        Empty where it has none, or none of the batch fits: nobody can tell which are wrong.
+        Where it has none, than most of the batch. Empty where none of several fits: then it is
+        the model that is wrong.
         """
         return catalog.read(self._db, self._collection, self._misfits)
 
     def _misfits(self) -> dict[bytes, DimensionError]:
         embedded = {i.content_hash: i for i in reversed(self.items) if i.id in self._embedded}
+        sizes = Counter(len(self._vectors[content_hash]) // 4 for content_hash in embedded)
+        [(most, number), *others] = sizes.most_common()
+        is_clear = not others or number > others[0][1]
         wrong = {}
         for content_hash, item in reversed(embedded.items()):
             size = len(self._vectors[content_hash]) // 4
-            expected = search.vector_dimensions(self._db, self._collection_id, size) or size
+            expected = search.vector_dimensions(self._db, self._collection_id, size)
+            expected = expected or (most if is_clear else size)
             if size != expected:
                 name = f"The vector of {shown(item.id)}"
                 wrong[content_hash] = search.dimension_error(name, size, expected)
-        return wrong if len(wrong) < len(embedded) else {}
+        return wrong if len(wrong) < len(embedded) or len(embedded) == 1 else {}
 
     def write(self) -> list[Item]:
         """Write the batch in one transaction, and set its report.

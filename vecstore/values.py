@@ -19,6 +19,7 @@ from typing import Any
 from .errors import InvalidInputError
 
 _PLAIN = (str, int, float, bool, type(None), bytes)
+_PLAIN_TYPES = {*_PLAIN}
 _INTEGERS_END = 2**63  # of SQLite: from there on, its JSON functions make a float of an integer
 _INFINITIES: tuple[Any, ...] = (math.inf, -math.inf)
 _SHOWN = 80  # characters of a value, in a message
@@ -98,6 +99,20 @@ def to_bindable(value: Any, name: str) -> bool | int | float | str | bytes | Non
     if hasattr(plain, "__len__") and not is_array_scalar(plain):
         instead = "json.dumps() of a list of plain values, for json_each(?) in the condition"
     raise InvalidInputError(f"{name} is of type {type(value).__name__}: pass {instead}")
+
+
+def with_plain_scalars(parameters: Any) -> Any:
+    """Return the parameters of a statement with a number in place of each scalar of NumPy's.
+
+    Those of a user's own statement, in which an array is meant as its bytes.
+    """
+    kind = type(parameters)
+    if kind is dict:
+        members = with_plain_scalars([*parameters.values()])
+        return dict(zip(parameters, members, strict=True))
+    if kind in (list, tuple) and not {*map(type, parameters)} <= _PLAIN_TYPES:
+        return [to_plain(value) if is_array_scalar(value) else value for value in parameters]
+    return parameters
 
 
 def problem_of(plain: Any) -> str | None:
