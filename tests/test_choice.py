@@ -287,7 +287,7 @@ def test_a_name_that_is_not_utf8_is_a_problem_of_that_file(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["closed", "listed", "ignore/.gitignore"])
-def test_what_cannot_be_looked_into_is_a_problem(public_folder, name):  # noqa: F811
+def test_what_cannot_be_looked_into_is_a_problem(public_folder, name):
     make(public_folder, "a.md", "closed/b.md", "listed/c.md", "ignore/.gitignore", "ignore/d.md")
     (public_folder / name).chmod(0o444 if name == "listed" else 0)
     assert len(Patterns(["*"])) == 1  # what it imports may be closed to others

@@ -9,6 +9,7 @@ from sqlite_utils import Migrations
 
 import vecstore
 from tests.command import run
+from tests.conftest import rows
 from tests.models import Vectors
 from vecstore import Collection, DatabaseError
 
@@ -153,3 +154,20 @@ def test_migrations_of_others_in_the_same_table_do_no_harm(open_db, path):
     stamps.apply(db)
     Collection("c", db, model=Vectors()).embed("a", "1 0")
     assert vecstore.check(db).problems == []
+
+
+@pytest.mark.parametrize("name", ["vec_embeddings_8", "vec_embeddings_8_ids", "VEC_EMBEDDINGS_8"])
+def test_a_table_that_is_named_like_one_of_the_index_stays_as_it_is(db, name):
+    db.execute(f"create table {name} (a)")
+    db.execute(f"insert into {name} values (42)")
+    db.conn.commit()
+    collection = Collection("one", db, model=Vectors())
+    collection.embed_multi((n, f"{n} 1 0 0 0 0 0 0") for n in range(3))
+    assert [entry.id for entry in collection.similar("1 1 0 0 0 0 0 0", 1)] == ["1"]
+    with pytest.raises(DatabaseError, match=f"{name} that is not vecstore's.*: rename it"):
+        vecstore.build_index(db)
+    assert rows(db, f"select a from {name}") == [(42,)]
+    db.execute(f"alter table {name} rename to mine")
+    db.conn.commit()
+    assert vecstore.build_index(db) == {8: 3}
+    assert rows(db, "select a from mine") == [(42,)]

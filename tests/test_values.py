@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import vecstore
 from tests.command import error, output
+from tests.conftest import LOADS_EXTENSIONS
 from tests.foreign_values import (
     BUFFERS,
     FLOATS,
@@ -227,3 +228,28 @@ def test_parameters_of_the_command_are_text(registered, tmp_path):
     assert json.loads(output("similar", "c", "-c", "one", *where, "-d", database))["id"] == "a"
     message = error("similar", "c", "-c", "one", "--min-score", "nan", "-d", database)
     assert message == "min_score is nan: it must be a number"
+
+
+def test_what_is_no_number_or_list_is_refused_by_name(years):
+    with pytest.raises(InvalidInputError, match="min_score"):
+        years.similar_by_id(years.ids()[0], min_score=np.timedelta64(0, "ns"))
+    with pytest.raises(InvalidInputError, match="ids is 5: pass a list of ids"):
+        years.delete_ids(5)
+    assert years.embed_multi([], batch_size=2**64) == vecstore.EmbedReport()
+
+
+@pytest.mark.parametrize("driver", ["apsw", *["sqlite3"] * LOADS_EXTENSIONS])
+@pytest.mark.parametrize("name", ["int8", "uint64", "float16", "float64", "bool_"])
+def test_a_scalar_in_sql_of_ones_own_is_the_number_that_it_is(closing, driver, name):
+    db = closing(vecstore.connect(driver=driver))
+    one = getattr(np, name)(1)
+    query = "select typeof(?) in ('integer', 'real'), ? = 1"
+    assert db.execute(query, [one, one]).fetchall() == [(1, 1)]
+    assert db.execute("select :a = 1", {"a": one}).fetchall() == [(1,)]
+    db.execute("create table numbers (n)")
+    db["numbers"].insert_all({"n": n} for n in [one] * 3)
+    db.conn.executemany("insert into numbers values (?)", [[one], (one,)])
+    below = list(db.query("select count(*) as n from numbers where n < ?", [np.int64(2)]))
+    assert below == [{"n": 5}]
+    # An array is meant as its bytes, as sqlite-vec takes it.
+    assert db.execute("select length(?)", [np.zeros(3, "float32")]).fetchone()[0] == 12

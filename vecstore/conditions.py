@@ -53,8 +53,10 @@ def errors_explained(db: Database, query: Query) -> Iterator[None]:
             raise
         if message == "interrupted":
             raise
-        if "too many SQL variables" in message:
-            message = _too_many(db, len(query.where_args))
+        number = len(query.where_args)
+        # Where a few are left, it is the search's own that have no place any more.
+        if "too many SQL variables" in message or ("variable number" in message and number > 999):
+            message = _too_many(db, number)
         raise InvalidInputError(
             f"where={shown(query.where)} with where_args={shown(query.where_args)} cannot be "
             f"applied to the rows of `embeddings`: {message}"

@@ -5,7 +5,7 @@ import math
 import re
 import struct
 from collections import abc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -101,7 +101,8 @@ def with_no_metadata(entry: Any) -> tuple[Any, ...]:
 
 def id_texts(ids: Any) -> list[str]:
     """Return ids as text; one id alone is refused, as its characters would be taken for ids."""
-    if isinstance(ids, str | bytes | bytearray | memoryview):
+    is_one = isinstance(ids, str | bytes | bytearray | memoryview)
+    if is_one or not isinstance(ids, Iterable):
         raise InvalidInputError(f"ids is {shown(ids)}: pass a list of ids, such as [{shown(ids)}]")
     return [id_text(id) for id in ids]
 

@@ -65,6 +65,8 @@ def build(db: Database, dimensions: int) -> None:
     """Create the index of one dimension from the stored vectors, in place of any older one.
 
     Belongs inside a transaction. Needs no model: the vectors are those in `embeddings`.
+
+    :raises DatabaseError: a table of another program's has the name of one of its tables
     """
     drop(db, dimensions)
     for sql in index_schema.statements(dimensions):
@@ -152,12 +154,33 @@ def drop(db: Database, dimensions: int) -> None:
     """Remove the index of one dimension with its triggers; the stored vectors stay.
 
     Belongs inside a transaction.
+
+    :raises DatabaseError: a table of another program's has the name of one of its tables
     """
     name = f"vec_embeddings_{dimensions}"
+    _refuse_foreign(db, name)
     for event in ("insert", "insert_incomparable", "update", "update_incomparable", "delete"):
         db.execute(f"DROP TRIGGER IF EXISTS {name}_{event}")
     for table in (f"{name}_ids", f"{name}_bits", name, f"{name}_partitions"):
         db.execute(f"DROP TABLE IF EXISTS {table}")
+
+
+def _refuse_foreign(db: Database, index_name: str) -> None:
+    """Raise DatabaseError if a table with the name of one of ours lacks what all of ours have."""
+    found = db.execute(
+        """
+        select name
+        from sqlite_master
+        where lower(name) in (:name, :name || '_ids', :name || '_bits', :name || '_partitions')
+          and sql not like '%collection_id%'
+        """,
+        {"name": index_name},
+    ).fetchone()
+    if found is not None:
+        raise DatabaseError(
+            f"{connection.name_of(db)} has a table {found[0]} that is not vecstore's, and that the "
+            "index would replace: rename it"
+        )
 
 
 def count_rows(db: Database, collection_id: int, dimensions: int) -> int:

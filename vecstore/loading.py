@@ -4,6 +4,7 @@ Batches are written in the order of the input, each in one transaction. Whatever
 was asked of the model until then is waited for and written, as it may have been paid for.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
@@ -213,4 +214,4 @@ def _positive(name: str, value: object) -> int:
     number = to_integer(value)
     if number is None or number < 1:
         raise InvalidInputError(f"{name} is {shown(value)}: it must be 1 or more, an integer")
-    return number
+    return min(number, sys.maxsize)

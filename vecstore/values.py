@@ -136,6 +136,8 @@ def to_integer(value: Any) -> int | None:
 def to_float(value: Any) -> float | None:
     """Return a number of any type as a float; None if it is none, as text and NaN."""
     plain = to_plain(value)
+    if is_array_scalar(plain) and getattr(plain.dtype, "kind", None) != "f":
+        return None  # a time, which NumPy calls a number
     is_number = isinstance(plain, numbers.Real | decimal.Decimal) and not is_missing(plain)
     try:
         return float(plain) if is_number else None
