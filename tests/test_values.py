@@ -95,7 +95,7 @@ def test_other_parameters_are_refused_with_their_place_and_type(years, value, ex
 @pytest.mark.parametrize(
     "where_args",
     ["5", b"5", bytearray(b"5"), {5}, iter([5]), np.array(5), np.array([[5]]), 5, {5: 5}],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_parameters_that_are_no_list_or_dict_are_refused(years, where_args):
     with pytest.raises(InvalidInputError, match="^where_args "):
