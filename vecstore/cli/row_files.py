@@ -50,7 +50,7 @@ class RowFile:
             told = replace(
                 self,
                 layout=replace(self.layout, format=format),
-                columns=replace(self.columns, has_json_text=is_table),
+                columns=replace(self.columns, has_json_text=False),
                 detects_types=self.detects_types and is_table and self.columns.has_metadata,
             )
             if is_file or told.detects_types:
