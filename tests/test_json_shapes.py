@@ -213,9 +213,9 @@ def test_pages_of_rows_are_no_rows(name):
         line = 2 if data == indented else 1
         place = "line 1" if data == nl else f"item 1 (line {line})"
         assert refusal(data, name) == (
-            f"{place} of {name} looks like a page of rows, as it has 'page': an object with lists of objects "
-            "in it: 'results' (2); --rows results embeds the objects of that list; if the object "
-            "is itself an entry, name its columns, as --id page"
+            f"{place} of {name} looks like a page of rows, as it has 'page': an object with "
+            "lists of objects in it: 'results' (2); --rows results embeds the objects of that "
+            "list; if the object is itself an entry, name its columns, as --id page"
         )
         assert [row["id"] for row in rows_of(data, name, rows="results")] == [1, 2, 3]
 
@@ -350,6 +350,23 @@ def test_arrays_may_follow_each_other():
     assert rows_of(b'[{"id": 1}]\n[]\n[{"id": 2}]', "a") == [{"id": 1}, {"id": 2}]
 
 
+@pytest.mark.parametrize("name", ["a", "a.json", "a.jsonl"])
+@pytest.mark.parametrize("size", [1, 1000])
+@pytest.mark.parametrize(
+    "start", [b'{ "id":1,\n', b'{"id":\r\n 1,\n\n', b'{"l": [\n1], "id": 1,\n']
+)
+def test_the_first_line_of_an_object_may_have_keys(name, size, start):
+    data = start + b'  "t": "a"\n}\n{ "id":2,\n  "t": "b" }\n'
+    found = read_rows(sliced(data, size), name)
+    assert [record.row["id"] for record in found] == [1, 2]
+
+
+def test_a_later_object_over_several_lines_is_told_how_to_read():
+    message = failure(b'{"id": 1}\n{"id":\n2}\n', "a.jsonl")
+    assert message.startswith("line 2 of a.jsonl cannot be read as JSON: Expecting value")
+    assert message.endswith("; objects over several lines are read with --format json")
+
+
 def test_a_line_that_is_no_json_is_left_out_though_others_follow():
     records, problems = skipped(io.BytesIO(b'{"id": 1,\n{"id": 2}\n'), "a.jsonl")
     assert [record.row for record in records] == [{"id": 2}]
@@ -367,7 +384,8 @@ def test_a_header_that_is_a_number_like_the_ids_is_told():
             "The header names the column of ids '1', a number like those in it, the first of which "
             f"is in line 2 of {name}: if the header is a row, use --no-headers"
         )
-    assert len(shaped(b"1,hello\n2,world\n", "a")[1]) == 1
+    for first in (b"1", b"-1", b"1.0", b".5", b"007", b"+1"):
+        assert len(shaped(first + b",hello\n2,world\n-3.5,x\n", "a.csv")[1]) == 1
     assert len(shaped(b"2019,2020\n1,2\n", "a")[1]) == 1
 
 
@@ -379,7 +397,9 @@ def test_a_header_that_is_a_number_like_the_ids_is_told():
         b"1,2\na,x\n",
         b"1,2\n1,x\n2,x\nc,x\n",
         b"1,2\n\n,x\n",
-        b"1.5,a\n2,b",
+        b"1.5,a\nx,b",
+        b"v1.5,a\n2,b",
+        b"nan,a\n2,b",
     ],
 )
 def test_of_other_headers_nothing_is_said(data):

@@ -1,5 +1,6 @@
 """Notices rows that are none: an object around the rows, and a first row taken for a header."""
 
+import re
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
 
@@ -7,6 +8,7 @@ from .columns import Columns
 from .records import Record
 from .wrappers import check_first, check_only, may_be_wrapper
 
+_NUMBER = re.compile(r"[-+]?[0-9]*[.,]?[0-9]+")
 _ROWS_OF_NUMBERS = 3  # that tell of a header which is a row
 
 
@@ -39,9 +41,9 @@ def _watched_header(
     if first is None:
         return
     header = columns.id if columns.id is not None else next(iter(first.row), "")
-    if _is_integer(header):
+    if _is_number(header):
         rows = [first, *islice(records, _ROWS_OF_NUMBERS - 1)]
-        if all(_is_integer(record.row.get(header)) for record in rows):
+        if all(_is_number(record.row.get(header)) for record in rows):
             warn(
                 f"The header names the column of ids {header!r}, a number like those in it, the "
                 f"first of which is in {first.place}: if the header is a row, use --no-headers"
@@ -52,5 +54,5 @@ def _watched_header(
     yield from records
 
 
-def _is_integer(cell: object) -> bool:
-    return isinstance(cell, str) and cell.isascii() and cell.isdigit()
+def _is_number(cell: object) -> bool:
+    return isinstance(cell, str) and _NUMBER.fullmatch(cell) is not None

@@ -14,12 +14,57 @@ from .records import Record, Row
 # Keys of pages, as _plain() writes them. An object that is a row may have one of the second kind
 # too, but hardly beside a list of objects that it counts.
 _OF_PAGES = frozenset(
-    "page pages next nextpage nextpagetoken nexttoken nexturl nextlink nextcursor nextoffset "
-    "previous previouspage prev prevpage prevcursor prevurl first firstpage last lastpage "
-    "offset limit cursor hasmore hasnext hasnextpage pageinfo pagination paging "
-    "pagenumber pagenum pagesize perpage currentpage totalpages numpages pagecount "
-    "totalcount totalresults totalhits totalrows totalitems numresults numfound resultcount "
-    "odatanextlink odatacount took truncated".split()
+    [
+        "page",
+        "pages",
+        "next",
+        "nextpage",
+        "nextpagetoken",
+        "nexttoken",
+        "nexturl",
+        "nextlink",
+        "nextcursor",
+        "nextoffset",
+        "previous",
+        "previouspage",
+        "prev",
+        "prevpage",
+        "prevcursor",
+        "prevurl",
+        "first",
+        "firstpage",
+        "last",
+        "lastpage",
+        "offset",
+        "limit",
+        "cursor",
+        "hasmore",
+        "hasnext",
+        "hasnextpage",
+        "pageinfo",
+        "pagination",
+        "paging",
+        "pagenumber",
+        "pagenum",
+        "pagesize",
+        "perpage",
+        "currentpage",
+        "totalpages",
+        "numpages",
+        "pagecount",
+        "totalcount",
+        "totalresults",
+        "totalhits",
+        "totalrows",
+        "totalitems",
+        "numresults",
+        "numfound",
+        "resultcount",
+        "odatanextlink",
+        "odatacount",
+        "took",
+        "truncated",
+    ]
 )
 _COUNTS = ("count", "total")
 _TEXTS = ("text", "title", "name", "content", "body", "description", "summary")
@@ -124,9 +169,10 @@ def _objects_by_key(row: Row, is_page: bool) -> Iterator[tuple[str, int]]:
 
 def _sign_of_page(row: Row) -> str | None:
     """Return a key that pages have, of the object or of one in it."""
-    for object in (row, *(value for value in row.values() if isinstance(value, dict))):
-        holds_list = any(isinstance(value, list | dict) for value in object.values())
-        for key, value in object.items():
+    inner: list[Row] = [value for value in row.values() if isinstance(value, dict)]
+    for found in (row, *inner):
+        holds_list = any(isinstance(value, list | dict) for value in found.values())
+        for key, value in found.items():
             is_count = holds_list and _plain(key) in _COUNTS and type(value) is int
             if is_count or _plain(key) in _OF_PAGES:
                 return key
