@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_disks_that_cannot_be_written import as_an_ordinary_user, public_folder  # noqa: F401
+from tests.ordinary_user import as_an_ordinary_user
 from vecstore.errors import InvalidInputError
 from vecstore.readers import find_files
 from vecstore.readers.patterns import Patterns
@@ -257,6 +257,21 @@ def test_exclude_takes_more_out(tmp_path, exclude, expected):
     assert ids(folder, exclude=exclude) == ids(folder, exclude=exclude, all=True) == expected
 
 
+def test_an_excluded_path_may_begin_with_a_dot_and_a_slash(tmp_path):
+    folder = make(tmp_path, "c/a.md", "d/c/b.md", "e.md")
+    assert ids(folder, exclude=["./c/"]) == ["d/c/b.md", "e.md"]
+    assert ids(folder, exclude=["././c/a.md", "e.md", "!./e.md"]) == ["d/c/b.md", "e.md"]
+
+
+def test_what_excludes_nothing_is_known(tmp_path):
+    folder = make(tmp_path, "c/a.md", "e.md")
+    exclude = ["*.md", "c/../x", str(folder / "c"), "e.md", "!e.md", "!f.md", "*.md", "c/a.md"]
+    found = find_files([(str(folder), "**/*.md")], exclude=exclude)
+    assert found.unmatched == ["c/../x", str(folder / "c"), "!f.md"]
+    assert list(found.files) == []
+    assert ids(folder, exclude=["e.md", "!e.md", "e.md"]) == ["c/a.md"]
+
+
 def test_exclude_goes_before_what_the_pattern_names(project):
     assert ids(project, "README.md", exclude=["README.md"]) == []
     assert left_out(project, "R*.md", exclude=["*.md"], all=True) == {
@@ -287,7 +302,7 @@ def test_a_name_that_is_not_utf8_is_a_problem_of_that_file(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["closed", "listed", "ignore/.gitignore"])
-def test_what_cannot_be_looked_into_is_a_problem(public_folder, name):  # noqa: F811
+def test_what_cannot_be_looked_into_is_a_problem(public_folder, name):
     make(public_folder, "a.md", "closed/b.md", "listed/c.md", "ignore/.gitignore", "ignore/d.md")
     (public_folder / name).chmod(0o444 if name == "listed" else 0)
     assert len(Patterns(["*"])) == 1  # what it imports may be closed to others
