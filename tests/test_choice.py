@@ -257,6 +257,21 @@ def test_exclude_takes_more_out(tmp_path, exclude, expected):
     assert ids(folder, exclude=exclude) == ids(folder, exclude=exclude, all=True) == expected
 
 
+def test_an_excluded_path_may_begin_with_a_dot_and_a_slash(tmp_path):
+    folder = make(tmp_path, "c/a.md", "d/c/b.md", "e.md")
+    assert ids(folder, exclude=["./c/"]) == ["d/c/b.md", "e.md"]
+    assert ids(folder, exclude=["././c/a.md", "e.md", "!./e.md"]) == ["d/c/b.md", "e.md"]
+
+
+def test_what_excludes_nothing_is_known(tmp_path):
+    folder = make(tmp_path, "c/a.md", "e.md")
+    exclude = ["*.md", "c/../x", str(folder / "c"), "e.md", "!e.md", "!f.md", "*.md", "c/a.md"]
+    found = find_files([(str(folder), "**/*.md")], exclude=exclude)
+    assert found.unmatched == ["c/../x", str(folder / "c"), "!f.md"]
+    assert list(found.files) == []
+    assert ids(folder, exclude=["e.md", "!e.md", "e.md"]) == ["c/a.md"]
+
+
 def test_exclude_goes_before_what_the_pattern_names(project):
     assert ids(project, "README.md", exclude=["README.md"]) == []
     assert left_out(project, "R*.md", exclude=["*.md"], all=True) == {

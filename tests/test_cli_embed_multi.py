@@ -224,6 +224,11 @@ def test_what_is_left_out_of_files_is_counted(registered, database, project, sto
         "--encoding that is given alone is obeyed)\n"
     )
     result = run(*arguments, "--exclude", "dos.*", "--exclude", "nested/", "--dry-run")
+    odd = run(*arguments, "--exclude", "c/../x", "--exclude", "/dos", "--exclude", "*", "--dry-run")
+    assert odd.stderr.startswith(
+        "--exclude 'c/../x', '/dos' left nothing out: patterns are relative to the folder of "
+        "--files, and name what is in it\n"
+    )
     assert (result.exit_code, result.stderr) == (
         0,
         f"{no_text}Left out: 1 file by --exclude, 1 folder by --exclude, 2 files as no text; "
@@ -337,7 +342,11 @@ def test_limit_and_batch_size(load, registered, stored):
 @pytest.mark.parametrize("arguments", [["-"], ["-", "--limit", "0"], ["--files", ".", "nothing*"]])
 def test_of_nothing_no_database_is_made(registered, database, arguments):
     result = run("embed-multi", "c", *arguments, "-m", "words", "-d", database, input="id,text\n")
-    assert (result.exit_code, result.stderr) == (0, "There is nothing to embed\n")
+    note = "standard input has a header and no rows: --no-headers takes its first line as a row\n"
+    expected = "There is nothing to embed\n" + note * (arguments == ["-"])
+    assert (result.exit_code, result.stderr) == (0, expected)
+    quiet = run("embed-multi", "c", *arguments, "-m", "words", "-d", database, "-q", input="1,a\n")
+    assert (quiet.exit_code, quiet.stderr) == (0, "")
     assert result.stdout == "0 embedded, 0 reused, 0 updated, 0 unchanged\n"
     assert not database.exists()
 

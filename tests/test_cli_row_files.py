@@ -81,6 +81,28 @@ def test_types_can_be_left_alone(load, metadata):
     assert metadata() == [{"year": "1972"}, {"year": "2021"}, {"year": ""}]
 
 
+def test_json_in_cells_can_be_left_alone(load, metadata):
+    table = 'id,t,m\n1,a,"{""k"": [1]}"\n2,b,\n'
+    load("-", "--metadata", "m", "--no-detect-types", input=table)
+    assert metadata() == [{"m": '{"k": [1]}'}, {"m": ""}]
+
+
+def test_an_integer_that_sqlite_does_not_have(registered, database, file, metadata):
+    lines = [{"id": 1, "t": "a", "n": 5}, {"id": 2, "t": "b", "n": 2**64}]
+    path = file("a.jsonl", "\n".join(map(json.dumps, lines)))
+    arguments = ["embed-multi", "c", path, "-m", "words", "-d", database, "--metadata", "n"]
+    assert error(*arguments) == (
+        f"The metadata of line 2 of {path} cannot be JSON: the key 'n' is 18446744073709551616, an "
+        "integer of more than 64 bits: pass it as text, str(value) (in the input, write it as "
+        "text, or leave the column out)"
+    )
+    assert run(*arguments, "--on-error", "skip").exit_code == 1
+    assert metadata() == [{"n": 5}]
+    cells = file("a.csv", 'id,t,n\n1,a,"{""n"": 18446744073709551616}"\n2,b,{}\n')
+    output(*arguments[:2], cells, *arguments[3:])
+    assert metadata() == [{"n": '{"n": 18446744073709551616}'}, {"n": "{}"}]
+
+
 def test_the_whole_column_tells_its_type_whatever_the_limit(load, file, metadata):
     for tail, value in (("4,d,x\n", "1972"), ("4,d,5\n", 1972), ('4,"d"x,y\n', 1972)):
         path = file("a.csv", YEARS + tail)
@@ -129,6 +151,8 @@ def test_objects_of_a_query_are_the_metadata(load, stored):
     sql = "select 1 as id, 'a' as t, json_object('k', json('[1]')) as m union select 2, 'b', null"
     load("--sql", sql, "--metadata", "m")
     assert stored() == [("1", "a", '{"k": [1]}'), ("2", "b", None)]
+    load("--sql", "select 1 as id, 'a' as t, '[1984]' as m", "--metadata", "m")
+    assert stored()[0] == ("1", "a", '{"m": "[1984]"}')
 
 
 # Shapes
@@ -166,6 +190,37 @@ def test_a_header_that_looks_like_a_row_is_told_once(registered, database, file)
         f"which is in line 2 of {path}: if the header is a row, use --no-headers\n"
     )
     assert output(*arguments, "--no-headers").startswith("1 embedded, 0 reused, 0 updated, 1 unch")
+
+
+def test_only_a_header_is_told(registered, database, file):
+    path = file("a.csv", "1,hello\n")
+    arguments = ["embed-multi", "c", path, "-m", "words", "-d", database]
+    assert run(*arguments).stderr == (
+        f"There is nothing to embed\n{path} has a header and no rows: --no-headers takes its first "
+        "line as a row\n"
+    )
+    assert output(*arguments, "--no-headers").startswith("1 embedded")
+    assert run(*arguments[:2], file("b.csv", ""), *arguments[3:]).stderr == (
+        "There is nothing to embed\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["embed-multi", "c", "-", "-m", "local"],
+        ["embed", "c", "1", "-m", "local"],
+        ["similar", "c", "-i", "-"],
+        ["collections", "import", "-"],
+    ],
+)
+def test_standard_input_that_is_closed(database, arguments):
+    output("embed", "c", "0", "-m", "local", "-c", "x", "-d", database)
+    command = [sys.executable, "-m", "vecstore", *arguments, "-d", str(database)]
+    closed = ["sh", "-c", 'exec "$@" <&-', "sh", *command]
+    result = subprocess.run(closed, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr.endswith("Error: Standard input is closed: there is nothing to read\n")
 
 
 def test_dialects(load, stored, file):

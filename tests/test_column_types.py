@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vecstore.errors import InvalidInputError
+from vecstore.metadata import to_json
 from vecstore.readers import Columns, ColumnTypes, Record
 from vecstore.readers.column_types import is_number, read_json_text
 
@@ -74,8 +76,18 @@ def test_one_cell_that_is_no_plain_number_makes_the_column_text(cell):
 
 
 def test_a_column_of_empty_cells_is_text():
-    assert types_of("", None, "").numbers == frozenset()
+    for cells in (["", None, ""], [r"\N", ""]):
+        types = types_of(*cells)
+        assert (types.numbers, types.nested) == (frozenset(), frozenset())
     assert metadata_of({"c": ""}, "c", types=types_of("")) == {"c": ""}
+
+
+def test_null_as_databases_write_it_is_null_where_a_column_is_no_text():
+    for cell, types in (("1894", types_of("1894", r"\N")), ("[1]", types_of(r"\N", "[1]", ""))):
+        for text, value in ((cell, json.loads(cell)), (r"\N", None)):
+            assert metadata_of({"c": text}, "c", types=types) == {"c": value}
+    types = types_of(r"\N", "x", "1")
+    assert metadata_of({"c": r"\N"}, "c", types=types) == {"c": r"\N"}
 
 
 @given(st.text(st.sampled_from("0123456789.-+eE _"), max_size=12) | st.floats().map(repr))
@@ -106,10 +118,13 @@ def test_id_and_content_stay_as_they_are_written():
         ("", {"m": ""}),
         ("plain", {"m": "plain"}),
         (5, {"m": 5}),
-        ('["a", 1]', {"m": ["a", 1]}),
+        (["a", 1], {"m": ["a", 1]}),
+        ('["a", 1]', {"m": '["a", 1]'}),
+        ("[1984]", {"m": "[1984]"}),
         ('{"k": 1, "k": 2}', {"m": '{"k": 1, "k": 2}'}),
         ('{"k": NaN}', {"m": '{"k": NaN}'}),
         ('{"k": 1e999}', {"m": '{"k": 1e999}'}),
+        *((text, {"m": text}) for text in (f'{{"k": {2**64}}}', '{"k":' * 1000 + "1" + "}" * 1000)),
         ('{"k": 1} {', {"m": '{"k": 1} {'}),
         ("[draft]", {"m": "[draft]"}),
         ("[" * 100_000, {"m": "[" * 100_000}),
@@ -135,10 +150,37 @@ def test_text_in_json_is_text():
     assert metadata_of({"m": {"k": "[1]"}}, "m", has_json_text=False) == {"k": "[1]"}
 
 
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["[1984]", "Brave New World"],
+        ["[{'id': 1}]", "[]"],
+        ["[]", "[{'id': 1}]"],
+        ['{"k": 1}', '{"k": NaN}', ""],
+        ['{"k": 1}', "1"],
+        ["[1]", f"[{2**63}]"],
+        ['{"k": 1}', f'{{"k": {-(2**64)}}}'],
+        ["{}", '{"k": 1, "k": 2}'],
+    ],
+)
+def test_one_cell_that_is_no_json_to_be_stored_makes_the_column_text(cells):
+    types = types_of(*cells)
+    assert [metadata_of({"c": c}, "c", types=types) for c in cells] == [{"c": c} for c in cells]
+
+
+def test_a_column_of_objects_and_arrays():
+    types = types_of('{"k": 1}', "", "[1984]", "[]", "{}")
+    assert (types.nested, types.objects) == ({"c"}, frozenset())
+    for cell, value in (("[1984]", [1984]), ("[]", []), ("", "")):
+        assert metadata_of({"c": cell}, "c", types=types) == {"c": value}
+    assert metadata_of({"c": '{"k": 1}'}, "c", types=types) == {"k": 1}
+
+
 def test_an_empty_cell_among_objects_is_no_metadata():
     types = types_of('{"k": 1}', "", None)
     assert (types.numbers, types.objects) == (frozenset(), {"c"})
     assert metadata_of({"c": ""}, "c", types=types) == {}
+    assert metadata_of({"c": r"\N"}, "c", types=types) == {}
     assert metadata_of({"c": "", "d": 1}, "c", "d", types=types) == {"c": "", "d": 1}
     mixed = types_of('{"k": 1}', "x")
     assert mixed.objects == frozenset()
@@ -157,4 +199,12 @@ def test_json_text_loses_nothing(value):
     if found is not None:
         assert json.dumps(found) == text
     else:
-        assert not isinstance(value, dict | list) or "Infinity" in text
+        assert not isinstance(value, dict | list) or is_refused({"m": value})
+
+
+def is_refused(metadata) -> bool:
+    try:
+        to_json(metadata, "m")
+    except InvalidInputError:
+        return True
+    return False

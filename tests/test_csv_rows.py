@@ -257,3 +257,22 @@ def test_a_header_that_cannot_be_read_is_an_error_in_any_case():
     for header in (b"id,caf\xe9", b'id,"x" y', b"id,\0"):
         with pytest.raises(InvalidInputError, match="ine 1 of a.csv "):
             skipped(io.BytesIO(header + b"\n1,x\n"), "a.csv")
+
+
+@pytest.mark.parametrize("first", [b"sep=;\n", b'"sep=;"\r\n', b"SEP=;\n", b"\nsep=;\n"])
+def test_the_delimiter_that_excel_tells_before_the_header(first):
+    data = first + b"id;a, b, c\n1;x,y\n2;3;4\n"
+    found, left_out = [], []
+    rows = read_rows(io.BytesIO(data), "a.csv", on_error=lambda place, _: left_out.append(place))
+    found += [record.row for record in rows]
+    assert found == [{"id": "1", "a, b, c": "x,y"}]
+    assert left_out == [f"line {3 + first.count(10)} of a.csv"]
+    layout = Layout(dialect=Dialect(delimiter="|", has_header=False))
+    [record] = read_rows(io.BytesIO(b"sep=;\n1|a;b\n"), "a.csv", layout)
+    assert record.row == {"untitled_1": "1", "untitled_2": "a;b"}
+    assert list(read_rows(io.BytesIO(b"sep=;\n"), "a.csv")) == []
+
+
+def test_a_header_may_begin_like_what_excel_tells():
+    [record] = read_rows(io.BytesIO(b"sep=;id\n1;x\n"), "a.csv")
+    assert record.row == {"sep=": "1", "id": "x"}

@@ -158,6 +158,25 @@ def test_refused_entries_are_skipped_and_counted(db):
     assert model.embedded == ["one", "two"]
 
 
+@pytest.mark.parametrize("batch_size", [1, 2, 10])
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_each_entry_of_a_content_that_is_refused_is_named(db, concurrency, batch_size):
+    collection = Collection("test", db, model=Refusing())
+    entries = [("4", "bad"), ("5", "one"), ("7", "bad"), ("8", "two"), ("9", "bad")]
+    told = {}
+    collection.embed_multi(
+        entries, on_error=told.__setitem__, batch_size=batch_size, concurrency=concurrency
+    )
+    assert told.keys() == {"4", "7", "9"}
+    assert str(told["4"]) == "'4' was not embedded: too long"
+    for id in ("7", "9"):
+        assert str(told[id]) in (
+            f"'{id}' was not embedded: too long",
+            f"'{id}' has the content of an entry that was left out: '4' was not embedded: too long",
+        )
+        assert isinstance(told[id], vecstore.RejectedInputError)
+
+
 @pytest.mark.parametrize("concurrency", [1, 4])
 def test_entries_that_are_none_are_skipped(db, concurrency):
     collection = Collection("test", db, model=WordLengths())

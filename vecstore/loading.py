@@ -177,10 +177,18 @@ class Load:
             raise
 
     def _leave_out(self, refused: Mapping[bytes, VecstoreError]) -> None:
-        """Skip what was refused, also where a batch behind waits for the same content."""
+        """Skip what was refused, also where a batch behind waits for the same content.
+
+        An error names the first entry of its content: the model was asked for that one.
+        """
+        told: set[bytes] = set()
         for batch in self._pipeline.batches():
             for item in batch.leave_out(refused.keys()):
-                self._fail(item.id, refused[item.content_hash])
+                error = refused[item.content_hash]
+                if item.content_hash in told:
+                    error = _of_same_content(item, error)
+                told.add(item.content_hash)
+                self._fail(item.id, error)
 
     def _write_what_is_under_way(self) -> None:
         """Write what the model has been asked for already; what fails now is for the next run."""
@@ -208,6 +216,12 @@ class Load:
     def _tell(self) -> None:
         if self._progress:
             self._progress(self._report)
+
+
+def _of_same_content(item: Item, error: VecstoreError) -> VecstoreError:
+    same = type(error)(f"{shown(item.id)} has the content of an entry that was left out: {error}")
+    same.__cause__ = error
+    return same
 
 
 def _positive(name: str, value: object) -> int:

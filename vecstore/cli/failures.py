@@ -28,6 +28,7 @@ class Failures:
         self._first: VecstoreError | None = None
         self._left_out: Counter[tuple[str, str]] = Counter()
         self._no_text = 0
+        self._notes: list[str] = []
 
     def check(self) -> None:
         """Raise UsageError if the path is of a file that is no earlier list: it would be lost."""
@@ -71,12 +72,24 @@ class Failures:
         else:
             raise error
 
+    def note(self, message: str) -> None:
+        """Take note of what explains that there is less, or more, than expected."""
+        self._notes.append(message)
+
     def note_left_out(self, choice: Choice) -> None:
         """Take note of the files that were not chosen."""
         self._left_out.update(choice.left_out.values())
+        if choice.unmatched:
+            patterns = ", ".join(map(repr, choice.unmatched))
+            self.note(
+                f"--exclude {patterns} left nothing out: patterns are relative to the folder of "
+                "--files, and name what is in it"
+            )
 
     def show_left_out(self) -> None:
-        """Say in one line how many files were left out, if any were, and why."""
+        """Say what was noted, and in one line how many files were left out, if any, and why."""
+        for message in self._notes:
+            click.echo(message, err=True)
         counts = sorted(self._left_out.items())
         always = [_count(n, *key) for key, n in counts if key[1] in (BY_EXCLUDE, BY_LINK)]
         always += [_count(self._no_text, "file", "as no text")] * bool(self._no_text)

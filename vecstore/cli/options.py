@@ -1,10 +1,11 @@
 """What the commands share: options, and how a database, a model and content come from them."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 from click_default_group import DefaultGroup
@@ -127,9 +128,15 @@ def read_content(content: str | None, file: str | None, binary: bool) -> str | b
     return value
 
 
+def standard_input() -> BinaryIO:
+    """Return the bytes of standard input, which a program that is started without it lacks."""
+    if sys.stdin is None:
+        raise click.UsageError("Standard input is closed: there is nothing to read")
+    return sys.stdin.buffer
+
+
 def _read(file: str, binary: bool) -> str | bytes:
-    with click.open_file(file, "rb") as stream:
-        data: bytes = stream.read()
+    data = standard_input().read() if file == "-" else Path(file).read_bytes()
     if binary:
         return data
     try:

@@ -1,7 +1,6 @@
 """Reads a file or pipe of rows as entries: a file twice, to know first what is in all of it."""
 
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,6 +13,7 @@ import click
 from .. import readers
 from ..errors import VecstoreError
 from ..readers import Columns, ColumnTypes, Layout, OnError
+from .options import standard_input
 
 Entry = tuple[str, str | bytes, dict[str, Any] | None]
 Warn = Callable[[str], None]
@@ -39,8 +39,11 @@ class RowFile:
     detects_types: bool
 
     @contextmanager
-    def open(self, on_error: OnError) -> Iterator[tuple[Iterator[Entry], int | None]]:
-        """Give the entries, and how many there are, which is not known of a pipe."""
+    def open(self, on_error: OnError, note: Warn) -> Iterator[tuple[Iterator[Entry], int | None]]:
+        """Give the entries, and how many there are, which is not known of a pipe.
+
+        :param note: gets what explains that there are none
+        """
         with ExitStack() as opened:
             stream, is_file = self._stream(opened)
             begun = readers.Rewindable(stream)
@@ -50,7 +53,7 @@ class RowFile:
             told = replace(
                 self,
                 layout=replace(self.layout, format=format),
-                columns=replace(self.columns, has_json_text=is_table),
+                columns=replace(self.columns, has_json_text=False),
                 detects_types=self.detects_types and is_table and self.columns.has_metadata,
             )
             if is_file or told.detects_types:
@@ -61,9 +64,9 @@ class RowFile:
                 types, total = told._survey(stream)
                 stream.seek(0)
                 told = replace(told, columns=replace(told.columns, types=types))
-                yield told._entries(stream, on_error), total
+                yield told._entries(stream, on_error, note), total
             else:
-                yield told._entries(cast(BinaryIO, begun), on_error), None
+                yield told._entries(cast(BinaryIO, begun), on_error, note), None
 
     @property
     def _name(self) -> str:
@@ -73,16 +76,19 @@ class RowFile:
         """Return what is read, and whether it is a file: a pipe cannot be read twice."""
         path = Path(self.path)
         if self.path == "-":
-            return sys.stdin.buffer, False
+            return standard_input(), False
         if path.is_dir():
             raise click.UsageError(f"{path} is a folder: embed what is in it with --files")
         return opened.enter_context(path.open("rb")), path.is_file()
 
-    def _entries(self, stream: BinaryIO, on_error: OnError) -> Iterator[Entry]:
-        return readers.entries(self._rows(stream, on_error, _warn), self.columns, on_error)
+    def _entries(self, stream: BinaryIO, on_error: OnError, note: Warn) -> Iterator[Entry]:
+        rows = self._rows(stream, on_error, _warn, note)
+        return readers.entries(rows, self.columns, on_error)
 
-    def _rows(self, stream: BinaryIO, on_error: OnError, warn: Warn) -> Iterator[readers.Record]:
-        rows = readers.read_rows(stream, self._name, self.layout, on_error)
+    def _rows(
+        self, stream: BinaryIO, on_error: OnError, warn: Warn, note: Warn
+    ) -> Iterator[readers.Record]:
+        rows = readers.read_rows(stream, self._name, self.layout, on_error, note)
         if self.layout.rows is not None:
             return rows
         return readers.check_shapes(rows, self.columns, warn)
@@ -103,7 +109,7 @@ class RowFile:
             if not self.skip and not is_done():
                 raise error
 
-        rows = self._rows(stream, leave_out, lambda _message: None)
+        rows = self._rows(stream, leave_out, _keep_quiet, _keep_quiet)
         found = readers.entries_of(rows, self.columns, leave_out)
         try:
             while types or not is_done():
@@ -117,6 +123,10 @@ class RowFile:
             if not is_done():
                 raise
         return types, total
+
+
+def _keep_quiet(_message: str) -> None:
+    pass
 
 
 def _warn(message: str) -> None:

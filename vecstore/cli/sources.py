@@ -98,13 +98,13 @@ class Source:
     def _open(self, database: Path, failures: Failures) -> AbstractContextManager[_Opened]:
         if self.sql:
             return self._query(database, self.sql, failures.of_input)
-        return self._rows(self.path, failures.of_input) if self.path else self._files(failures)
+        return self._rows(self.path, failures) if self.path else self._files(failures)
 
-    def _rows(self, path: str, on_error: OnError) -> AbstractContextManager[_Opened]:
+    def _rows(self, path: str, failures: Failures) -> AbstractContextManager[_Opened]:
         layout = self.of_rows.layout(self.format, self.encodings)
         detects_types = not self.of_rows.no_detect_types
         file = RowFile(path, layout, self.columns, self.limit, self.skip, detects_types)
-        return file.open(on_error)
+        return file.open(failures.of_input, failures.note)
 
     @contextmanager
     def _query(self, database: Path, sql: str, on_error: OnError) -> Iterator[_Opened]:

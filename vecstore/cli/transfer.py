@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from .. import maintenance
-from .options import database_option, open_for_maintenance
+from .options import database_option, open_for_maintenance, standard_input
 
 
 @click.command()
@@ -47,7 +47,7 @@ def import_(file: str, name: str | None, database: Path) -> None:
     A collection that exists must have the same model. Entries of FILE take the place of those with
     the same id; others stay. It is one transaction: all of FILE is stored, or nothing.
     """
-    source = sys.stdin.buffer if file == "-" else file
+    source = standard_input() if file == "-" else file
     with open_for_maintenance(database, create=True) as db:
         done = maintenance.import_collection(db, source, name=name)
     _print(done)

@@ -18,7 +18,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ..errors import InvalidInputError
-from .patterns import Patterns
+from .patterns import Exclusion, Patterns
 
 BY_EXCLUDE = "by --exclude"
 BY_LINK = "linked to nothing"
@@ -36,11 +36,13 @@ class Choice:
         files: by id, which is the path in the folder
         left_out: "file" or "folder", and why, by path; nothing has looked into such a folder
         problems: by path, what keeps files from being found, or one from having an id
+        unmatched: patterns of what to exclude that nothing matched
     """
 
     files: dict[str, Path] = field(default_factory=dict)
     left_out: dict[Path, tuple[str, str]] = field(default_factory=dict)
     problems: dict[Path, InvalidInputError] = field(default_factory=dict)
+    unmatched: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class Search:
     """
 
     def __init__(
-        self, base: Path, pattern: str, choice: Choice, exclude: Patterns, *, all: bool
+        self, base: Path, pattern: str, choice: Choice, exclude: Exclusion, *, all: bool
     ) -> None:
         parts = [part for part in pattern.split("/") if part not in ("", ".")]
         if not parts or pattern.startswith("/"):

@@ -8,32 +8,46 @@ from typing import Any
 
 from sqlite_utils.utils import TypeTracker
 
+from ..errors import InvalidInputError
+from ..metadata import to_json
+
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:e[+-][0-9]+)?")
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1  # integers of SQLite
 _TEXT = "text"  # what is no number
+_NULL = r"\N"  # as MySQL, PostgreSQL and IMDB write it
 
 
 class ColumnTypes:
-    """The types of columns, of which `watch()` gets the rows.
+    r"""The types of columns, of which `watch()` gets the rows.
 
     A column is of numbers only if each cell that is not empty is written as JSON writes that
-    number: 007, 1.10, 1e5 and +1 are text, and so is the whole column. A column whose cells are all
-    empty is text.
+    number: 007, 1.10, 1e5 and +1 are text, and so is the whole column. A column is nested only if
+    each of them is a JSON object or array that can be stored without loss. A cell that is \N says
+    as little as an empty one. A column whose cells are all empty is text.
     """
 
     def __init__(self) -> None:
         self._numbers = TypeTracker()
-        self._objects: dict[str, bool] = {}
+        self._kinds: dict[str, set[type]] = {}  # of JSON; that of None is text
 
     def watch(self, cells: Mapping[str, Any]) -> None:
         """Take note of the cells of a row, by column."""
-        written = {name: cell for name, cell in cells.items() if isinstance(cell, str) and cell}
+        written = {name: c for name, c in cells.items() if isinstance(c, str) and not _is_empty(c)}
         plain = {name: cell if is_number(cell) else _TEXT for name, cell in written.items()}
         for _ in self._numbers.wrap([plain]):
             pass
         for name, cell in written.items():
-            if self._objects.get(name, True):
-                self._objects[name] = isinstance(read_json_text(cell), dict)
+            kinds = self._kinds.setdefault(name, set())
+            if type(None) not in kinds:
+                kinds.add(type(read_json_text(cell)))
+
+    def value(self, column: str, cell: str) -> Any:
+        """Return what a cell stands for: null for one that is empty in a column of numbers."""
+        if column in self.numbers:
+            return None if _is_empty(cell) else json.loads(cell)
+        if column in self.nested:
+            return None if cell == _NULL else read_json_text(cell) if cell else cell
+        return cell
 
     @property
     def numbers(self) -> frozenset[str]:
@@ -43,7 +57,16 @@ class ColumnTypes:
     @property
     def objects(self) -> frozenset[str]:
         """The columns whose cells are JSON objects."""
-        return frozenset(name for name, are_all in self._objects.items() if are_all)
+        return frozenset(name for name, kinds in self._kinds.items() if kinds == {dict})
+
+    @property
+    def nested(self) -> frozenset[str]:
+        """The columns whose cells are JSON objects or arrays."""
+        return frozenset(name for name, kinds in self._kinds.items() if type(None) not in kinds)
+
+
+def _is_empty(cell: str) -> bool:
+    return cell in ("", _NULL)
 
 
 def is_number(cell: str) -> bool:
@@ -62,15 +85,14 @@ def is_number(cell: str) -> bool:
 def read_json_text(text: str) -> dict[str, Any] | list[Any] | None:
     """Return the JSON object or array that a text is.
 
-    None if it is none, or would lose something: a key that comes twice, or a number without end.
+    None if it is none, or would lose something: a key that comes twice, or what metadata refuses.
     """
     if not text.lstrip().startswith(("{", "[")):
         return None
     try:
-        value: dict[str, Any] | list[Any] = json.loads(
-            text, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite
-        )
-    except (ValueError, RecursionError):
+        value: dict[str, Any] | list[Any] = json.loads(text, object_pairs_hook=_unique)
+        to_json({"": value}, "")
+    except (ValueError, RecursionError, InvalidInputError):
         return None
     return value
 
@@ -80,14 +102,3 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         raise ValueError("a key comes twice")
     return found
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _finite(number: str) -> float:
-    value = float(number)
-    if not math.isfinite(value):
-        raise ValueError(f"{number} is infinite")
-    return value

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from ..errors import InvalidInputError
-from ..metadata import Metadata
+from ..metadata import Metadata, to_json
 from ..values import is_infinite, is_missing, shown
 from .column_types import ColumnTypes, read_json_text
 from .records import OnError, Record, Row, stop
@@ -36,8 +36,8 @@ class Columns:
         prefix: goes before each id
         prepend: goes before each text
         has_json_text: the rows are of a format without objects: text in a metadata column that is a
-            JSON object or array stands for it
-        types: of the columns of a format without types
+            JSON object stands for it
+        types: of the columns of a format without types, as far as they are looked at as a whole
     """
 
     id: str | None = None
@@ -164,17 +164,26 @@ class Columns:
                     "cannot: leave it out, or select hex() of it"
                 )
         metadata = {column: self._typed(column, cell) for column, cell in cells.items()}
+        try:
+            to_json(metadata, f"The metadata of {record.place}")
+        except InvalidInputError as error:
+            raise InvalidInputError(
+                f"{error} (in the input, write it as text, or leave the column out)"
+            ) from error
         is_only = not self.rest and len(set(self.metadata)) == 1
         return self._of_one_column(metadata) if is_only and metadata else metadata
 
     def _typed(self, column: str, cell: Any) -> Any:
         """Return the value that the text of a metadata column stands for."""
-        if not isinstance(cell, str) or not self.has_json_text:
+        if not isinstance(cell, str):
             return cell
-        if self.types and column in self.types.numbers:
-            return json.loads(cell) if cell else None
+        if self.types:
+            return self.types.value(column, cell)
+        if not self.has_json_text:
+            return cell
+        # One array in text, such as [1984], may be a title among others.
         nested = read_json_text(cell)
-        return cell if nested is None else nested
+        return nested if isinstance(nested, dict) else cell
 
     def _of_one_column(self, metadata: Metadata) -> Metadata:
         """Return the object in the only column as the metadata, and nothing for one without value.

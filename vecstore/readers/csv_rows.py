@@ -3,7 +3,7 @@
 import csv
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, NamedTuple
@@ -14,6 +14,9 @@ from .streams import first_lines, read_lines, undecoded
 
 QUOTING = ("minimal", "none")
 
+_TOLD_DELIMITER = re.compile(
+    r'"?sep=([^"\r\n\0])"?\s*', re.IGNORECASE
+)  # by Excel, before the header
 _DELIMITERS = ",\t;|"  # of two that are as frequent, the first counts
 _LONGEST_FIELD = 2**31 - 1  # what a C long holds everywhere
 _NUL = "\ud800"  # stands for NUL, which the csv module of Python 3.10 refuses
@@ -58,27 +61,31 @@ class Dialect:
 
 
 def csv_rows(
-    chunks: Iterator[str], name: str, dialect: Dialect, encoding: str, on_error: OnError
+    chunks: Iterator[str],
+    name: str,
+    dialect: Dialect,
+    encoding: str,
+    on_error: OnError,
+    note: Callable[[str], None],
 ) -> Iterator[Record]:
     """Yield the rows of text in pieces.
 
     After a row that is not CSV, which is left out, the line after its first is read as a new row.
+
+    :param note: gets it if there is a header and nothing else
     """
-    delimiter, chunks = _delimiter(chunks, dialect)
+    delimiter, is_told, chunks = _delimiter(chunks, dialect)
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_FIELD))
     lines = _RowLines(read_lines(chunks, ""), dialect, delimiter)
-    # Not strict, a quote that is not closed would make one field of all that follows.
-    options: dict[str, Any] = {"delimiter": delimiter, "strict": True}
-    if dialect.has_quotes:
-        options["quotechar"] = dialect.quotechar
-    else:
-        options["quoting"] = csv.QUOTE_NONE
-    reader = csv.reader(lines, **options)
-    found = _found_rows(reader, lines, name, encoding)
+    if is_told:
+        next(line for line in lines if line.strip())
+    found = _found_rows(_reader(lines, dialect, delimiter), lines, name, encoding)
     header = _read_header(found) if dialect.has_header else None
     may_be_two = delimiter == "\t" and dialect.quoting is None
+    has_rows = False
     doubtful = -1  # up to the line after this one, a row may be part of one that was left out
     for row in found:
+        has_rows = True
         if header is None and not row.problem:
             header = _Header([f"untitled_{i}" for i, _ in enumerate(row.fields, 1)])
         is_broken, problem = row.is_broken, row.problem
@@ -96,6 +103,18 @@ def csv_rows(
             doubtful = max(doubtful, lines.number)
         if is_broken:
             lines.go_back()
+    if header and not has_rows:
+        note(f"{name} has a header and no rows: --no-headers takes its first line as a row")
+
+
+def _reader(lines: Iterator[str], dialect: Dialect, delimiter: str) -> Iterator[list[str]]:
+    # Not strict, a quote that is not closed would make one field of all that follows.
+    options: dict[str, Any] = {"delimiter": delimiter, "strict": True}
+    if dialect.has_quotes:
+        options["quotechar"] = dialect.quotechar
+    else:
+        options["quoting"] = csv.QUOTE_NONE
+    return csv.reader(lines, **options)
 
 
 class _Found(NamedTuple):
@@ -141,14 +160,17 @@ def _not_csv(place: str, error: csv.Error) -> str:
     )
 
 
-def _delimiter(chunks: Iterator[str], dialect: Dialect) -> tuple[str, Iterator[str]]:
-    """Return the delimiter: the one that the header has most often, outside of quotes.
+def _delimiter(chunks: Iterator[str], dialect: Dialect) -> tuple[str, bool, Iterator[str]]:
+    """Return the delimiter, whether the first line is no header but tells it, and the chunks.
 
-    Of several in it, one that the next line has as often comes first: a header may have a comma.
+    If nobody tells it, it is the one that the header has most often, outside of quotes. Of several
+    in it, one that the next line has as often comes first: a header may have a comma.
     """
-    if dialect.delimiter:
-        return dialect.delimiter, chunks
     [header], chunks = first_lines(chunks, 1)
+    if told := _TOLD_DELIMITER.fullmatch(header):
+        return dialect.delimiter or told[1], True, chunks
+    if dialect.delimiter:
+        return dialect.delimiter, False, chunks
     bare = dialect.outside_quotes(header)
     found = {d: bare.count(d) for d in _DELIMITERS if d in bare and d != dialect.quotechar}
     candidates = list(found)
@@ -156,7 +178,7 @@ def _delimiter(chunks: Iterator[str], dialect: Dialect) -> tuple[str, Iterator[s
         (_, line), chunks = first_lines(chunks, 2)
         bare = dialect.outside_quotes(line)
         candidates = [d for d in found if bare.count(d) == found[d]] or candidates
-    return max(candidates, key=found.__getitem__, default=_DELIMITERS[0]), chunks
+    return max(candidates, key=found.__getitem__, default=_DELIMITERS[0]), False, chunks
 
 
 class _Header:

@@ -6,7 +6,7 @@ from pathlib import Path
 from ..errors import InvalidInputError
 from .choice import Choice, Search
 from .decoding import decode
-from .patterns import Patterns
+from .patterns import Exclusion
 from .records import OnError, stop
 
 
@@ -23,7 +23,7 @@ def find_files(
     :param all: only that stays out
     :raises InvalidInputError: there is no such folder or pattern, or two files would have one id
     """
-    excluded = _exclude_patterns(exclude)
+    excluded = Exclusion(exclude)
     choice = Choice()
     for folder, pattern in folders:
         base = Path(folder)
@@ -35,6 +35,7 @@ def find_files(
         choice.left_out.pop(path, None)  # one pattern names it, and another does not
     choice.files = dict(sorted(choice.files.items()))
     choice.problems = dict(sorted(choice.problems.items()))
+    choice.unmatched = excluded.unmatched
     return choice
 
 
@@ -72,16 +73,6 @@ def check_encodings(encodings: Sequence[str]) -> None:
             raise InvalidInputError(
                 f"{encoding!r} is not an encoding of text: name one such as utf-8, cp1252 or utf-16"
             ) from error
-
-
-def _exclude_patterns(exclude: Sequence[str]) -> Patterns:
-    for pattern in exclude:
-        if not Patterns([pattern]):
-            raise InvalidInputError(
-                f"Invalid pattern {pattern!r} of --exclude: write it as in a .gitignore, such as "
-                "'*.log' or 'drafts/'"
-            )
-    return Patterns(exclude)
 
 
 def _check_same(id: str, first: Path, second: Path) -> None:

@@ -65,12 +65,15 @@ def read_items(
         is_first = False
 
 
-def lists_of_objects(value: Any, name: str = "") -> Iterator[tuple[str, int]]:
-    """Yield the name, as "data.items", and the length of each list of objects in an object."""
+def lists_of(kind: type, value: Any, name: str = "") -> Iterator[tuple[str, int]]:
+    """Yield the name, as "data.items", and the length of each list in an object of that kind.
+
+    :param kind: of one of its items at least: dict, list, or object for any
+    """
     found = deque([(name, value)])
     while found:
         name, value = found.popleft()
-        if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        if isinstance(value, list) and any(isinstance(item, kind) for item in value):
             yield name, len(value)
         elif isinstance(value, dict):
             inside = f"{name}." if name else ""
@@ -141,7 +144,7 @@ class _Others:
         self._lists: list[tuple[str, int]] = []
 
     def add(self, name: str, value: Any, is_asked_for: bool) -> None:
-        self._lists += lists_of_objects(value, name)
+        self._lists += lists_of(dict, value, name)
         if is_asked_for:
             self._kind = _kind(value)
 

@@ -5,6 +5,8 @@ import warnings
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from ..errors import InvalidInputError
+
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
@@ -30,6 +32,41 @@ class Patterns:
         None if no line is about it. A folder's name is not looked at for what is in the folder.
         """
         return self._spec.check_file(f"{path}/{_END}{'d' if is_folder else 'f'}").include
+
+
+class Exclusion:
+    """Patterns of what to exclude, as in a .gitignore; "./c" is the c in the folder itself.
+
+    Attributes:
+        unmatched: those that have named nothing yet, as they were given
+
+    :raises InvalidInputError: one is no pattern
+    """
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        self._patterns = [(pattern, Patterns([_anchored(pattern)])) for pattern in patterns]
+        self.unmatched = [pattern for pattern, _ in self._patterns]
+        for pattern, compiled in self._patterns:
+            if not compiled:
+                raise InvalidInputError(
+                    f"Invalid pattern {pattern!r} of --exclude: write it as in a .gitignore, such "
+                    "as '*.log' or 'drafts/'"
+                )
+
+    def names(self, path: str, is_folder: bool) -> bool | None:
+        """Return what `Patterns.names()` of all of them does."""
+        verdict = None
+        for pattern, compiled in self._patterns:
+            named = compiled.names(path, is_folder)
+            if named is not None:
+                verdict = named
+                self.unmatched = [other for other in self.unmatched if other != pattern]
+        return verdict
+
+
+def _anchored(pattern: str) -> str:
+    """Return a pattern with "/" for a "./" that it begins with, which git would never match."""
+    return re.sub(r"^(!?)(?:\./+)+", r"\1/", pattern)
 
 
 def _compilable(lines: Iterable[str]) -> Iterator[str]:

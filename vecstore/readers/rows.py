@@ -1,6 +1,6 @@
 """Reads rows from files: CSV, TSV, JSON and newline-delimited JSON, as a stream."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import tee
 from pathlib import PurePath
@@ -52,12 +52,17 @@ class Layout:
 
 
 def read_rows(
-    stream: BinaryIO, name: str, layout: Layout | None = None, on_error: OnError = stop
+    stream: BinaryIO,
+    name: str,
+    layout: Layout | None = None,
+    on_error: OnError = stop,
+    note: Callable[[str], None] = lambda _message: None,
 ) -> Iterator[Record]:
     """Yield the rows of a file or pipe, which may be zipped by gzip, as they come in.
 
     :param name: what the file is called in errors; its suffix tells the format
     :param on_error: what to do about a row that is wrong, where the next one can be read
+    :param note: gets what explains that there are no rows
     :raises InvalidInputError: what follows cannot be read
     """
     layout = layout or Layout()
@@ -67,7 +72,7 @@ def read_rows(
         dialect = layout.dialect
         if format == "tsv" and not dialect.delimiter:
             dialect = replace(dialect, delimiter="\t")
-        yield from csv_rows(chunks, name, dialect, layout.encoding, on_error)
+        yield from csv_rows(chunks, name, dialect, layout.encoding, on_error, note)
     elif format == "nl":
         yield from _nl_rows(chunks, name, layout, on_error)
     else:
@@ -103,8 +108,10 @@ def _detected(chunks: Iterator[str], name: str, layout: Layout) -> tuple[str, It
     character, chunks = _first_character(chunks)
     if character == "{":
         [line], chunks = first_lines(chunks, 1)
-        # Of objects over several lines, as jq prints them, the first line is no more than this.
-        is_open = line.strip() == "{" if told == "nl" else read_line(line)[1]
+        is_open = bool(read_line(line)[1])
+        if is_open and told == "nl":  # but for one line that is broken
+            [line, following], chunks = first_lines(chunks, 2)
+            is_open = _goes_on(line) and not following.lstrip().startswith("{")
         return "json" if is_open else "nl", chunks
     return "json" if character == "[" else told or "csv", chunks
 
@@ -116,6 +123,12 @@ def _first_character(chunks: Iterator[str]) -> tuple[str, Iterator[str]]:
     return next((text[0] for text in stripped if text), ""), chunks
 
 
+def _goes_on(line: str) -> bool:
+    """Return whether a line looks like the first one of an object over several lines."""
+    text = line.strip()
+    return line.endswith("\n") and text.startswith("{") and text.endswith(("{", "[", ",", ":"))
+
+
 def _nl_rows(
     chunks: Iterator[str], name: str, layout: Layout, on_error: OnError
 ) -> Iterator[Record]:
@@ -124,7 +137,7 @@ def _nl_rows(
             place, problem, row = f"line {number} of {name}", undecoded(line, layout.encoding), None
             if not problem:
                 row, problem = read_line(line)
-            if problem and line.strip() == "{":
+            if problem and _goes_on(line):
                 problem += "; objects over several lines are read with --format json"
             yield from _judged(place, row, problem, on_error)
 
