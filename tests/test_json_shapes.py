@@ -409,3 +409,17 @@ def test_of_other_headers_nothing_is_said(data):
 def test_the_header_is_judged_by_the_column_of_ids():
     assert shaped(b"1,id\n5,a\n", "a.csv", Columns(id="id"))[1] == []
     assert len(shaped(b"name,1\nx,2\n", "a.csv", Columns(id="1"))[1]) == 1
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"order": "A1", "total": 30, "lines": [{"item": "tea"}]},
+        {"first": "Ann", "last": "Lee", "pets": [{"kind": "cat"}]},
+        {"code": "x", "count": 2, "parts": [{"n": 1}]},
+    ],
+)
+def test_rows_with_lists_of_objects_are_no_pages(row):
+    records, warnings = shaped(written([row, row]))
+    assert [record.row for record in records] == [row, row]
+    assert warnings == []
