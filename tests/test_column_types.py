@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 
 from vecstore.errors import InvalidInputError
 from vecstore.metadata import to_json
-from vecstore.readers import Columns, ColumnTypes, Record
+from vecstore.readers import Columns, ColumnTypes, Record, TypeSurvey
 from vecstore.readers.column_types import is_number, read_json_text
 
 
 def types_of(*cells) -> ColumnTypes:
-    types = ColumnTypes()
+    survey = TypeSurvey()
     for cell in cells:
-        types.watch({"c": cell})
-    return types
+        survey.watch({"c": cell})
+    return survey.found()
 
 
 def metadata_of(row: dict, *names: str, types: ColumnTypes | None = None, **columns):
@@ -97,9 +97,9 @@ def test_a_number_is_written_as_json_writes_it(cell):
 
 
 def test_id_and_content_stay_as_they_are_written():
-    types = ColumnTypes()
-    types.watch({"id": "7", "n": "2.50"})
-    columns = Columns(metadata=("id",), content=("id", "n"), types=types)
+    survey = TypeSurvey()
+    survey.watch({"id": "7", "n": "2.50"})
+    columns = Columns(metadata=("id",), content=("id", "n"), types=survey.found())
     record = Record("row 1", {"id": "7", "n": "2.50"})
     assert columns.entry(record) == ("7", "7 2.50", {"id": 7})
 

@@ -12,7 +12,7 @@ import click
 
 from .. import readers
 from ..errors import VecstoreError
-from ..readers import Columns, ColumnTypes, Layout, OnError
+from ..readers import Columns, ColumnTypes, Layout, OnError, TypeSurvey
 from .options import standard_input
 
 Entry = tuple[str, str | bytes, dict[str, Any] | None]
@@ -98,7 +98,7 @@ class RowFile:
 
         The whole of a column tells its type, but what is wrong after the last entry is no error.
         """
-        types = ColumnTypes() if self.detects_types else None
+        survey = TypeSurvey() if self.detects_types else None
         total = 0
 
         def is_done() -> bool:
@@ -112,17 +112,17 @@ class RowFile:
         rows = self._rows(stream, leave_out, _keep_quiet, _keep_quiet)
         found = readers.entries_of(rows, self.columns, leave_out)
         try:
-            while types or not is_done():
+            while survey or not is_done():
                 record, _ = next(found)
                 total += 1
-                if types:
-                    types.watch(self.columns.metadata_cells(record.row))
+                if survey:
+                    survey.watch(self.columns.metadata_cells(record.row))
         except StopIteration:
             pass
         except VecstoreError:
             if not is_done():
                 raise
-        return types, total
+        return survey.found() if survey else None, total
 
 
 def _keep_quiet(_message: str) -> None:

@@ -1,7 +1,7 @@
 """Where entries come from: files of rows, SQL queries and folders of files, all read as streams."""
 
 from .choice import BY_EXCLUDE, BY_LINK, Choice
-from .column_types import ColumnTypes
+from .column_types import ColumnTypes, TypeSurvey
 from .columns import Columns, entries, entries_of
 from .csv_rows import QUOTING, Dialect
 from .folders import check_encodings, find_files, read_files
@@ -27,6 +27,7 @@ __all__ = [
     "Record",
     "Rewindable",
     "Row",
+    "TypeSurvey",
     "check_encodings",
     "check_shapes",
     "detect_format",

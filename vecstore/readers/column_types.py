@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sqlite_utils.utils import TypeTracker
@@ -17,8 +18,31 @@ _TEXT = "text"  # what is no number
 _NULL = r"\N"  # as MySQL, PostgreSQL and IMDB write it
 
 
+@dataclass(frozen=True)
 class ColumnTypes:
-    r"""The types of columns, of which `watch()` gets the rows.
+    """Which columns are no text.
+
+    Attributes:
+        numbers: the columns of integers and floats
+        nested: those whose cells are JSON objects or arrays
+        objects: those whose cells are JSON objects
+    """
+
+    numbers: frozenset[str]
+    nested: frozenset[str]
+    objects: frozenset[str]
+
+    def value(self, column: str, cell: str) -> Any:
+        """Return what a cell stands for: null for one that is empty in a column of numbers."""
+        if column in self.numbers:
+            return None if _is_empty(cell) else json.loads(cell)
+        if column in self.nested:
+            return None if cell == _NULL else read_json_text(cell) if cell else cell
+        return cell
+
+
+class TypeSurvey:
+    r"""Finds the types of columns, of which `watch()` gets all rows.
 
     A column is of numbers only if each cell that is not empty is written as JSON writes that
     number: 007, 1.10, 1e5 and +1 are text, and so is the whole column. A column is nested only if
@@ -41,28 +65,12 @@ class ColumnTypes:
             if type(None) not in kinds:
                 kinds.add(type(read_json_text(cell)))
 
-    def value(self, column: str, cell: str) -> Any:
-        """Return what a cell stands for: null for one that is empty in a column of numbers."""
-        if column in self.numbers:
-            return None if _is_empty(cell) else json.loads(cell)
-        if column in self.nested:
-            return None if cell == _NULL else read_json_text(cell) if cell else cell
-        return cell
-
-    @property
-    def numbers(self) -> frozenset[str]:
-        """The columns of integers and floats."""
-        return frozenset(name for name, type in self._numbers.types.items() if type != _TEXT)
-
-    @property
-    def objects(self) -> frozenset[str]:
-        """The columns whose cells are JSON objects."""
-        return frozenset(name for name, kinds in self._kinds.items() if kinds == {dict})
-
-    @property
-    def nested(self) -> frozenset[str]:
-        """The columns whose cells are JSON objects or arrays."""
-        return frozenset(name for name, kinds in self._kinds.items() if type(None) not in kinds)
+    def found(self) -> ColumnTypes:
+        """Return the types that the rows until now have."""
+        numbers = (name for name, type in self._numbers.types.items() if type != _TEXT)
+        nested = {name: kinds for name, kinds in self._kinds.items() if type(None) not in kinds}
+        objects = (name for name, kinds in nested.items() if kinds == {dict})
+        return ColumnTypes(frozenset(numbers), frozenset(nested), frozenset(objects))
 
 
 def _is_empty(cell: str) -> bool:
