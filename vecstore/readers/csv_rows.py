@@ -14,9 +14,8 @@ from .streams import first_lines, read_lines, undecoded
 
 QUOTING = ("minimal", "none")
 
-_TOLD_DELIMITER = re.compile(
-    r'"?sep=([^"\r\n\0])"?\s*', re.IGNORECASE
-)  # by Excel, before the header
+# Excel's first line, before the header.
+_TOLD_DELIMITER = re.compile(r'"?sep=([^"\r\n\0])"?\s*', re.IGNORECASE)
 _DELIMITERS = ",\t;|"  # of two that are as frequent, the first counts
 _LONGEST_FIELD = 2**31 - 1  # what a C long holds everywhere
 _NUL = "\ud800"  # stands for NUL, which the csv module of Python 3.10 refuses
