@@ -110,7 +110,7 @@ REFUSED = {
     "a span": (datetime.timedelta(1), r"timedelta: pass value.total_seconds\(\)"),
     # item() would give a number of nanoseconds.
     "a time of NumPy": (np.datetime64("2020-01-02", "ns"), r"datetime64: pass str\(value\)"),
-    "no time": (np.datetime64("NaT"), "datetime64: pass None"),
+    "no time": (np.datetime64("NaT", "s"), "datetime64: pass None"),
     "a span of NumPy": (np.timedelta64(3, "ns"), r"timedelta64: pass str\(value\)"),
     "what is masked": (np.ma.masked, "MaskedConstant: pass None"),
     "what is missing": (Missing(), "Missing: pass None"),

@@ -142,7 +142,9 @@ def test_objects_of_json_and_of_csv_are_the_metadata(load, stored, file):
     lines = [{"id": 1, "t": "a", "m": {"k": [1]}}, {"id": 2, "t": "b", "m": None}]
     text = "\n".join(map(json.dumps, lines))
     table = 'id,t,m\n1,a,"{""k"": [1]}"\n2,b,\n'
-    for source, input in (("-", text), ("-", table), (file("a.csv", table), None)):
+    load("-", "--metadata", "m", input=text)
+    assert stored() == [("1", "a", '{"k": [1]}'), ("2", "b", '{"m": null}')]
+    for source, input in (("-", table), (file("a.csv", table), None)):
         load(source, "--metadata", "m", input=input)
         assert stored() == [("1", "a", '{"k": [1]}'), ("2", "b", None)]
 
@@ -150,7 +152,7 @@ def test_objects_of_json_and_of_csv_are_the_metadata(load, stored, file):
 def test_objects_of_a_query_are_the_metadata(load, stored):
     sql = "select 1 as id, 'a' as t, json_object('k', json('[1]')) as m union select 2, 'b', null"
     load("--sql", sql, "--metadata", "m")
-    assert stored() == [("1", "a", '{"k": [1]}'), ("2", "b", None)]
+    assert stored() == [("1", "a", '{"k": [1]}'), ("2", "b", '{"m": null}')]
     load("--sql", "select 1 as id, 'a' as t, '[1984]' as m", "--metadata", "m")
     assert stored()[0] == ("1", "a", '{"m": "[1984]"}')
 

@@ -114,7 +114,7 @@ def test_id_and_content_stay_as_they_are_written():
         ('{"k": {"n": 1}}', {"k": {"n": 1}}),
         (' {"k": [1, 2.5]}\n', {"k": [1, 2.5]}),
         ("{}", {}),
-        (None, {}),
+        (None, {"m": None}),
         ("", {"m": ""}),
         ("plain", {"m": "plain"}),
         (5, {"m": 5}),

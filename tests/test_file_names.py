@@ -104,7 +104,8 @@ def test_commands(registered, path, tmp_path, monkeypatch):
 
 def test_a_process_prints_such_a_name(path):
     env = {**os.environ, "PYTHONIOENCODING": "utf-8"}
-    Database(path).execute("create table notes (id)")
+    with closing(Database(path)) as db:
+        db.execute("create table notes (id)")
     found = subprocess.run(
         [*PROCESS, "collections", "list", "-d", path], env=env, capture_output=True, check=False
     )

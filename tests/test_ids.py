@@ -49,7 +49,7 @@ NO_IDS = {
     "in an array": np.array(NAN),
     "a decimal NaN": decimal.Decimal("NaN"),
     "a signalling one": decimal.Decimal("sNaN"),
-    "no time": np.datetime64("NaT"),
+    "no time": np.datetime64("NaT", "s"),
     "masked": np.ma.masked,
     "missing": Missing(),
     "infinity": INFINITY,

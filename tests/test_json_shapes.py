@@ -423,3 +423,13 @@ def test_rows_with_lists_of_objects_are_no_pages(row):
     records, warnings = shaped(written([row, row]))
     assert [record.row for record in records] == [row, row]
     assert warnings == []
+
+
+@pytest.mark.parametrize(
+    "rest", [{"page": 0, "lines": [{}]}, {"offset": 3, "spans": [{}]}, {"next": None, "of": [{}]}]
+)
+def test_rows_that_begin_with_texts_of_their_own_are_no_pages(rest):
+    rows = [{"file": name, **rest} for name in ("a.png", "b.png")]
+    records, warnings = shaped(written(rows))
+    assert [record.row for record in records] == rows
+    assert warnings == []

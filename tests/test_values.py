@@ -2,6 +2,7 @@
 
 import array
 import collections
+import datetime
 import decimal
 import fractions
 import json
@@ -84,7 +85,27 @@ def test_an_infinity_is_a_number_to_sqlite(everywhere, value):
     assert bound(everywhere, value) == [(float, float(value))]
 
 
-@cases(REFUSED | BUFFERS)
+ADAPTED = ("a date", "a time")
+
+
+def test_what_sqlite3_adapts_is_bound_as_it_makes_it(everywhere):
+    class Point:
+        def __conform__(self, protocol):
+            return "1;2"
+
+    for value, expected in (
+        (datetime.date(2020, 1, 2), "2020-01-02"),
+        (datetime.datetime(2020, 1, 2, 3), "2020-01-02 03:00:00"),
+        (Point(), "1;2"),
+    ):
+        for where, where_args in (
+            ("? = ?", [value, expected]),
+            (":v = :e", {"v": value, "e": expected}),
+        ):
+            assert everywhere.similar_by_vector([1, 1], 1, where=where, where_args=where_args)
+
+
+@cases({name: case for name, case in (REFUSED | BUFFERS).items() if name not in ADAPTED})
 def test_other_parameters_are_refused_with_their_place_and_type(years, value, expected):
     with pytest.raises(InvalidInputError, match=rf"^where_args\[1\] is .*{expected}"):
         years.similar_by_vector([1, 1], where="id = ? or id = ?", where_args=["a", value])

@@ -40,12 +40,18 @@ def unreadable(path: str, error: Exception) -> DatabaseError:
         folder = Path(path).absolute().parent
         may_not = "" if has_writable_folder(path) else f", and this user cannot make it in {folder}"
         return DatabaseError(f"{path} does not exist{may_not} ({error})")
-    return DatabaseError(
-        f"{path} cannot be read as a SQLite database: {_why_unreadable(path, error)}"
-    )
+    why = _why_unreadable(path, error)
+    if why is None:
+        return DatabaseError(
+            f"{path} cannot be written: this user can make no files beside it ({error}). Have its "
+            "owner allow that, or write to a copy, which 'vecstore backup' makes; to read it, open "
+            "it with vecstore.connect(path, read_only=True)"
+        )
+    return DatabaseError(f"{path} cannot be read as a SQLite database: {why}")
 
 
-def _why_unreadable(path: str, error: Exception) -> str:
+def _why_unreadable(path: str, error: Exception) -> str | None:
+    """Return why a file cannot be read; None if it can, and SQLite would write beside it."""
     if not is_denied(error):
         return str(error)
     if not os.access(path, os.R_OK):
@@ -58,12 +64,7 @@ def _why_unreadable(path: str, error: Exception) -> str:
                 f"({error}): have somebody who may do so run 'vecstore check {path}', or copy both "
                 "files to a folder of your own"
             )
-    if has_writable_folder(path):
-        return str(error)
-    return (
-        f"this user can make no files beside it ({error}): to read it alone, open it with "
-        "vecstore.connect(path, read_only=True)"
-    )
+    return str(error) if has_writable_folder(path) else None
 
 
 def unwritable(path: str, error: Exception) -> str:

@@ -16,6 +16,8 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
+
 from .errors import InvalidInputError
 
 _PLAIN = (str, int, float, bool, type(None), bytes)
@@ -86,6 +88,8 @@ def to_bindable(value: Any, name: str) -> bool | int | float | str | bytes | Non
     :raises InvalidInputError: SQLite has nothing like it
     """
     plain = to_plain(value)
+    if not isinstance(plain, _PLAIN):
+        plain = _adapted(plain)
     if isinstance(plain, bytearray) or is_bytes_view(plain):
         return bytes(plain)
     if isinstance(plain, _PLAIN):
@@ -99,6 +103,18 @@ def to_bindable(value: Any, name: str) -> bool | int | float | str | bytes | Non
     if hasattr(plain, "__len__") and not is_array_scalar(plain):
         instead = "json.dumps() of a list of plain values, for json_each(?) in the condition"
     raise InvalidInputError(f"{name} is of type {type(value).__name__}: pass {instead}")
+
+
+def _adapted(value: Any) -> Any:
+    """Return what sqlite3's adapters make of a value, or else itself.
+
+    What they make of dates by default is written here: from Python 3.12 on, that is deprecated.
+    """
+    if type(value) is datetime.datetime:
+        return value.isoformat(" ")
+    if type(value) is datetime.date:
+        return value.isoformat()
+    return sqlite3.adapt(value, sqlite3.PrepareProtocol, value)
 
 
 def with_plain_scalars(parameters: Any) -> Any:

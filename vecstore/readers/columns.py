@@ -188,13 +188,13 @@ class Columns:
     def _of_one_column(self, metadata: Metadata) -> Metadata:
         """Return the object in the only column as the metadata, and nothing for one without value.
 
-        Where the types of columns are known, that is an empty cell among objects, and else null.
+        That is an empty cell among objects, where the types of columns are known.
         """
         [(column, value)] = metadata.items()
         if isinstance(value, dict):
             return value
-        has_none = column in self.types.objects if self.types else value is None
-        return {} if has_none and not value else metadata
+        is_of_objects = self.types is not None and column in self.types.objects
+        return {} if is_of_objects and not value else metadata
 
 
 def entries(

@@ -112,7 +112,7 @@ def _reader(lines: Iterator[str], dialect: Dialect, delimiter: str) -> Iterator[
     if dialect.has_quotes:
         options["quotechar"] = dialect.quotechar
     else:
-        options["quoting"] = csv.QUOTE_NONE
+        options |= {"quoting": csv.QUOTE_NONE, "quotechar": None}
     return csv.reader(lines, **options)
 
 

@@ -28,7 +28,7 @@ def check_shapes(
         if second is None:
             check_only(first, warn)
         else:
-            check_first(first)
+            check_first(first, second)
             records = chain([second], records)
     yield from _watched_header(chain([first], records), columns, warn)
 

@@ -96,9 +96,16 @@ def check_only(record: Record, warn: Callable[[str], None]) -> None:
         )
 
 
-def check_first(record: Record) -> None:
+def check_first(record: Record, second: Record) -> None:
     """Raise InvalidInputError if the first of several records is a page of rows."""
-    row = record.row
+    row, key = record.row, _key(record.row)
+    # What tells one row from the next comes first in it; of a page, that is text of pages alone.
+    if (
+        isinstance(row[key], str)
+        and row[key] != second.row.get(key)
+        and _plain(key) not in _OF_PAGES
+    ):
+        return
     sign = _sign_of_page(row)
     # An order may have a total and a list of what was ordered: but not the total as its id.
     if sign is None or (_plain(sign) in _COUNTS and sign in row and sign != _key(row)):
