@@ -217,6 +217,7 @@ def test_commands_on_what_cannot_be_written(originals, public_folder, modules_im
             assert result.exit_code == (what != "file"), result.stderr
         else:
             assert_one_line(result, folder, "readonly", "read-only")
+            assert "cannot be read as" not in result.stderr, result.stderr
         after = contents(folder)
         assert after["test.db"] == before["test.db"]
         # A reader in WAL mode makes these, and may leave them where it may not write to the file.
