@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import sqlite_utils
-from hypothesis import HealthCheck, settings
 from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3 as driver_module
 
@@ -21,14 +20,6 @@ from vecstore.connection import can_load_extensions
 # Started in the background of a script, this process and all that it starts would ignore ^C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-# Other processes may make this machine slow: no test is timed, nor is the making of its examples.
-settings.register_profile(
-    "vecstore",
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-settings.load_profile("vecstore")
 
 LOADS_EXTENSIONS = can_load_extensions(driver_module)
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vecstore.errors import InvalidInputError
@@ -90,6 +90,7 @@ def test_null_as_databases_write_it_is_null_where_a_column_is_no_text():
     assert metadata_of({"c": r"\N"}, "c", types=types) == {"c": r"\N"}
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("0123456789.-+eE _"), max_size=12) | st.floats().map(repr))
 def test_a_number_is_written_as_json_writes_it(cell):
     if is_number(cell):
@@ -187,6 +188,7 @@ def test_an_empty_cell_among_objects_is_no_metadata():
     assert metadata_of({"c": ""}, "c", types=mixed) == {"c": ""}
 
 
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

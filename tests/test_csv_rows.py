@@ -3,7 +3,7 @@
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.test_readers import failure, rows_of, skipped
@@ -154,6 +154,7 @@ def test_a_field_of_tsv_may_have_several_lines():
 CELL = st.text(st.sampled_from("\"' ,ax\\"), max_size=6)
 
 
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(CELL.filter(str.strip), CELL, CELL), min_size=1, max_size=8))
 def test_no_row_of_tsv_is_lost_where_quotes_are_text(rows):
     """Without it all rows are there, or it is said: none are joined."""

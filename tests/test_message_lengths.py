@@ -4,7 +4,7 @@ import json
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vecstore
@@ -74,6 +74,7 @@ def test_messages_are_of_a_sensible_length(years, call):
     assert len(str(caught.value)) < 600
 
 
+@settings(deadline=None)
 @given(st.text() | st.lists(st.integers()) | st.binary())
 def test_a_short_value_is_shown_whole(value):
     shown = values.shown(value)

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import rows
@@ -94,7 +94,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.dictionaries(st.text(), json_values, min_size=1))
 def test_plain_metadata_is_the_json_of_the_standard_library(metadata):
     assert to_json(metadata, "it") == json.dumps(metadata)

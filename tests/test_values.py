@@ -9,7 +9,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vecstore
@@ -228,6 +228,7 @@ def test_what_is_no_vector_is_refused(years, value, expected):
         Returning(value).embed("x")
 
 
+@settings(deadline=None)
 @given(st.floats() | st.integers() | st.text() | st.booleans() | st.binary())
 def test_a_plain_value_stays_the_object_that_it_is(value):
     assert values.to_plain(value) is value
