@@ -148,7 +148,7 @@ class _Search:
     def _within(self, distance: float) -> list[Row] | None:
         """Return the nearest rows, given a distance within which there are as many as asked for.
 
-        None if there are more than vec0 returns; or fewer, as others write between two statements.
+        None if there are more than vec0 returns, or fewer than were asked for.
         """
         number = self._query.number
         rows = self._step("exact", plans.exact, MAX_K, distance + _SLACK).rows
