@@ -15,7 +15,7 @@ import vecstore
 from tests.every_kind import Originals
 from tests.models import Failing, Pseudorandom, WordLengths
 from tests.openai_server import OpenAIServer, server_in_environment
-from vecstore.connection import can_load_extensions
+from vecstore.sqlite.connection.opening import can_load_extensions
 
 # Started in the background of a script, this process and all that it starts would ignore ^C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -59,7 +59,7 @@ def outside_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LLM_USER_PATH", str(home / "llm"))
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "VECSTORE_DB", "VECSTORE_EMBEDDING_MODEL"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(vecstore.retries, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(vecstore.models.retries, "FIRST_WAIT", 0.001)
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def collection(db: Database, model: WordLengths) -> vecstore.Collection:
 @pytest.fixture
 def registered(model: WordLengths) -> Iterator[WordLengths]:
     """The fake model, installed as a plugin would install it."""
-    from vecstore.plugins import pm
+    from vecstore.models.hooks import pm
 
     class Plugin:
         @vecstore.hookimpl
@@ -138,7 +138,7 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> Originals:
 @pytest.fixture(scope="module")
 def pseudorandom_installed() -> Iterator[None]:
     """The model of these files, installed as a plugin would install it."""
-    from vecstore.plugins import pm
+    from vecstore.models.hooks import pm
 
     class Plugin:
         @vecstore.hookimpl

@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from vecstore.default_plugins import openai as plugin
 from vecstore.models import EmbeddingModel
+from vecstore.models import openai as plugin
 
 KEY = "sk-test-0123456789"
 

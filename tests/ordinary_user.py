@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 
 import vecstore
-from vecstore.connection import can_load_extensions, sqlite3
+from vecstore.sqlite.connection.opening import can_load_extensions, sqlite3
 
 _NOBODY = 65534
 

@@ -7,7 +7,7 @@ import apsw
 import pytest
 from sqlite_utils.utils import sqlite3
 
-from vecstore.dbapi import Connection
+from vecstore.sqlite.connection.dbapi import Connection
 
 real_connect = sqlite3.connect
 opened = 0

@@ -440,14 +440,14 @@ def test_a_check_changes_nothing_and_leaves_no_file(filled, path):
 
 
 def test_the_progress_ends_where_it_said(filled, monkeypatch):
-    monkeypatch.setattr(vecstore.maintenance.checks, "_ROWS", 1)
+    monkeypatch.setattr(vecstore.sqlite.maintenance.checks, "_ROWS", 1)
     steps = []
     check(filled.db, progress=lambda *step: steps.append(step))
     assert steps == [(n, 8) for n in range(1, 9)]
 
 
 def test_rows_are_read_in_portions_whatever_their_rowids(db, monkeypatch):
-    monkeypatch.setattr(vecstore.maintenance.checks, "_ROWS", 3)
+    monkeypatch.setattr(vecstore.sqlite.maintenance.checks, "_ROWS", 3)
     collection = Collection("one", db, model=Vectors())
     collection.embed_multi((n, f"1 0 0 0 0 0 0 {n}") for n in range(20))
     for n in range(0, 20, 2):
@@ -587,7 +587,7 @@ while True:
 
 
 def test_what_another_process_writes_meanwhile_is_no_damage(database, monkeypatch):
-    monkeypatch.setattr(vecstore.maintenance.checks, "_ROWS", 7)
+    monkeypatch.setattr(vecstore.sqlite.maintenance.checks, "_ROWS", 7)
     process = subprocess.Popen(
         [sys.executable, "-c", WRITER, str(database)], stdout=subprocess.PIPE
     )

@@ -10,7 +10,9 @@ from sqlite_utils.utils import sqlite3 as driver_module
 import vecstore
 from tests.conftest import KINDS, LOADS_EXTENSIONS, rows
 from tests.models import Vectors
-from vecstore import Collection, dbapi, transactions
+from vecstore import Collection
+from vecstore.sqlite import transactions
+from vecstore.sqlite.connection import dbapi
 
 DRIVERS = ["apsw", "sqlite3"] if LOADS_EXTENSIONS else ["apsw"]
 

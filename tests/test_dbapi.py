@@ -18,7 +18,7 @@ import pytest
 import sqlite_utils
 from sqlite_utils.utils import sqlite3 as sqlite_utils_sqlite3
 
-from vecstore import dbapi, dbapi_translation
+from vecstore.sqlite.connection import dbapi, dbapi_translation
 
 
 def open_sqlite3(path):

@@ -13,10 +13,11 @@ import vecstore
 from tests.command import process
 from tests.conftest import LOADS_EXTENSIONS
 from tests.models import Vectors
-from vecstore import Collection, dbapi, extension
-from vecstore.connection import connect_to_read
+from vecstore import Collection
 from vecstore.errors import DatabaseError
 from vecstore.readers import read_query
+from vecstore.sqlite.connection import dbapi, extension
+from vecstore.sqlite.connection.opening import connect_to_read
 
 # sqlite-vec itself, which would load; by its path without and with the init function.
 LOADS = [
@@ -87,7 +88,7 @@ def test_where_it_cannot_have_a_copy_the_second_library_is_refused(monkeypatch, 
 
 NOTHING_FROM_MEMORY = """
 import vecstore
-from vecstore import extension
+from vecstore.sqlite.connection import extension
 
 def refuse(*_, **__):
     raise OSError("not permitted")

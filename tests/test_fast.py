@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 import vecstore
 from tests.models import Vectors
-from vecstore import Collection, bits, index, index_schema, plans, search
+from vecstore import Collection
 from vecstore.query import Query
+from vecstore.sqlite.index import bits, building, tables
+from vecstore.sqlite.search import planner, plans
 
 DIMENSIONS = 64
 ROWS = 8000
@@ -51,7 +53,7 @@ def many():
         }
         for n, vector in enumerate(VECTORS[:ROWS])
     )
-    index.ensure(db, DIMENSIONS)
+    building.ensure(db, DIMENSIONS)
     yield collection
     db.close()
 
@@ -150,7 +152,7 @@ def test_rows_that_are_not_where_they_were_written_are_found(many):
     many.db.execute("update embeddings set rowid = rowid - 1 where rowid % 3 = 1 and rowid > 1")
     assert many.explain(QUERIES[0]).plan == "fast"
     assert [many.similar_by_vector(query) for query in QUERIES] == before
-    vecstore.transactions.write(many.db, lambda: index.build(many.db, DIMENSIONS))
+    vecstore.sqlite.transactions.write(many.db, lambda: building.build(many.db, DIMENSIONS))
 
 
 def test_what_is_asked_exactly_is_found_exactly(many):
@@ -169,7 +171,7 @@ def test_what_is_asked_exactly_is_found_exactly(many):
 @pytest.fixture
 def few_rows_a_candidate(monkeypatch):
     """Lets an exact search for many look at the bits first in a collection of 8,000."""
-    monkeypatch.setattr(search, "_ROWS_PER_CANDIDATE_OF_MANY", 12)
+    monkeypatch.setattr(planner, "_ROWS_PER_CANDIDATE_OF_MANY", 12)
 
 
 @pytest.mark.usefixtures("few_rows_a_candidate")
@@ -280,7 +282,7 @@ def test_texts_that_come_sorted_by_topic_are_found(tmp_path):
         {"collection_id": collection.id, "id": f"{n:04}", "embedding": vecstore.encode(vector)}
         for n, vector in enumerate(by_topic)
     )
-    index.ensure(db, DIMENSIONS)
+    building.ensure(db, DIMENSIONS)
     assert collection.explain(QUERIES[0]).plan == "fast"
     assert recall(collection, 10) >= 0.99
     db.close()
@@ -331,7 +333,7 @@ def test_where_bits_tell_nothing_the_search_is_exact(tmp_path):
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
-    dimensions=st.integers(32, 1100) | st.integers(1100, index_schema.MAX_DIMENSIONS),
+    dimensions=st.integers(32, 1100) | st.integers(1100, tables.MAX_DIMENSIONS),
     seed=st.integers(0, 1000),
     encoding=st.sampled_from(["UTF-8", "UTF-16"]),
 )
@@ -378,7 +380,7 @@ def test_a_search_of_the_fast_plan_writes_nothing_in_a_read_only_file(tmp_path, 
     db = vecstore.connect(path, read_only=True)
     query = Query(many.row, vecstore.encode(QUERIES[0]), 10)
     steps = []
-    assert search.search(db, query, steps=steps)
+    assert planner.search(db, query, steps=steps)
     assert {step.plan for step in steps} == {"fast"}
     db.close()
 

@@ -14,7 +14,7 @@ import vecstore
 from tests.command import output, run
 from tests.conftest import NoExtensions
 from vecstore import Collection
-from vecstore.maintenance import backups
+from vecstore.sqlite.maintenance import backups
 
 
 @pytest.fixture

@@ -158,7 +158,7 @@ assert os.waitpid(pid, 0)[1] == 0
 
 def test_a_fork_in_a_transaction_leaves_it_to_the_parent(path, kind):
     script = """
-from vecstore import transactions
+from vecstore.sqlite import transactions
 
 def child():
     try:
@@ -181,7 +181,7 @@ transactions.write(db, embed)
 
 def test_the_end_of_a_transaction_is_not_reached_in_a_child(path, kind):
     script = """
-from vecstore import transactions
+from vecstore.sqlite import transactions
 
 pid = 0
 def embed_and_fork():

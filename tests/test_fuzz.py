@@ -6,8 +6,8 @@ import pytest
 
 from fuzzing.__main__ import TARGETS as NAMES
 from fuzzing.targets import TARGETS, json_lines, searches
-from vecstore import transactions
 from vecstore.readers import json_stream
+from vecstore.sqlite import transactions
 
 CORPUS = Path(__file__).parent / "corpus"
 INPUTS = [path.relative_to(CORPUS).as_posix() for path in sorted(CORPUS.glob("*/*"))]

@@ -18,7 +18,8 @@ from sqlite_utils.utils import sqlite3 as driver_module
 import vecstore
 from tests.conftest import LOADS_EXTENSIONS, NoExtensions, rows
 from tests.models import Vectors
-from vecstore import Collection, dbapi, guard
+from vecstore import Collection
+from vecstore.sqlite.connection import dbapi, guard
 
 
 @pytest.fixture

@@ -15,7 +15,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 import vecstore
 from tests.conftest import rows
 from tests.models import Vectors
-from vecstore import Collection, bits, index, index_schema, transactions
+from vecstore import Collection
+from vecstore.sqlite import transactions
+from vecstore.sqlite.index import bits, building, tables
 
 DIMENSIONS = (3, 32)  # without and with a bit table
 
@@ -38,7 +40,7 @@ def expected_entries(db, dimensions):
 def index_entries(db, dimensions):
     """Return what the index holds, from each of its tables."""
     name = f"vec_embeddings_{dimensions}"
-    partition = index_schema.partition_of("ids.collection_id", dimensions)
+    partition = tables.partition_of("ids.collection_id", dimensions)
     vectors = rows(
         db,
         f"""
@@ -51,7 +53,7 @@ def index_entries(db, dimensions):
     )
     counts = {rows(db, f"select count(*) from {name}{suffix}")[0][0] for suffix in ("", "_ids")}
     assert counts == {len(vectors)}
-    if index_schema.has_bits(dimensions):
+    if tables.has_bits(dimensions):
         in_step = rows(
             db,
             f"""
@@ -70,7 +72,7 @@ def index_entries(db, dimensions):
 
 def assert_in_step(db):
     for dimensions in DIMENSIONS:
-        if index.exists(db, dimensions):
+        if building.exists(db, dimensions):
             assert index_entries(db, dimensions) == expected_entries(db, dimensions)
 
 
@@ -137,7 +139,7 @@ class IndexMachine(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.path = str(Path(self.folder.name) / "machine.db")
         self.patch = pytest.MonkeyPatch()
-        self.patch.setattr(index_schema, "partition_rows", lambda dimensions: 3)
+        self.patch.setattr(tables, "partition_rows", lambda dimensions: 3)
         self.db = vecstore.connect(self.path)
         for name in ("one", "two"):
             Collection(name, self.db, model=Vectors())
@@ -194,16 +196,16 @@ class IndexMachine(RuleBasedStateMachine):
                 self.db.execute(f"drop trigger if exists vec_embeddings_{dimensions}_{event}")
         self.run(self.db, [statement])
         for dimensions in DIMENSIONS:
-            index.ensure(self.db, dimensions)
+            building.ensure(self.db, dimensions)
 
     @rule()
     def transform(self):
         self.db["embeddings"].transform()
         Collection("one", self.db)
         for dimensions in DIMENSIONS:
-            index.ensure(self.db, dimensions)
+            building.ensure(self.db, dimensions)
 
-    @precondition(lambda self: index.exists(self.db, 8))
+    @precondition(lambda self: building.exists(self.db, 8))
     @rule()
     def touch_content_alone(self):
         before = rows(self.db, "select * from vec_embeddings_8_ids"), self.db.conn.total_changes
@@ -312,11 +314,11 @@ def test_a_dimension_without_an_index_is_indexed_by_the_next_search(db):
     )
     assert "vec_embeddings_8" not in db.table_names()
     assert [entry.id for entry in collection.similar_by_vector([1.0] * 8)] == ["a"]
-    assert index.exists(db, 8)
+    assert building.exists(db, 8)
 
 
 def test_an_index_dropped_for_another_program_comes_back_in_step(filled):
-    transactions.write(filled.db, lambda: index.drop(filled.db, 8))
+    transactions.write(filled.db, lambda: building.drop(filled.db, 8))
     filled.db["embeddings"].insert(
         {"collection_id": 1, "id": "c", "embedding": vecstore.encode([1.0] * 8)}
     )

@@ -24,7 +24,9 @@ from sqlite_utils.utils import sqlite3
 import vecstore
 from tests.conftest import LOADS_EXTENSIONS, rows
 from tests.models import Vectors
-from vecstore import Collection, catalog, sharing
+from vecstore import Collection
+from vecstore.sqlite import catalog
+from vecstore.sqlite.connection import turns
 
 OTHERS = 15  # points, spread over a call
 
@@ -163,7 +165,7 @@ def assert_others_can_write(path):
 
 
 def assert_no_snapshot_is_held(db):
-    with closing(vecstore.connect(vecstore.connection.name_of(db))) as other:
+    with closing(vecstore.connect(vecstore.sqlite.connection.opening.name_of(db))) as other:
         other.execute("pragma user_version = 1")
     db.execute("begin immediate")  # "database is locked" in a snapshot that is not the latest
     db.rollback()
@@ -171,7 +173,7 @@ def assert_no_snapshot_is_held(db):
 
 def assert_no_turn_is_held(db):
     def take_one():
-        with sharing.using(db):
+        with turns.using(db):
             pass
 
     thread = threading.Thread(target=take_one, daemon=True)
@@ -206,7 +208,7 @@ def test_an_interrupt_leaves_all_or_nothing(original, opened, name):
         assert settings(collection.db) == before
         assert state(collection.db) in possible
         assert_no_turn_is_held(collection.db)
-        assert_others_can_write(vecstore.connection.name_of(collection.db))
+        assert_others_can_write(vecstore.sqlite.connection.opening.name_of(collection.db))
         assert vecstore.check(collection.db).problems == []
         collection.db.close()
         del error
@@ -245,7 +247,9 @@ def test_an_interrupted_export_keeps_no_one_from_writing(opened):
     collection = opened()
     with pytest.raises(KeyboardInterrupt) as kept:
         vecstore.export_collection(collection.db, "test", Interrupted())
-    with closing(vecstore.connect(vecstore.connection.name_of(collection.db))) as other:
+    with closing(
+        vecstore.connect(vecstore.sqlite.connection.opening.name_of(collection.db))
+    ) as other:
         Collection("test", other, model=Vectors()).embed("other", "1 " * 32)
     collection.embed("mine", "2 " * 32)
     assert collection.count() == 8

@@ -13,7 +13,7 @@ import pytest
 import vecstore
 from tests.command import PROCESS, run
 from tests.openai_server import Answer, Answerer, Request, answer_rows, answer_vectors, error
-from vecstore import retries
+from vecstore.models import retries
 
 KEY = "sk-marked-5e1f0c9a7b3d"
 PASSWORD = "password-marked-88d2"

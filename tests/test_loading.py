@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 import vecstore
 from tests.conftest import rows
 from tests.models import WordLengths
-from vecstore import Collection, EmbedReport, locks, upsert
+from vecstore import Collection, EmbedReport
+from vecstore.loading import contract
+from vecstore.sqlite.connection import locks
 
 
 class Slow(WordLengths):
@@ -397,7 +399,7 @@ def test_wrong_options_are_refused(collection, model, options, message):
 @pytest.mark.parametrize("concurrency", [1, 4])
 def test_an_interrupt_at_the_end_of_a_transaction_loses_nothing(db, path, monkeypatch, concurrency):
     """After its last statement, before the commit."""
-    write = upsert.Batch._plan_and_write
+    write = contract.Batch._plan_and_write
     written = []
 
     def interrupted_write(self):
@@ -408,7 +410,7 @@ def test_an_interrupt_at_the_end_of_a_transaction_loses_nothing(db, path, monkey
         return plan
 
     collection = Collection("test", db, model=Slow())
-    monkeypatch.setattr(upsert.Batch, "_plan_and_write", interrupted_write)
+    monkeypatch.setattr(contract.Batch, "_plan_and_write", interrupted_write)
     with pytest.raises(KeyboardInterrupt):
         collection.embed_multi(numbered(100), batch_size=10, concurrency=concurrency)
     monkeypatch.undo()

@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 import vecstore.models
-from vecstore.default_plugins import local
 from vecstore.errors import InputTypeError, MissingPackageError
-from vecstore.models import EmbeddingModel, get_embedding_model
+from vecstore.models import EmbeddingModel, get_embedding_model, local
 from vecstore.vectors import cosine_similarity
 
 pytest.importorskip("wordllama")
@@ -148,7 +147,7 @@ print(json.dumps([length, before == after]))
 """
     home = tmp_path / "empty"
     home.mkdir()
-    root = Path(vecstore.models.__file__).parents[1]
+    root = Path(vecstore.__file__).parents[1]
     result = subprocess.run(
         [sys.executable, "-c", script],
         env={**os.environ, "PYTHONPATH": str(root), "HOME": str(home)},

@@ -121,11 +121,11 @@ def test_a_failed_build_leaves_the_old_index(filled):
     before = rows(filled.db, "select rowid, * from vec_embeddings_8_ids")
 
     def build_and_fail():
-        vecstore.maintenance.indexes.rebuild(filled.db)
+        vecstore.sqlite.maintenance.indexes.rebuild(filled.db)
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        vecstore.transactions.write(filled.db, build_and_fail)
+        vecstore.sqlite.transactions.write(filled.db, build_and_fail)
     assert rows(filled.db, "select rowid, * from vec_embeddings_8_ids") == before
     assert check(filled.db).ok
 
@@ -187,7 +187,7 @@ def test_the_commands(database):
 def test_the_commands_with_nothing_to_do(tmp_path):
     path = tmp_path / "empty.db"
     with closing(vecstore.connect(path, driver="apsw")) as db:
-        vecstore.schema.ensure(db)
+        vecstore.sqlite.schema.ensure(db)
     for command, message in (
         ("list", "There are no vectors to index\n"),
         ("build", "There are no vectors to index\n"),
@@ -214,7 +214,7 @@ def test_another_writer_is_waited_for_and_then_named(database, monkeypatch):
 
 def test_a_file_of_llm_gets_an_index(path):
     with closing(sqlite_utils.Database(path)) as db:
-        vecstore.schema.llm_migrations.apply(db)
+        vecstore.sqlite.schema.llm_migrations.apply(db)
         db["collections"].insert({"id": 1, "name": "one", "model": "m"})
         db["embeddings"].insert({"collection_id": 1, "id": "a", "embedding": encode([1.0] * 8)})
     assert output("index", "build", path) == "8 dimensions: 1 vector indexed\n"

@@ -19,7 +19,7 @@ from vecstore.models import (
     get_embedding_models,
     get_embedding_models_with_aliases,
 )
-from vecstore.plugins import hookimpl, load_plugins, pm
+from vecstore.models.hooks import hookimpl, load_plugins, pm
 from vecstore.settings import (
     default_database,
     default_model,
@@ -208,7 +208,7 @@ def test_importing_and_listing_models_loads_nothing_heavy():
         "heavy = {'openai', 'llm', 'numpy', 'wordllama', 'tokenizers', 'pathspec'};"
         "print(json.dumps(sorted(heavy & (set(sys.modules) - before))))"
     )
-    root = Path(vecstore.models.__file__).parents[1]
+    root = Path(vecstore.__file__).parents[1]
     result = subprocess.run(
         [sys.executable, "-c", script],
         env={**os.environ, "PYTHONPATH": str(root)},

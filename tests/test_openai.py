@@ -15,8 +15,8 @@ from tests.openai_server import (
     rows,
     vector,
 )
-from vecstore.default_plugins import openai as plugin
 from vecstore.models import EmbeddingModel, get_embedding_model
+from vecstore.models import openai as plugin
 
 
 @pytest.fixture

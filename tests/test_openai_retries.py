@@ -20,10 +20,9 @@ from tests.openai_server import (
     error,
     vector,
 )
-from vecstore import retries
-from vecstore.default_plugins import openai as plugin
 from vecstore.errors import ModelError, TemporaryError
-from vecstore.models import EmbeddingModel, get_embedding_model
+from vecstore.models import EmbeddingModel, get_embedding_model, retries
+from vecstore.models import openai as plugin
 
 
 @pytest.fixture

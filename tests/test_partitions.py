@@ -8,7 +8,8 @@ import pytest
 import vecstore
 from tests.conftest import rows
 from tests.models import Pseudorandom, Vectors, pseudorandom
-from vecstore import Collection, index, index_schema
+from vecstore import Collection
+from vecstore.sqlite.index import building, tables
 
 D = 32
 
@@ -16,7 +17,7 @@ D = 32
 @pytest.fixture
 def few(monkeypatch):
     """Five rows are enough for a partition."""
-    monkeypatch.setattr(index_schema, "partition_rows", lambda dimensions: 5)
+    monkeypatch.setattr(tables, "partition_rows", lambda dimensions: 5)
 
 
 def filled(db, name, number):
@@ -207,7 +208,9 @@ def test_a_search_does_not_wait_for_a_writer_to_move_a_collection(path, few, mon
         )
         if db.conn.in_transaction:
             db.conn.commit()
-        monkeypatch.setattr(vecstore.locks.time, "sleep", None)  # who sleeps fails
+        monkeypatch.setattr(
+            vecstore.sqlite.connection.locks.time, "sleep", None
+        )  # who sleeps fails
         writer.execute("begin immediate")
         assert found(one, "a") == expected(one, "a")
         assert owners(db) == []
@@ -247,4 +250,4 @@ def test_a_scan_leaves_out_what_cannot_be_compared(db):
         ("right angle", 0.0),
         ("opposite", -1.0),
     ]
-    assert index.exists(db, 2)
+    assert building.exists(db, 2)

@@ -8,7 +8,8 @@ import pytest
 
 import vecstore
 from tests.models import Vectors
-from vecstore import Collection, DatabaseError, retries
+from vecstore import Collection, DatabaseError
+from vecstore.models import retries
 
 ERRORS = [
     thing

@@ -12,7 +12,7 @@ import vecstore.models
 
 GOOD = """
 from vecstore.models import EmbeddingModel
-from vecstore.plugins import hookimpl
+from vecstore.models.hooks import hookimpl
 
 class Model(EmbeddingModel):
     def __init__(self, model_id):
@@ -62,7 +62,7 @@ def install(folder: Path, distribution: str, modules: dict[str, str], name: str 
 
 def look_up(folder: Path, *names: str) -> dict:
     """Return what a new process finds, with what is installed in the folder."""
-    root = Path(vecstore.models.__file__).parents[1]
+    root = Path(vecstore.__file__).parents[1]
     result = subprocess.run(
         [sys.executable, "-c", f"NAMES = {names!r}\n{LOOK_UP}"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(root)])},

@@ -9,7 +9,7 @@ import vecstore
 from tests.models import WordLengths
 from vecstore import Collection
 from vecstore.entries import make_item
-from vecstore.preview import Preview, preview
+from vecstore.loading.preview import Preview, preview
 
 ENTRIES = st.lists(
     st.tuples(

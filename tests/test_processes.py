@@ -15,7 +15,9 @@ import vecstore
 from tests.conftest import LOADS_EXTENSIONS, rows
 from tests.contending import BATCH, WRITERS, ids_of, text_of
 from tests.models import WordLengths
-from vecstore import Collection, check, locks, transactions
+from vecstore import Collection, check
+from vecstore.sqlite import transactions
+from vecstore.sqlite.connection import locks
 
 ROOT = Path(__file__).parent.parent
 SECONDS = float(os.environ.get("VECSTORE_SECONDS", "3"))

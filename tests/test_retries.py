@@ -8,10 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from vecstore import retries
 from vecstore.errors import ModelError, TemporaryError
-from vecstore.models import EmbeddingModel
-from vecstore.retries import Retries
+from vecstore.models import EmbeddingModel, retries
+from vecstore.models.retries import Retries
 
 BUSY = "The provider of 'flaky' is busy"
 

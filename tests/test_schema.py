@@ -12,7 +12,8 @@ import sqlite_utils
 import vecstore
 from tests.conftest import rows
 from tests.models import Vectors
-from vecstore import Collection, schema
+from vecstore import Collection
+from vecstore.sqlite import schema
 
 MIGRATIONS = [
     ("llm.embeddings", "m001_create_tables"),

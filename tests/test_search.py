@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 import vecstore
 from tests.conftest import rows
 from tests.models import Vectors, pseudorandom
-from vecstore import Collection, index_schema, plans, search
+from vecstore import Collection
+from vecstore.sqlite.index import tables
+from vecstore.sqlite.search import planner, plans
 
 
 def fill(collection, vectors):
@@ -41,7 +43,7 @@ def found(entries):
 def partition(request, monkeypatch):
     """What is found is the same in a partition of the collection's own and in that of the small."""
     if request.param == "own partition":
-        monkeypatch.setattr(index_schema, "partition_rows", lambda dimensions: 1)
+        monkeypatch.setattr(tables, "partition_rows", lambda dimensions: 1)
 
 
 @pytest.fixture
@@ -74,8 +76,8 @@ def test_the_scan_gives_what_the_index_gives(numbers):
     collection, vectors = numbers
     for prefix, skip_id in [("", None), ("a", "a002"), ("b1", None), ("zz", None)]:
         blob = vecstore.encode(vectors["a002"])
-        query = search.Query(collection.row, blob, 20, prefix, skip_id)
-        assert plans.scan(collection.db, query).rows == search.search(collection.db, query)
+        query = planner.Query(collection.row, blob, 20, prefix, skip_id)
+        assert plans.scan(collection.db, query).rows == planner.search(collection.db, query)
 
 
 def test_scores_are_those_of_the_extension(numbers):
@@ -105,7 +107,7 @@ def test_a_prefix_is_literal(ids, prefix):
         fill(collection, {id: pseudorandom(id) for id in ids})
         entries = collection.similar_by_vector(pseudorandom("q"), 100, prefix=prefix)
         assert {entry.id for entry in entries} == {id for id in ids if id.startswith(prefix)}
-        query = search.Query(collection.row, vecstore.encode(pseudorandom("q")), 100, prefix)
+        query = planner.Query(collection.row, vecstore.encode(pseudorandom("q")), 100, prefix)
         assert {row[0] for row in plans.scan(collection.db, query).rows} == {e.id for e in entries}
     finally:
         collection.db.close()

@@ -10,7 +10,8 @@ from sqlite_utils import Database
 import vecstore
 from tests.conftest import LOADS_EXTENSIONS, rows
 from tests.models import Vectors, WordLengths
-from vecstore import Collection, dbapi
+from vecstore import Collection
+from vecstore.sqlite.connection import dbapi
 
 
 @pytest.fixture

@@ -8,9 +8,11 @@ import pytest
 import vecstore
 from tests.conftest import rows
 from tests.models import Vectors, WordLengths
-from vecstore import Collection, DoesNotExist, ModelMismatchError, catalog, index, transactions
+from vecstore import Collection, DoesNotExist, ModelMismatchError
 from vecstore.entries import make_item
-from vecstore.preview import preview
+from vecstore.loading.preview import preview
+from vecstore.sqlite import catalog, transactions
+from vecstore.sqlite.index import building
 
 VECTOR = [1.0] + [0.0] * 15
 ENTRIES = [("a", "one"), ("b", "three four")]
@@ -263,14 +265,14 @@ def two(path, closing):
 def test_what_a_search_reads_is_of_one_moment(two, monkeypatch):
     red, other = two
     expected = red.similar("one")
-    exists = index.exists
+    exists = building.exists
 
     def exists_and_change(db, dimensions):
         if db is red.db:
             delete_and_add_blue(other)
         return exists(db, dimensions)
 
-    monkeypatch.setattr(index, "exists", exists_and_change)
+    monkeypatch.setattr(building, "exists", exists_and_change)
     assert red.similar("one") == expected
     with pytest.raises(DoesNotExist):
         red.similar("one")
@@ -279,15 +281,15 @@ def test_what_a_search_reads_is_of_one_moment(two, monkeypatch):
 def test_it_is_looked_for_again_when_the_index_was_built(two, monkeypatch):
     red, other = two
     vecstore.drop_index(red.db)
-    ensure = index.ensure
+    ensure = building.ensure
 
     def change_and_ensure(db, dimensions):
         if db is red.db:
-            monkeypatch.setattr(index, "ensure", ensure)
+            monkeypatch.setattr(building, "ensure", ensure)
             delete_and_add_blue(other)
         return ensure(db, dimensions)
 
-    monkeypatch.setattr(index, "ensure", change_and_ensure)
+    monkeypatch.setattr(building, "ensure", change_and_ensure)
     for call in (lambda: red.similar("one"), lambda: red.similar("one", where="1")):
         with pytest.raises(DoesNotExist):
             call()

@@ -11,7 +11,9 @@ from sqlite_utils.utils import sqlite3 as driver_module
 import vecstore
 from tests.conftest import LOADS_EXTENSIONS, rows
 from tests.models import WordLengths, pseudorandom
-from vecstore import Collection, DatabaseError, check, sharing, transactions
+from vecstore import Collection, DatabaseError, check
+from vecstore.sqlite import transactions
+from vecstore.sqlite.connection import turns
 
 THREADS = 8
 ROUNDS = 4
@@ -245,8 +247,8 @@ def test_executemany_is_of_the_thread_that_runs_it(tmp_path):
                 return executor.submit(call).result()
 
         db.conn.executemany("insert into t values (?)", numbers())
-        assert sharing.has_transaction(db)
-        assert not in_thread(lambda: sharing.has_transaction(db))
+        assert turns.has_transaction(db)
+        assert not in_thread(lambda: turns.has_transaction(db))
         db.conn.commit()
 
 

@@ -12,7 +12,8 @@ from tests.conftest import rows
 from tests.models import Vectors
 from tests.recipes import sqlite3_shell
 from tests.test_schema import AGES, make_llm_database
-from vecstore import Collection, schema
+from vecstore import Collection
+from vecstore.sqlite import schema
 
 VIEWS = ["vecstore_collections", "vecstore_items"]
 
@@ -54,7 +55,7 @@ def test_the_sqlite3_shell_reads_them_without_the_extension(plain, path):
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_the_columns_are_the_documented_ones(plain, view):
-    text = Path(schema.__file__).parent.parent.joinpath("docs/schema.md").read_text("utf-8")
+    text = Path(schema.__file__).parents[2].joinpath("docs/schema.md").read_text("utf-8")
     [table] = re.findall(rf"^\| `{view}` \| \|\n(.*?)\n\n", text, re.DOTALL | re.MULTILINE)
     documented = [
         name for line in table.splitlines() for name in re.findall("`(.*?)`", line.split("|")[1])

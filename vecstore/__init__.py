@@ -1,8 +1,6 @@
 """An embeddings store in one SQLite file."""
 
 from .collection import Collection
-from .connection import connect
-from .embed_report import EmbedReport
 from .entries import Entry
 from .errors import (
     AdoptionError,
@@ -25,22 +23,8 @@ from .errors import (
     UnknownModelError,
     VecstoreError,
 )
-from .maintenance import (
-    Backup,
-    CheckReport,
-    Compaction,
-    ExportHeader,
-    Finding,
-    IndexStatus,
-    backup,
-    build_index,
-    check,
-    compact,
-    drop_index,
-    export_collection,
-    import_collection,
-    list_indexes,
-)
+from .exchange import ExportHeader, export_collection, import_collection
+from .loading.report import EmbedReport
 from .models import (
     EmbeddingModel,
     EmbeddingModelWithAliases,
@@ -49,9 +33,23 @@ from .models import (
     get_embedding_models,
     get_embedding_models_with_aliases,
 )
-from .plugins import hookimpl
+from .models.hooks import hookimpl
 from .settings import get_default_embedding_model, set_default_embedding_model, user_dir
 from .similarity import Explanation, similar_across
+from .sqlite.connection.opening import connect
+from .sqlite.maintenance import (
+    Backup,
+    CheckReport,
+    Compaction,
+    Finding,
+    IndexStatus,
+    backup,
+    build_index,
+    check,
+    compact,
+    drop_index,
+    list_indexes,
+)
 from .vectors import content_hash, cosine_similarity, decode, encode
 
 __version__ = "0.1.0"

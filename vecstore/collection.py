@@ -7,34 +7,17 @@ from typing import NoReturn, SupportsIndex
 
 from sqlite_utils import Database
 
-from . import (
-    adoption,
-    catalog,
-    connection,
-    errors,
-    frozen,
-    models,
-    schema,
-    sql_functions,
-    transactions,
-    upsert,
-    vectors,
-)
-from .catalog import CollectionRow
-from .embed_report import EmbedReport
-from .entries import (
-    Entry,
-    id_text,
-    id_texts,
-    read_all,
-    read_entry,
-    read_ids,
-    with_no_metadata,
-)
-from .loading import Load, OnError, Progress
+from . import errors, models, vectors
+from .entries import Entry, id_text, id_texts, read_all, read_entry, read_ids, with_no_metadata
+from .loading import contract
+from .loading.load import Load, OnError, Progress
+from .loading.report import EmbedReport
 from .metadata import Metadata
 from .models import EmbeddingModel
 from .similarity import Searchable
+from .sqlite import catalog, functions, schema, transactions
+from .sqlite.catalog import CollectionRow
+from .sqlite.connection import adoption, frozen, opening
 from .values import shown
 
 
@@ -44,7 +27,7 @@ class Collection(Searchable):
     :param name: its name, unique in the database
     :param db: a sqlite_utils.Database, or the path of a SQLite file, which is created if need be;
       without it, a database in memory. A Database whose connection cannot load extensions is
-      moved to one that can: see `vecstore.adoption.adopt()`
+      moved to one that can: see `vecstore.sqlite.connection.adoption.adopt()`
     :param model: the embedding model, or
     :param model_id: its id or an alias. A new collection needs one of them, and an existing
       one remembers its own
@@ -85,7 +68,7 @@ class Collection(Searchable):
         self.id, _, self.model_id = row or self._create(model_id)
         self._check_model(model_id)
         if model is not None:
-            sql_functions.use_model(self.db, model)
+            functions.use_model(self.db, model)
 
     def _find(self, create: bool) -> CollectionRow | None:
         schema.ensure(self.db)
@@ -147,7 +130,7 @@ class Collection(Searchable):
             return catalog.find(db, name) is not None
         if not Path(db).exists():
             return False
-        with closing(connection.connect_to_read(db)) as opened:
+        with closing(opening.connect_to_read(db)) as opened:
             return catalog.find(opened, name) is not None
 
     def count(self) -> int:
@@ -299,7 +282,7 @@ class Collection(Searchable):
 
     def delete_ids(self, ids: Iterable[str]) -> int:
         """Delete the entries with these ids, in one transaction; return how many there were."""
-        portions = list(upsert.portions(sorted(id_texts(ids))))
+        portions = list(contract.portions(sorted(id_texts(ids))))
 
         def delete() -> int:
             catalog.check(self.db, self.row)
@@ -322,7 +305,7 @@ class Collection(Searchable):
             f"""
             delete from embeddings
             where collection_id = ?
-              and id in ({upsert.marks(ids)})
+              and id in ({contract.marks(ids)})
             """,
             [self.id, *ids],
         ).rowcount

@@ -12,11 +12,12 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from . import catalog, values
-from .catalog import CollectionRow
+from . import values
 from .errors import InputTypeError, InvalidInputError
 from .metadata import Metadata, to_json
 from .models import EmbeddingModel
+from .sqlite import catalog
+from .sqlite.catalog import CollectionRow
 from .values import shown
 from .vectors import encode, numbers_of
 

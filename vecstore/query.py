@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import values
-from .catalog import CollectionRow
 from .errors import InvalidInputError
+from .sqlite.catalog import CollectionRow
 from .values import shown
 
 WhereArgs = Sequence[Any] | dict[str, Any]

@@ -7,13 +7,15 @@ from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
-from . import catalog, errors, models, search
-from .catalog import CollectionRow
+from . import errors, models
 from .entries import Entry, encode_vector, id_text, read_entry
-from .interrupts import Result
 from .models import EmbeddingModel
 from .query import Query, WhereArgs
-from .search import Step
+from .sqlite import catalog
+from .sqlite.catalog import CollectionRow
+from .sqlite.connection.interrupts import Result
+from .sqlite.search import planner
+from .sqlite.search.planner import Step
 from .values import shown
 
 
@@ -252,7 +254,7 @@ class Searchable:
         if not query.vector or len(query.vector) % 4:
             return Explanation([])  # what another program stored, and cannot be compared
         steps: list[Step] = []
-        rows = search.search(self.db, query, steps=steps)
+        rows = planner.search(self.db, query, steps=steps)
         return Explanation([read_entry(row) for row in rows], steps)
 
     def _stored_vector(self, id: str) -> object:

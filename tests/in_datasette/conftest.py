@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import vecstore
-from vecstore.plugins import pm
+from vecstore.models.hooks import pm
 
 VIEW = "select id, content, metadata from embeddings"
 VECTORS = {

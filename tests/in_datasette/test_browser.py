@@ -22,7 +22,7 @@ FLAGS = (
 # A plugin of Datasette that brings the model of the tests into its process.
 MODEL = """
 import vecstore
-from vecstore.plugins import pm
+from vecstore.models.hooks import pm
 
 class Lengths(vecstore.EmbeddingModel):
     model_id = "lengths"

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 from sqlite_utils import Database
 
-from .. import schema
 from ..settings import default_database
+from ..sqlite import schema
 from ..values import shown
 from .options import ListByDefault, database_option, existing_collection, open_to_read
 from .transfer import export, import_

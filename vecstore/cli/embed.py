@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from .. import catalog
 from ..collection import Collection
 from ..entries import encode_vector
 from ..errors import DoesNotExist
+from ..sqlite import catalog
 from ..vectors import decode
 from .options import (
     choose_model,

@@ -9,15 +9,15 @@ from typing import Any
 import click
 from sqlite_utils import Database
 
-from .. import readers, retries
+from .. import readers
 from ..collection import Collection
-from ..connection import connect, unmap_file
-from ..embed_report import EmbedReport
 from ..entries import Item, make_item
 from ..errors import DatabaseError, InvalidInputError, RejectedInputError, TemporaryError
-from ..models import EmbeddingModel
-from ..preview import preview
+from ..loading.preview import preview
+from ..loading.report import EmbedReport
+from ..models import EmbeddingModel, retries
 from ..readers import Columns
+from ..sqlite.connection.opening import connect, unmap_file
 from .failures import Failures
 from .options import (
     database_option,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from .. import maintenance
-from ..index_schema import MAX_DIMENSIONS
+from ..sqlite import maintenance
+from ..sqlite.index.tables import MAX_DIMENSIONS
 from .options import ListByDefault, database_argument, open_for_maintenance
 
 _STATES = {

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from .. import maintenance
-from ..maintenance import CheckReport, Finding
+from ..sqlite import maintenance
+from ..sqlite.maintenance import CheckReport, Finding
 from ..values import shown
 from .options import database_argument, open_for_maintenance
 from .progress import showing

@@ -12,16 +12,13 @@ from click_default_group import DefaultGroup
 from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
-from .. import catalog, frozen, rights, transactions
 from ..collection import Collection
-from ..connection import connect, connect_to_read, unmap_file
 from ..errors import DatabaseError, DoesNotExist, ModelMismatchError
-from ..models import (
-    EmbeddingModel,
-    get_embedding_model,
-    get_embedding_models,
-)
+from ..models import EmbeddingModel, get_embedding_model, get_embedding_models
 from ..settings import default_database, default_model, user_dir
+from ..sqlite import catalog, transactions
+from ..sqlite.connection import frozen, rights
+from ..sqlite.connection.opening import connect, connect_to_read, unmap_file
 
 _Command = Callable[..., Any]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from ..embed_report import EmbedReport
+from ..loading.report import EmbedReport
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
 SECONDS_A_LINE = 5  # where stderr is no terminal

@@ -12,9 +12,11 @@ import click
 import sqlite_vec
 from sqlite_utils import Database
 
-from .. import __version__, connection, dbapi, extension, frozen, schema, sql_functions
+from .. import __version__
 from ..errors import DatabaseError
 from ..settings import default_database, user_dir
+from ..sqlite import functions, schema
+from ..sqlite.connection import dbapi, extension, frozen, opening
 from .options import open_existing
 
 _CHECKS = 100_000  # instructions of SQLite between two looks whether ^C was pressed: about 1 ms
@@ -129,7 +131,7 @@ def _make_shell(db: Database) -> Any:
         return Shell(db=conn.apsw)
     except UnicodeDecodeError:
         raise DatabaseError(
-            f"The shell cannot open {connection.name_of(db)}, whose name is not UTF-8: give it "
+            f"The shell cannot open {opening.name_of(db)}, whose name is not UTF-8: give it "
             "another name, or a link to it"
         ) from None
 
@@ -171,7 +173,7 @@ def _every_connection_prepared() -> Iterator[None]:
         wrapped: Any = dbapi.Connection(conn)
         extension.load(wrapped)
         db = Database(wrapped)
-        sql_functions.register(db)
+        functions.register(db)
         kept.append(db)  # its functions end with it
         conn.set_progress_handler(lambda: False, _CHECKS)
 

@@ -10,13 +10,7 @@ from pathlib import Path
 import click
 
 from ..entries import Entry
-from .options import (
-    content_options,
-    database_option,
-    existing_collection,
-    key_option,
-    read_content,
-)
+from .options import content_options, database_option, existing_collection, key_option, read_content
 
 
 @click.command()

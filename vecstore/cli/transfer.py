@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from .. import maintenance
+from ..exchange import ExportHeader, export_collection, import_collection
 from .options import database_option, open_for_maintenance, standard_input
 
 
@@ -26,9 +26,9 @@ def export(collection: str, file: str, database: Path) -> None:
     """
     with open_for_maintenance(database, read_only=True) as db:
         if file == "-":
-            maintenance.export_collection(db, collection, sys.stdout.buffer)
+            export_collection(db, collection, sys.stdout.buffer)
             return
-        done = maintenance.export_collection(db, collection, file)
+        done = export_collection(db, collection, file)
     _print(done)
 
 
@@ -49,10 +49,10 @@ def import_(file: str, name: str | None, database: Path) -> None:
     """
     source = standard_input() if file == "-" else file
     with open_for_maintenance(database, create=True) as db:
-        done = maintenance.import_collection(db, source, name=name)
+        done = import_collection(db, source, name=name)
     _print(done)
 
 
-def _print(done: maintenance.ExportHeader) -> None:
+def _print(done: ExportHeader) -> None:
     entries = "1 entry" if done.entries == 1 else f"{done.entries:,} entries"
     click.echo(f"{done.collection}: {entries}, model {done.model}")

@@ -4,8 +4,8 @@ from typing import Any
 
 import click
 
-from .. import extension
 from ..errors import ExtensionError
+from ..sqlite.connection import extension
 
 REMEDY = (
     "pip install pysqlite3-binary, or run Datasette with a Python whose sqlite3 can load extensions"

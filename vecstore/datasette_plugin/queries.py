@@ -13,9 +13,10 @@ from datasette.utils import sqlite_timelimit
 from datasette.views.base import DatasetteError
 from sqlite_utils import Database as Store
 
-from .. import catalog, search
-from ..catalog import CollectionRow
 from ..query import Query
+from ..sqlite import catalog
+from ..sqlite.catalog import CollectionRow
+from ..sqlite.search import planner
 from . import connections
 
 if TYPE_CHECKING:  # plugins are imported in the midst of it
@@ -176,7 +177,7 @@ async def similar(
     query = Query(of.row, vector, number, skip_id=skip_id)
 
     def read(store: Store) -> list[Item]:
-        return [_item(row) for row in search.search(store, query, build_index=False)]
+        return [_item(row) for row in planner.search(store, query, build_index=False)]
 
     return await _execute(datasette, db, read)
 

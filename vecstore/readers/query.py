@@ -9,10 +9,10 @@ from typing import Any
 import apsw
 from sqlite_utils import Database
 
-from .. import frozen
-from ..connection import connect, read_only_uri, unmap_file
 from ..errors import DatabaseError
-from ..interrupts import Result
+from ..sqlite.connection import frozen
+from ..sqlite.connection.interrupts import Result
+from ..sqlite.connection.opening import connect, read_only_uri, unmap_file
 from .records import OnError, Record, stop
 
 # Unlikely in a query: a name in `temp` goes before the same name in `main`.

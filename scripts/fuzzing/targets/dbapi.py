@@ -15,7 +15,7 @@ from typing import Any
 
 import apsw
 
-from vecstore import dbapi
+from vecstore.sqlite.connection import dbapi
 
 TOKENS = (
     *("select ", "insert into t ", "insert or replace into t ", "update t set ", "delete from t "),

@@ -7,8 +7,8 @@ from sqlite_utils import Database
 
 import vecstore
 from vecstore.errors import VecstoreError
-from vecstore.maintenance import json_lines
-from vecstore.maintenance.rows import ExportHeader, Row
+from vecstore.exchange import json_lines
+from vecstore.exchange.rows import ExportHeader, Row
 
 
 def run(data: bytes) -> None:

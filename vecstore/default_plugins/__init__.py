@@ -1,1 +1,0 @@
-"""The embedding models that vecstore brings, registered through the hooks of any plugin."""

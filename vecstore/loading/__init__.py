@@ -1,0 +1,1 @@
+"""Loads: entries become batches, batches vectors, and these rows, by the write contract."""

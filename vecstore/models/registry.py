@@ -1,0 +1,118 @@
+"""How an embedding model is found, by its id, by an alias, or by what a collection has recorded."""
+
+import difflib
+import importlib.util
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from ..errors import ModelError, UnknownModelError
+from ..values import shown
+from .base import EmbeddingModel
+from .hooks import load_plugins, pm
+
+
+@dataclass
+class EmbeddingModelWithAliases:
+    """A registered model and the other names that it can be asked for by."""
+
+    model: EmbeddingModel
+    aliases: set[str]
+
+    def matches(self, query: str) -> bool:
+        """Return whether the id, class or an alias of the model contains `query`, in any case."""
+        names = [str(self.model), *self.aliases]
+        return any(query.lower() in name.lower() for name in names)
+
+
+def get_embedding_models_with_aliases() -> list[EmbeddingModelWithAliases]:
+    """Return every registered model with its aliases, each id once.
+
+    The plugins are asked anew at each call. Families of models that cannot be listed, such as
+    `openai/NAME`, are not in it.
+    """
+    found: dict[str, EmbeddingModelWithAliases] = {}
+
+    def register(model: EmbeddingModel, aliases: Iterable[str] | None = None) -> None:
+        # Pluggy asks the last plugin first, so the first model of an id is the one to keep.
+        entry = found.setdefault(model.model_id, EmbeddingModelWithAliases(model, set()))
+        entry.aliases.update(aliases or ())
+
+    load_plugins()
+    pm.hook.register_embedding_models(register=register)
+    return list(found.values())
+
+
+def get_embedding_models() -> list[EmbeddingModel]:
+    """Return every registered model, each id once."""
+    return [entry.model for entry in get_embedding_models_with_aliases()]
+
+
+def get_embedding_model_aliases() -> dict[str, EmbeddingModel]:
+    """Return the model for each id and each alias; where they collide, the id counts."""
+    entries = get_embedding_models_with_aliases()
+    names: dict[str, EmbeddingModel] = {}
+    for entry in entries:
+        for alias in entry.aliases:
+            names.setdefault(alias, entry.model)
+    names.update({entry.model.model_id: entry.model for entry in entries})
+    return names
+
+
+def get_embedding_model(name: str) -> EmbeddingModel:
+    """Return the model with this id or alias.
+
+    Raises UnknownModelError, which names the closest matches and what else can be installed.
+    """
+    names = get_embedding_model_aliases()
+    if name in names:
+        return names[name]
+    model: EmbeddingModel | None = pm.hook.resolve_embedding_model(name=name)
+    if model is None:
+        raise UnknownModelError(_unknown_model_message(name, names))
+    return model
+
+
+def get_recorded_model(name: str) -> EmbeddingModel:
+    """Return the model that a collection has recorded; llm's collections record it without `llm/`.
+
+    Raises UnknownModelError, as `get_embedding_model()` does.
+    """
+    try:
+        return get_embedding_model(name)
+    except UnknownModelError:
+        with suppress(ModelError):
+            return get_embedding_model(f"llm/{name}")
+        raise
+
+
+def is_recorded_as(model_id: str, name: str) -> bool:
+    """Return whether a collection that has recorded `name` was made with this model."""
+    if model_id == name:
+        return True
+    try:
+        return get_recorded_model(name).model_id == model_id
+    except ModelError:
+        return False
+
+
+def _unknown_model_message(name: str, known: Iterable[str]) -> str:
+    sentences = [f"Unknown embedding model: {shown(name)}{did_you_mean(name, known) or '.'}"]
+    if importlib.util.find_spec("llm") is None:
+        sentences.append(
+            "For the models of llm's plugins: pip install 'sqlite-vecstore[llm]', then"
+            f" {shown(f'llm/{name}')}."
+        )
+    else:
+        sentences.append(f"For a model of llm's plugins: {shown(f'llm/{name}')}.")
+    if importlib.util.find_spec("wordllama") is None:
+        sentences.append("For a model that runs here: pip install 'sqlite-vecstore[local]'.")
+    sentences.append(f"For a model of an OpenAI-compatible server: {shown(f'openai/{name}')}.")
+    return " ".join(sentences)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return ` - did you mean 'x' or 'y'?` for the names most like `name`, or nothing."""
+    # Lower than difflib's 0.6, so that "small-3" finds "3-small".
+    matches = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    return f" - did you mean {' or '.join(map(repr, matches))}?" if matches else ""

@@ -1,0 +1,9 @@
+"""Everything that is done with SQLite: the tables of a file, their index, searches, upkeep.
+
+Rooms, lower ones first:
+
+    connection    opens a file with sqlite-vec loaded, for threads, forks and two SQLite libraries
+    index         the vec0 tables and triggers of one dimension
+    search        one query: which plan answers it
+    maintenance   check, build and drop the index, compact, back up
+"""

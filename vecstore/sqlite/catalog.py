@@ -1,0 +1,170 @@
+"""The rows of `collections`: which collections a database has, and whether one is still there."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from sqlite_utils import Database
+
+from ..errors import DoesNotExist, InvalidInputError, ModelMismatchError, VecstoreError
+from ..values import shown
+from . import schema, transactions
+from .connection import opening, rights
+from .connection.interrupts import Result
+
+
+class CollectionRow(NamedTuple):
+    """A row of `collections`. While it stays as it is, its id stands for the same collection."""
+
+    id: int
+    name: str
+    model: str
+
+
+def check_name(name: object) -> str:
+    """Return a collection's name, which must be text that is not empty."""
+    if not isinstance(name, str) or not name:
+        raise InvalidInputError(
+            f"A collection is named {shown(name)}: it must be text that is not empty"
+        )
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise InvalidInputError(
+            f"The name {shown(name)} has a lone surrogate: it is not text"
+        ) from None
+    return name
+
+
+def find(db: Database, name: str) -> CollectionRow | None:
+    """Return the row of a collection; None, also in a file without these tables.
+
+    :raises DatabaseError: it has tables of these names that are neither llm's nor vecstore's
+    """
+    schema.refuse_foreign(db)
+    if not db["collections"].exists():
+        return None
+    row = db.execute("select id, model from collections where name = ?", [name]).fetchone()
+    return None if row is None else CollectionRow(row[0], name, row[1])
+
+
+def get(db: Database, name: str) -> CollectionRow:
+    """Return the row of a collection; DoesNotExist says which there are instead."""
+    row = find(db, check_name(name))
+    if row is None:
+        raise DoesNotExist(f"Collection does not exist: {shown(name)} ({describe(db)})")
+    return row
+
+
+def create(db: Database, name: str, model_id: str) -> CollectionRow:
+    """Insert a collection, unless another process has done so, and return its row.
+
+    :raises DoesNotExist: there is none, and the database is read-only
+    """
+    try:
+        return transactions.write(db, lambda: find(db, name) or _insert(db, name, model_id))
+    except db.conn.OperationalError as error:
+        # Without tables, schema.ensure() could not write either.
+        reason = error if db["collections"].exists() else "the database is readonly"
+        if rights.is_read_only(error) or reason is not error:
+            raise DoesNotExist(
+                f"Collection {shown(name)} does not exist ({describe(db)}), and cannot be "
+                f"created: {reason}"
+            ) from error
+        raise
+
+
+def _insert(db: Database, name: str, model_id: str) -> CollectionRow:
+    # Above what rows without a collection have: they are not of this one.
+    cursor = db.conn.execute(
+        """
+        insert into collections (id, name, model)
+        select
+          1 + max(
+            coalesce((select max(id) from collections), 0),
+            coalesce((select max(collection_id) from embeddings), 0)
+          ),
+          ?,
+          ?
+        """,
+        [name, model_id],
+    )
+    return CollectionRow(int(cursor.lastrowid or 0), name, model_id)
+
+
+def read(db: Database, row: CollectionRow, work: Callable[[], Result]) -> Result:
+    """Call `work` while a collection is the one that it was, and return what it returns.
+
+    What `work` reads is of the same moment, whoever writes.
+
+    :raises DoesNotExist: the collection is gone, and another may have its id by now
+    :raises ModelMismatchError: the one of that name has another model
+    """
+    return compute_and_read(db, row, "1", (), lambda _: work())
+
+
+def compute_and_read(
+    db: Database,
+    row: CollectionRow,
+    expression: str,
+    args: Sequence[object],
+    work: Callable[[Any], Result],
+) -> Result:
+    """Do what read() does, and give `work` the value of an expression: no statement of its own."""
+
+    def work_if_found(found: tuple[Any] | None) -> Result:
+        if found is None:
+            raise _changed(db, row)
+        return work(found[0])
+
+    try:
+        return transactions.hold(
+            db,
+            # Two rows, as hold() asks for.
+            f"""
+            select {expression}
+            from collections, (values (1), (2))
+            where id = ?
+              and name = ?
+              and model is ?
+            """,
+            (*args, *row),
+            work_if_found,
+        )
+    except db.conn.OperationalError as error:
+        if "no such table: collections" in str(error):
+            raise _changed(db, row) from error
+        raise
+
+
+def check(db: Database, row: CollectionRow) -> None:
+    """Raise what read() raises, unless a collection is the one that it was."""
+    read(db, row, lambda: None)
+
+
+def _changed(db: Database, row: CollectionRow) -> VecstoreError:
+    """Return the error that says what has become of a collection."""
+    name, now = shown(row.name), find(db, row.name)
+    if now is None:
+        return DoesNotExist(
+            f"Collection {name} was deleted or renamed, and its id {row.id} may be another's "
+            f"({describe(db)}): open one that exists"
+        )
+    remedy = "open it again with Collection(...)"
+    if now.model != row.model:
+        return ModelMismatchError(
+            f"Collection {name} was opened with the model {row.model!r}, and is one of "
+            f"{now.model!r} now: {remedy}"
+        )
+    return DoesNotExist(
+        f"Collection {name} was deleted and made anew, with the id {now.id} in place of "
+        f"{row.id}: {remedy}"
+    )
+
+
+def describe(db: Database) -> str:
+    """Return what a message says of a database: its file, and the collections in it."""
+    names = []
+    if db["collections"].exists():
+        names = [name for (name,) in db.execute("select name from collections order by name")]
+    listed = ", ".join(map(shown, names[:10])) or "no collections"
+    return f"{opening.name_of(db)} has {listed}{' and more' * (len(names) > 10)}"

@@ -1,0 +1,1 @@
+"""Connections: how a file is opened or adopted, and what keeps several users of it apart."""

@@ -1,0 +1,122 @@
+"""Loads sqlite-vec into connections, of more than one SQLite library in a process if need be.
+
+The extension has a global pointer to the functions of the library that loaded it last. Two
+libraries that load the same file overwrite it for each other, and the next call for a connection
+of the first crashes the process or finds no tables. So apsw gets a copy of the file of its own
+wherever another library could load the original.
+"""
+
+import ctypes
+import os
+import sqlite3 as stdlib_sqlite3
+import threading
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import sqlite_vec
+from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
+
+from ...errors import ExtensionError
+from . import dbapi
+
+_lock = threading.Lock()
+_loaded_into: set[str] = set()  # libraries that have loaded the original
+_CONNECTION_MODULES = ("sqlite3", "pysqlite3.dbapi2", "pysqlite3")
+
+
+def _renew_lock() -> None:
+    global _lock
+    _lock = threading.Lock()  # a thread of the parent may have held the other for ever
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
+def load(conn: Any) -> None:
+    """Load sqlite-vec, unless it is there, and leave extension loading off.
+
+    :raises ExtensionError: this connection cannot load extensions, or must not
+    """
+    can_load = hasattr(conn, "enable_load_extension")
+    if _is_loaded(conn):
+        if can_load:  # SQL could, if who loaded it has left that on
+            conn.enable_load_extension(False)
+        return
+    if not can_load:
+        raise ExtensionError(
+            f"{library(conn)} of this Python cannot load extensions, so not sqlite-vec: "
+            "use driver='auto' or driver='apsw'"
+        )
+    conn.enable_load_extension(True)
+    try:
+        with _lock:
+            _load(conn)
+    except conn.OperationalError as error:
+        raise ExtensionError(f"sqlite-vec could not be loaded: {error}") from error
+    finally:
+        conn.enable_load_extension(False)
+
+
+def library(conn: Any) -> str:
+    """Return the name of the SQLite library behind a connection: sqlite3, pysqlite3 or apsw."""
+    if isinstance(conn, dbapi.Connection):
+        return "apsw"
+    kind = next(k for k in type(conn).__mro__ if k.__module__ in _CONNECTION_MODULES)
+    return kind.__module__.partition(".")[0]
+
+
+def _is_loaded(conn: Any) -> bool:
+    try:
+        conn.execute("select vec_version()").fetchone()
+    except conn.OperationalError:  # no such function
+        return False
+    return True
+
+
+def _load(conn: Any) -> None:
+    name = library(conn)
+    copy = _private_copy() if name == "apsw" and _others_load_extensions() else None
+    if copy is not None:
+        # The init function is named: SQLite would guess it from the name of the file.
+        conn.load_extension(copy, entrypoint="sqlite3_vec_init")
+        return
+    if _loaded_into - {name}:
+        raise ExtensionError(
+            f"sqlite-vec is loaded into {', '.join(_loaded_into)} in this process, and cannot be "
+            f"loaded into {name} as well on this system: use the same driver for all connections"
+        )
+    sqlite_vec.load(conn)
+    _loaded_into.add(name)
+
+
+def _others_load_extensions() -> bool:
+    return any(
+        hasattr(module.Connection, "enable_load_extension") for module in (stdlib_sqlite3, sqlite3)
+    )
+
+
+@lru_cache(maxsize=1)
+def _private_copy() -> str | None:
+    """Return the path of a copy of sqlite-vec, in memory, that shares nothing with the original.
+
+    None where the system has no such thing.
+
+    A symbol of a library is looked up in the whole process first. With RTLD_DEEPBIND it is the
+    library's own, for both files, as they are bound here before any SQLite opens them:
+    https://man7.org/linux/man-pages/man3/dlopen.3.html
+    """
+    if not (hasattr(os, "RTLD_DEEPBIND") and hasattr(os, "memfd_create")):
+        return None
+    original = Path(sqlite_vec.loadable_path()).with_suffix(".so")
+    try:
+        descriptor = os.memfd_create("vec0.so")  # stays open as long as the process
+        with open(descriptor, "wb", closefd=False) as copy:
+            copy.write(original.read_bytes())
+        path = f"/proc/self/fd/{descriptor}"
+        for file in (str(original), path):
+            ctypes.CDLL(file, mode=os.RTLD_NOW | os.RTLD_LOCAL | os.RTLD_DEEPBIND)
+    except OSError:  # a hardened system may run no code from memory
+        return None
+    return path

@@ -1,0 +1,1 @@
+"""The vector index of one dimension: its tables and triggers, and how they are made."""

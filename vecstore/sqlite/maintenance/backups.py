@@ -1,0 +1,145 @@
+"""Copies a database while others write to it."""
+
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from ...errors import DatabaseError
+from .. import schema, transactions
+from ..connection import extension, opening
+from . import files, indexes
+
+_PAGES = 1000  # that are copied between two looks for ^C
+_HEADER = b"SQLite format 3\0"
+
+
+@dataclass(frozen=True)
+class Backup:
+    """What a backup holds.
+
+    Attributes:
+        collections: how many
+        embeddings: how many
+        bytes: the size of the file
+    """
+
+    collections: int
+    embeddings: int
+    bytes: int
+
+
+def backup(db: Database | str | Path, target: str | Path, *, plain: bool = False) -> Backup:
+    """Copy a database as it is at this moment into a file, in place of an older copy.
+
+    Others may write meanwhile (in WAL mode; else they wait). The copy is made beside the target,
+    checked (SQLite's integrity_check, and the number of rows) and on the disk before it takes the
+    target's place. If that fails, the target is as it was, and nothing else is left; a process that
+    is killed leaves `TARGET.….tmp`.
+
+    :param db: a sqlite_utils.Database, or the path of a file
+    :param plain: leave out the index, triggers and views, so that any program with SQLite can write
+      to the copy; the next vecstore that opens it makes them again
+    :raises DatabaseError: the target is the database itself, in use or something else than a
+      SQLite database; the copy is damaged, as the database must be; one of the two cannot be read
+      or written, as a disk is full or fails; a transaction is open
+    :raises MissingFileError: there is no such database
+    :raises NewerSchemaError: a later vecstore has migrated it, and a plain copy is asked for
+    """
+    target = Path(target).resolve()
+    with files.opened(db, read_only=True) as source:
+        files.refuse_transaction(source, "A database cannot be copied")
+        schema.refuse_foreign(source)
+        if plain:
+            schema.pending(source)  # raises for a newer one
+        _check_target(source, target)
+        library = extension.library(source.conn)
+        driver: opening.Driver = "apsw" if library == "apsw" else "sqlite3"
+        name = opening.name_of(source)
+        with files.replacing(target) as temporary:
+            try:
+                counts = _copy(source, temporary, driver)
+                with closing(opening.connect(temporary, driver=driver)) as copy:
+                    opening.unmap_file(copy.conn)
+                    if plain:
+                        _make_plain(copy)
+                    _verify(copy, counts, name)
+            except source.conn.OperationalError as error:
+                raise DatabaseError(
+                    f"{name} was not copied to {target} ({error}), and an older copy was kept: "
+                    f"{_remedy(error)}"
+                ) from error
+            size = temporary.stat().st_size
+            _check_target(source, target)
+        return Backup(*counts, size)
+
+
+def _check_target(source: Database, target: Path) -> None:
+    """Raise DatabaseError if a copy must not take the place of a file."""
+    name = opening.name_of(source)
+    if not target.parent.is_dir():
+        raise DatabaseError(f"{target.parent} does not exist: make that folder first")
+    if Path(name).exists() and target.exists() and target.samefile(name):
+        raise DatabaseError(f"{target} is the database itself: name another file for the copy")
+    for ending in ("-wal", "-journal"):
+        if target.with_name(target.name + ending).exists():
+            raise DatabaseError(
+                f"{target}{ending} exists, so a program has {target} open, or had when it crashed: "
+                "end it, and open the file once, with 'vecstore check' for instance"
+            )
+    if not target.exists():
+        return
+    if not target.is_file():
+        raise DatabaseError(f"{target} is no file: name one for the copy")
+    with target.open("rb") as file:
+        beginning = file.read(len(_HEADER))
+    if beginning not in (b"", _HEADER):
+        raise DatabaseError(f"{target} is no SQLite database, and would be lost: name another file")
+
+
+def _copy(source: Database, path: Path, driver: opening.Driver) -> tuple[int, int]:
+    """Copy a database, as it is at one moment, and return how many rows it has of both tables."""
+    with closing(opening.bare(str(path), driver)) as copy:
+
+        def copy_all() -> tuple[int, int]:
+            counts = _counts(source)
+            source.conn.backup(copy, pages=_PAGES)
+            return counts
+
+        return transactions.read(source, copy_all)
+
+
+def _counts(db: Database) -> tuple[int, int]:
+    tables = [db["collections"], db["embeddings"]]
+    collections, embeddings = (table.count if table.exists() else 0 for table in tables)
+    return collections, embeddings
+
+
+def _make_plain(copy: Database) -> None:
+    def drop() -> None:
+        indexes.drop(copy)
+        schema.drop_ours(copy)
+
+    transactions.write(copy, drop)
+    copy.execute("vacuum")
+    copy.execute("pragma journal_mode = delete").fetchall()
+
+
+def _verify(copy: Database, counts: tuple[int, int], name: str) -> None:
+    found = files.integrity_errors(copy)
+    if found:
+        raise DatabaseError(
+            f"The copy of {name} is damaged ({found[0]}), and an older one was kept: "
+            "'vecstore check' tells whether the database is"
+        )
+    if _counts(copy) != counts:
+        raise DatabaseError(f"The copy of {name} has not all rows, and an older one was kept")
+
+
+def _remedy(error: Exception) -> str:
+    if "full" in str(error):
+        return "make room on the disk of the copy, and in the folder for temporary files"
+    if "locked" in str(error):
+        return "try again when no other program uses it"
+    return "see whether the disks of both are sound, and 'vecstore check' whether the database is"

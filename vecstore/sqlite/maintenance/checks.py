@@ -1,0 +1,213 @@
+"""Whether a database is sound: the file, its schema, the rows, and the index against the rows.
+
+Every statement reads a few thousand rows and is done. So no writer waits for long, nothing is kept
+in memory, and each row is compared with the index as of one moment. Only `integrity_check`, of
+SQLite, reads the whole file at once.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from ...errors import DatabaseError
+from .. import schema
+from ..connection import frozen, opening
+from . import files, index_checks, reference
+from .report import CheckReport
+from .row_checks import Rows
+
+_ROWS = 5000  # that one statement reads
+_BEFORE_ALL = -(2**63)
+_FROM_LLM = "m005_add_content_blob"  # the last of llm's migrations: all columns are there
+
+
+def check(db: Database | str | Path, *, progress: files.Progress | None = None) -> CheckReport:
+    """Look for damage in a database, and change nothing.
+
+    Problems are: what SQLite's integrity_check finds; missing or altered tables, triggers and
+    indexes; rows without a collection, vectors that are no float32, collections with vectors of
+    several dimensions, content that is not what was embedded, and any difference between the index
+    and the rows. Notes are: rows that cannot be compared with anything, an index that is not built
+    yet, a schema that the next writer brings up to date, a collection whose hashes are all of
+    another function.
+
+    :param db: a sqlite_utils.Database, or the path of a file, which is opened for reading
+    :param progress: a function that is called with the number of rows read so far, and of all
+    :raises DatabaseError: there is no such file, it is no SQLite database, it is cut off at its
+      beginning, or it has no tables of llm or vecstore
+    :raises NewerSchemaError: a later vecstore has migrated it
+    """
+    with files.opened(db, read_only=True) as opened:
+        return frozen.read(opened, lambda: _check(opened, progress))
+
+
+def _check(db: Database, progress: files.Progress | None) -> CheckReport:
+    report = CheckReport(opening.name_of(db))
+    try:
+        pending = schema.pending(db)
+        is_complete = _check_file(db, report) and _check_schema(db, report, pending)
+        if is_complete:
+            _check_contents(db, report, pending, progress)
+    except db.conn.DatabaseError as error:
+        if isinstance(error, db.conn.OperationalError) and "disk I/O" not in str(error):
+            raise
+        _unreadable(report, str(error))
+    return report
+
+
+def _unreadable(report: CheckReport, message: str, count: int = 1) -> None:
+    report.problem(
+        "integrity",
+        f"SQLite finds the file damaged: {message}",
+        "restore a backup; '.recover' of the sqlite3 shell saves what can be read",
+        count=count,
+    )
+
+
+def _check_file(db: Database, report: CheckReport) -> bool:
+    """Return whether the pages of the file are sound, which is needed to check anything else."""
+    found = files.integrity_errors(db)
+    if found:
+        _unreadable(report, "; ".join(found[:3]), len(found))
+    return not found
+
+
+def _check_schema(db: Database, report: CheckReport, pending: list[str]) -> bool:
+    """Return whether there are tables that can be read as ours."""
+    found = reference.parts_of(db)
+    present = {"collections", "embeddings"} & found.keys()
+    if not present and not schema.is_ours(db):
+        raise DatabaseError(
+            f"{report.file} has no tables of vecstore or llm: there is nothing to check"
+        )
+    if not schema.is_ours(db):
+        report.problem(
+            "schema",
+            "The record of the migrations, _sqlite_migrations, is missing",
+            "restore a backup, or export the collections from one",
+        )
+    elif pending:
+        report.note(
+            "schema",
+            f"The schema is older ({', '.join(pending)} missing)",
+            "the next command that opens it for writing brings it up to date",
+        )
+    complete = _check_tables(db, report, pending)
+    if complete and not pending:
+        _check_parts(db, report, found)
+    return complete
+
+
+def _check_tables(db: Database, report: CheckReport, pending: list[str]) -> bool:
+    columns = {
+        "collections": ["id", "name", "model"],
+        "embeddings": ["collection_id", "id", "embedding"],
+    }
+    if _FROM_LLM not in pending:
+        columns["embeddings"] += ["content", "content_blob", "content_hash", "metadata", "updated"]
+    keys = {"collections": ["id"], "embeddings": ["collection_id", "id"]}
+    complete = True
+    for table, names in columns.items():
+        found = dict(db.execute("select name, pk from pragma_table_info(?)", [table]).fetchall())
+        missing = [name for name in names if name not in found]
+        key = sorted((place, name) for name, place in found.items() if place)
+        if missing or [name for _, name in key] != keys[table]:
+            complete = complete and not missing
+            what = f"lacks the columns {', '.join(missing)}" if missing else "lacks its primary key"
+            what = what if found else "is missing"
+            report.problem("schema", f"The table {table} {what}", "restore a backup")
+    return complete
+
+
+def _check_parts(db: Database, report: CheckReport, found: dict[str, str]) -> None:
+    """Compare indexes, triggers and views with those of a new database."""
+    missing: dict[str, list[str]] = {"index": [], "trigger": [], "view": []}
+    for part in reference.schema_parts(db):
+        if part.kind == "table":
+            continue
+        if part.name not in found and schema.is_renewable(part.kind, part.name):
+            missing[part.kind].append(f"{part.kind} {part.name}")
+        elif part.name not in found:
+            remedy = f"run {' '.join(part.sql.split())}"
+            report.problem("schema", "An index of the tables is missing", remedy)
+        elif part.kind == "trigger" and not part.is_in(found):
+            remedy = "drop it: a Collection that is opened makes it again"
+            report.problem("schema", f"The trigger {part.name} was altered", remedy)
+    # Without them, a write can get an index out of step; no such write can do anything to none.
+    if missing["trigger"] and reference.indexed_dimensions(db):
+        _missing(report.problem, missing.pop("trigger"))
+    _missing(report.note, [name for names in missing.values() for name in names])
+
+
+def _missing(add: Callable[..., None], names: list[str]) -> None:
+    if names:
+        remedy = "a Collection that is opened makes what is missing again"
+        add("schema", f"Missing: {', '.join(names)}", remedy, count=len(names))
+
+
+def _check_contents(
+    db: Database, report: CheckReport, pending: list[str], progress: files.Progress | None
+) -> None:
+    dimensions = reference.indexed_dimensions(db)
+    report.collections, report.embeddings = db.execute(
+        "select (select count(*) from collections), (select count(*) from embeddings)"
+    ).fetchone()
+    indexed = sum(index_checks.rows_to_read(db, d) for d in dimensions)
+    steps = _Steps(progress, report.embeddings + indexed)
+    rows = Rows(_FROM_LLM not in pending)
+    for after, last, number in spans(db, "embeddings"):
+        rows.read(db, after, last)
+        steps.add(number)
+    names = dict(db.execute("select id, name from collections"))
+    rows.tell(report, names)
+    for d in dimensions:
+        index_checks.check_index(
+            db, d, report, names, spans=lambda table: steps.of(spans(db, table))
+        )
+    for d, number in sorted(rows.dimensions.items()):
+        if d not in dimensions:
+            index_checks.note_missing_index(d, number, report)
+
+
+def spans(db: Database, table: str) -> Iterator[tuple[int, int, int]]:
+    """Yield ranges of rowids, above the first and up to the second, and how many there are."""
+    after = _BEFORE_ALL
+    while True:
+        last, number = db.execute(
+            f"""
+            select max(row), count(*)
+            from (
+              select rowid as row
+              from {table}
+              where rowid > ?
+              order by rowid
+              limit {_ROWS}
+            )
+            """,
+            [after],
+        ).fetchone()
+        if not number:
+            return
+        yield after, last, number
+        after = last
+
+
+class _Steps:
+    """How far the check has come."""
+
+    def __init__(self, progress: files.Progress | None, total: int) -> None:
+        self._progress = progress
+        self._total = total
+        self._done = 0
+
+    def add(self, number: int) -> None:
+        self._done += number
+        self._total = max(self._total, self._done)
+        if self._progress:
+            self._progress(self._done, self._total)
+
+    def of(self, ranges: Iterator[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
+        for after, last, number in ranges:
+            yield after, last, number
+            self.add(number)

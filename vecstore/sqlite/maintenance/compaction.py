@@ -1,0 +1,95 @@
+"""Gives back the space that deleted entries have left, in the index and in the file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from ...errors import DatabaseError
+from .. import schema, transactions
+from ..connection import interrupts, locks, opening
+from . import files, indexes
+
+_WAIT_FOR_READERS = 1.0  # seconds
+
+
+@dataclass(frozen=True)
+class Compaction:
+    """What compact() did, in bytes.
+
+    Attributes:
+        before: the size of the database
+        after: its size now
+        is_pending: the file keeps its old size until the readers that have it open are done
+    """
+
+    before: int
+    after: int
+    is_pending: bool
+
+
+def compact(db: Database | str | Path) -> Compaction:
+    """Make the file as small as what it holds.
+
+    The index is built anew in one transaction, as sqlite-vec keeps the space of deleted vectors;
+    then SQLite's VACUUM writes the file anew. Each of the two happens or does not: after an error
+    or a crash at any moment, all entries are there and the index is in step. Other writers wait.
+    Readers go on in WAL mode, and the file shrinks when the last of them that began before is done.
+
+    Needs free space of about twice what the file will have, beside it and in the folder for
+    temporary files (SQLITE_TMPDIR, or /var/tmp).
+
+    :param db: a sqlite_utils.Database, or the path of a file
+    :raises DatabaseError: it cannot be written now, a disk is full, or a transaction is open
+    :raises MissingFileError: there is no such file
+    """
+    with files.opened(db) as opened:
+        files.refuse_transaction(opened, "A database cannot be compacted")
+        schema.refuse_foreign(opened)
+        before = _size(opened)
+        try:
+            if schema.is_ours(opened):
+                schema.ensure(opened)
+                transactions.write(opened, lambda: indexes.rebuild(opened))
+            opened.execute("vacuum main")
+            is_pending = _empty_wal(opened)
+        except opened.conn.OperationalError as error:
+            raise DatabaseError(
+                f"{opening.name_of(opened)} was not compacted ({error}), and nothing is lost: "
+                f"{_remedy(error)}"
+            ) from error
+        return Compaction(before, _size(opened), is_pending)
+
+
+def _size(db: Database) -> int:
+    """Return the size of a database, with what is still in the WAL."""
+    [size] = db.execute(
+        "select page_count * page_size from pragma_page_count, pragma_page_size"
+    ).fetchone()
+    return int(size)
+
+
+def _empty_wal(db: Database) -> bool:
+    """Move what the WAL holds into the file, and return whether readers keep SQLite from it.
+
+    For one that never ends, such as a replication, there is no point in waiting.
+    """
+    before = locks.busy_timeout(db.conn)
+
+    def checkpoint() -> bool:
+        locks.set_busy_timeout(db.conn, min(before, _WAIT_FOR_READERS))
+        [busy, *_] = db.execute("pragma main.wal_checkpoint(truncate)").fetchone()
+        return bool(busy)
+
+    return interrupts.run(checkpoint, end=lambda: locks.set_busy_timeout(db.conn, before))
+
+
+def _remedy(error: Exception) -> str:
+    if "full" in str(error) or "I/O" in str(error):
+        return (
+            "make room of twice its size, there and in the folder for temporary files, which "
+            "SQLITE_TMPDIR names"
+        )
+    if "readonly" in str(error):
+        return "its file and folder must be writable"
+    return "try again when no other program uses it"

@@ -1,0 +1,276 @@
+"""One similarity query: which plan answers it.
+
+    scan    the default for small collections; and where there is no index and none can be built,
+            for more rows than vec0 returns, and for conditions that few rows meet
+    exact   the default for those that have a partition of their own, and what `exact` asks for
+    fast    the default for large ones: exact scores of the rows whose bits are nearest
+
+exact and scan give the same answer. fast finds 99 in 100 of the nearest on embeddings of real
+texts: see docs/performance.md.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlite_utils import Database
+
+from ...errors import DimensionError
+from ...query import Query
+from .. import catalog, transactions
+from ..connection.interrupts import Result
+from ..index import building, tables
+from . import conditions, plans
+from .plans import MAX_K, Found, Row
+
+# To choose more than this many of each chunk takes vec0 longer than a look at the bits first, in
+# collections of so many rows a candidate.
+_MANY = 40
+_ROWS_PER_CANDIDATE_OF_MANY = 40
+_SLACK = 1e-6  # vec0 and vec_distance_cosine agree; 1 - (1 - distance) is off by less than this
+
+# Below so many rows a candidate, all rows are compared about as fast.
+_ROWS_PER_CANDIDATE = 12
+_SPILLED = 0.05  # of the nearest: measured, so many among the farthest mean 1 in 100 missed
+_SPILLED_AT_LAST = 0.15  # where only the exact plan looks wider, and takes ten times as long
+_WIDER = 3
+_MOST_AT_FIRST = 3 * MAX_K // 4  # a sample may promise fewer than there are
+
+
+@dataclass(frozen=True)
+class Step:
+    """One statement of a search: its plan, its SQL, how long it took, and what it looked at.
+
+    candidates: rows that were chosen by their bits, in the plan `fast`; else None
+    """
+
+    plan: str
+    sql: str
+    seconds: float
+    rows: int
+    candidates: int | None
+
+
+def search(
+    db: Database, query: Query, *, build_index: bool = True, steps: list[Step] | None = None
+) -> list[Row]:
+    """Return the rows nearest to a vector, best first.
+
+    :param build_index: False writes nothing: where there is no index, the rows are scanned
+    :param steps: an empty list that gets what was done
+    :raises DimensionError: the collection has vectors, but none of this dimension
+    :raises InvalidInputError: the condition is none that SQLite can apply
+    :raises DoesNotExist: the collection is not the one that it was
+    :raises ModelMismatchError: the one of its name has another model
+    """
+    this = _Search(db, query, [] if steps is None else steps)
+
+    def look(is_comparable: bool) -> list[Row] | None:
+        if query.number == 0:
+            return []
+        has_index = building.exists(db, query.dimensions)
+        if not _has_dimension(db, query, has_index) or not is_comparable:
+            return []
+        is_ready = has_index and not _needs_partition(db, query)
+        return this.run(has_index) if is_ready or not build_index else None
+
+    rows = _in_snapshot(db, query, look)
+    if rows is None:
+        # Other threads go on while this one waits for a writer.
+        if building.ensure(db, query.dimensions):
+            building.ensure_partition(db, query.collection_id, query.dimensions)
+        rows = _in_snapshot(db, query, lambda _: this.run(building.exists(db, query.dimensions)))
+    return rows
+
+
+def _in_snapshot(db: Database, query: Query, work: Callable[[bool], Result]) -> Result:
+    """Call `work` while the collection is there, with whether the vector can be compared.
+
+    Nothing can be written meanwhile where there is SQL of the user's.
+    """
+
+    def explained(is_comparable: bool) -> Result:
+        with conditions.errors_explained(db, query):
+            return work(is_comparable)
+
+    def read() -> Result:
+        is_comparable = "vec_distance_cosine(?, ?) is not null"
+        vectors = (query.vector, query.vector)
+        return catalog.compute_and_read(db, query.collection, is_comparable, vectors, explained)
+
+    return transactions.query_only(db, read) if query.where else read()
+
+
+class _Search:
+    """One search, which may take several steps."""
+
+    def __init__(self, db: Database, query: Query, steps: list[Step]) -> None:
+        self._db = db
+        self._query = query
+        self._steps = steps
+
+    def run(self, has_index: bool) -> list[Row]:
+        self._steps.clear()  # those of a file that was changed meanwhile
+        query = self._query
+        # One more than asked for shows whether the last place is shared, another is for skip_id.
+        k = query.number + 1 + (query.skip_id is not None)
+        if k > MAX_K or not has_index or not self._has_partition():
+            return self._scan()
+        rows = self._exact_within() if query.exact else self._fast()
+        if rows is None:
+            rows = self._scan() if query.is_filtered else self._exact(k)
+        return rows
+
+    def _exact(self, k: int) -> list[Row]:
+        number = self._query.number
+        rows = self._step("exact", plans.exact, k).rows
+        if len(rows) <= number or rows[number - 1][1] > rows[number][1]:
+            return rows[:number]
+        # vec0 chooses freely among equals, but ids decide: take all that share the last place.
+        equals = self._within(1 - rows[number][1])
+        return self._scan() if equals is None else equals
+
+    def _exact_within(self) -> list[Row] | None:
+        """Return what is within the distance of the last row that the fast plan finds.
+
+        vec0 takes long to choose many of each chunk, and finds those within a distance as fast as
+        few. None where the bits give no such distance, or where that is no faster.
+        """
+        if self._query.is_filtered or self._query.number <= _MANY:
+            return None
+        wanted = self._wanted(_ROWS_PER_CANDIDATE_OF_MANY)
+        if wanted is None:
+            return None
+        found = self._step("fast", plans.fast, round(wanted / tables.SAMPLED))
+        if found.is_cut_off or len(found.rows) < self._query.number:
+            return None
+        return self._within(1 - found.rows[-1][1])
+
+    def _within(self, distance: float) -> list[Row] | None:
+        """Return the nearest rows, given a distance within which there are as many as asked for.
+
+        None if there are more than vec0 returns, or fewer than were asked for.
+        """
+        number = self._query.number
+        rows = self._step("exact", plans.exact, MAX_K, distance + _SLACK).rows
+        return rows[:number] if number <= len(rows) < MAX_K - 1 else None
+
+    def _fast(self) -> list[Row] | None:
+        """Return what the fast plan finds, or None if another plan is better.
+
+        It looks wider until there are enough candidates that meet the conditions, and few of the
+        nearest, ten at least, are among the farthest of them: then few can be farther still.
+        """
+        wanted = self._wanted(_ROWS_PER_CANDIDATE)
+        if wanted is None:
+            return None
+        number = max(self._query.number, plans.TELLING)
+        rank, widest = wanted / tables.SAMPLED, MAX_K / tables.SAMPLED
+        if self._query.is_filtered:  # where every other row meets the condition, once is enough
+            rank = max(rank, min(2 * rank, _MOST_AT_FIRST / tables.SAMPLED))
+        while rank <= widest:
+            found = self._step("fast", plans.fast, round(rank))
+            if found.is_cut_off:
+                break  # what vec0 left out may be no farther by its bits
+            enough = found.matching >= wanted / 2
+            may_spill = _SPILLED if rank * _WIDER <= widest else _SPILLED_AT_LAST
+            if enough and found.spilled <= may_spill * number:
+                return found.rows
+            if enough and found.spilled > number / 2:
+                break  # the bits tell these vectors apart too badly for a wider look to help
+            # Bits may be the same for many: wider than what was found, not than what was meant.
+            rank = max(rank, (found.candidates or 0) / tables.SAMPLED)
+            rank *= _WIDER if enough else max(2, wanted / max(found.matching, 1))
+        return None
+
+    def _wanted(self, rows_per_candidate: int) -> float | None:
+        """Return how many candidates to begin with; None if there are too few rows for so many."""
+        dimensions = self._query.dimensions
+        if not tables.has_bits(dimensions):
+            return None
+        rows = building.count_rows(self._db, self._query.collection_id, dimensions)
+        wanted = _candidates(max(self._query.number, plans.TELLING), rows)
+        return wanted if wanted <= MAX_K and rows >= rows_per_candidate * wanted else None
+
+    def _has_partition(self) -> bool:
+        return building.has_partition(self._db, self._query.collection_id, self._query.dimensions)
+
+    def _scan(self) -> list[Row]:
+        return self._step("scan", plans.scan).rows
+
+    def _step(self, plan: str, run: Callable[..., Found], *how: float) -> Found:
+        started = time.perf_counter()
+        found = run(self._db, self._query, *how)
+        seconds = time.perf_counter() - started
+        self._steps.append(Step(plan, found.sql, seconds, len(found.rows), found.candidates))
+        return found
+
+
+def _candidates(number: int, rows: int) -> float:
+    """Return how many candidates a search for that many of so many rows begins with.
+
+    Measured on sentence embeddings and static ones, 40 * number ** 0.7 of 100,000 rows hold 98 in
+    100 of the nearest ten, and 96 in 100 of the nearest hundred: where there may be others, the
+    search looks wider. To read the bits once more takes longer in larger collections, so there more
+    candidates come first.
+    """
+    of_few = 40 * math.pow(number, 0.7)
+    return min(of_few * max(1, math.sqrt(rows / 100_000)), max(of_few, _MOST_AT_FIRST))
+
+
+def vector_dimensions(db: Database, collection_id: int, dimensions: int) -> int | None:
+    """Return the given dimension if the collection has vectors of it, else what it has instead.
+
+    A collection has one dimension, unless other programs gave it more. None: it has no vectors.
+    """
+    return _dimensions(db, collection_id, dimensions, building.exists(db, dimensions))
+
+
+def _dimensions(db: Database, collection_id: int, dimensions: int, has_index: bool) -> int | None:
+    if has_index and _in_index(db, collection_id, dimensions):
+        return dimensions
+    row = db.execute(
+        """
+        select length(embedding) / 4
+        from embeddings
+        where collection_id = ?
+          and length(embedding) > 0
+        order by length(embedding) <> ?
+        limit 1
+        """,
+        [collection_id, 4 * dimensions],
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def dimension_error(name: str, found: int, expected: int) -> DimensionError:
+    """Return the error for a vector of another dimension than the collection's."""
+    return DimensionError(
+        f"{name} has {found} dimensions and the collection's vectors have {expected}: "
+        "use the model that the collection was made with"
+    )
+
+
+def _has_dimension(db: Database, query: Query, has_index: bool) -> bool:
+    found = _dimensions(db, query.collection_id, query.dimensions, has_index)
+    if found is not None and found != query.dimensions:
+        raise dimension_error("The vector", query.dimensions, found)
+    return found is not None
+
+
+def _needs_partition(db: Database, query: Query) -> bool:
+    return building.needs_partition(db, query.collection_id, query.dimensions)
+
+
+def _in_index(db: Database, collection_id: int, dimensions: int) -> bool:
+    row = db.execute(
+        f"""
+        select 1
+        from vec_embeddings_{dimensions}_ids
+        where collection_id = ?
+        limit 1
+        """,
+        [collection_id],
+    ).fetchone()
+    return row is not None
