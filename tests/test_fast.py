@@ -378,7 +378,7 @@ def test_a_search_of_the_fast_plan_writes_nothing_in_a_read_only_file(tmp_path, 
     path = tmp_path / "many.db"
     many.db.execute("vacuum into ?", [str(path)])
     db = vecstore.connect(path, read_only=True)
-    query = Query(many.row, vecstore.encode(QUERIES[0]), 10)
+    query = Query(many.row, 10, vector=vecstore.encode(QUERIES[0]))
     steps = []
     assert planner.search(db, query, steps=steps)
     assert {step.plan for step in steps} == {"fast"}

@@ -9,10 +9,11 @@ import vecstore
 from tests.conftest import rows
 from tests.models import Vectors, WordLengths
 from vecstore import Collection, DoesNotExist, ModelMismatchError
-from vecstore.entries import make_item
+from vecstore.loading.items import make_item
 from vecstore.loading.preview import preview
 from vecstore.sqlite import catalog, transactions
 from vecstore.sqlite.index import building
+from vecstore.store import open_store
 
 VECTOR = [1.0] + [0.0] * 15
 ENTRIES = [("a", "one"), ("b", "three four")]
@@ -89,7 +90,9 @@ CHANGES = {
 
 def preview_of(collection):
     items = [make_item((*entry, None), WordLengths(), collection.content_hash) for entry in ENTRIES]
-    return preview(collection.db, collection.row, items, store=True, batch_size=1)
+    return preview(
+        open_store(collection.db), collection.row, items, stores_content=True, batch_size=1
+    )
 
 
 READS = {

@@ -1,6 +1,6 @@
 """An embeddings store in one SQLite file."""
 
-from .collection import Collection
+from .collection import Collection, similar_across
 from .entries import Entry
 from .errors import (
     AdoptionError,
@@ -34,8 +34,8 @@ from .models import (
     get_embedding_models_with_aliases,
 )
 from .models.hooks import hookimpl
+from .query import Explanation
 from .settings import get_default_embedding_model, set_default_embedding_model, user_dir
-from .similarity import Explanation, similar_across
 from .sqlite.connection.opening import connect
 from .sqlite.maintenance import (
     Backup,

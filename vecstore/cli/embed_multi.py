@@ -11,13 +11,15 @@ from sqlite_utils import Database
 
 from .. import readers
 from ..collection import Collection
-from ..entries import Item, make_item
+from ..entries import Item
 from ..errors import DatabaseError, InvalidInputError, RejectedInputError, TemporaryError
+from ..loading.items import make_item
 from ..loading.preview import preview
 from ..loading.report import EmbedReport
 from ..models import EmbeddingModel, retries
 from ..readers import Columns
 from ..sqlite.connection.opening import connect, unmap_file
+from ..store import open_store
 from .failures import Failures
 from .options import (
     database_option,
@@ -283,7 +285,13 @@ def _dry_run(
             collection = Collection(name, empty, model=model)
         items = _items(entries, collection, failures)
         rows = min(batch_size, collection.model().batch_size or batch_size)
-        found = preview(collection.db, collection.row, items, store=store, batch_size=rows)
+        found = preview(
+            open_store(collection.db),
+            collection.row,
+            items,
+            stores_content=store,
+            batch_size=rows,
+        )
     click.echo(
         f"{found.new:,} new, {found.changed:,} changed, {found.reused:,} reused, "
         f"{found.updated:,} updated, {found.unchanged:,} unchanged"

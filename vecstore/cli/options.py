@@ -13,6 +13,7 @@ from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
 from ..collection import Collection
+from ..entries import collection_name
 from ..errors import DatabaseError, DoesNotExist, ModelMismatchError
 from ..models import EmbeddingModel, get_embedding_model, get_embedding_models
 from ..settings import default_database, default_model, user_dir
@@ -164,7 +165,7 @@ def model_to_write(path: Path, collection: str, name: str | None) -> EmbeddingMo
 
     It is found before anything is created, and before any content is read.
     """
-    catalog.check_name(collection)
+    collection_name(collection)
     if not name and path.exists():
         with open_to_read(path) as db:
             if Collection.exists(db, collection):

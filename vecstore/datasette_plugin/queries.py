@@ -14,8 +14,8 @@ from datasette.views.base import DatasetteError
 from sqlite_utils import Database as Store
 
 from ..query import Query
+from ..rows import CollectionRow
 from ..sqlite import catalog
-from ..sqlite.catalog import CollectionRow
 from ..sqlite.search import planner
 from . import connections
 
@@ -174,7 +174,7 @@ async def similar(
     """
     if not vector or len(vector) % 4:
         return []  # what another program stored, and cannot be compared
-    query = Query(of.row, vector, number, skip_id=skip_id)
+    query = Query(of.row, number, vector=vector, skip_id=skip_id)
 
     def read(store: Store) -> list[Item]:
         return [_item(row) for row in planner.search(store, query, build_index=False)]

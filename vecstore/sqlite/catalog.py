@@ -1,38 +1,17 @@
 """The rows of `collections`: which collections a database has, and whether one is still there."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlite_utils import Database
 
-from ..errors import DoesNotExist, InvalidInputError, ModelMismatchError, VecstoreError
+from ..entries import collection_name
+from ..errors import DoesNotExist, ModelMismatchError, VecstoreError
+from ..rows import CollectionRow
 from ..values import shown
 from . import schema, transactions
 from .connection import opening, rights
 from .connection.interrupts import Result
-
-
-class CollectionRow(NamedTuple):
-    """A row of `collections`. While it stays as it is, its id stands for the same collection."""
-
-    id: int
-    name: str
-    model: str
-
-
-def check_name(name: object) -> str:
-    """Return a collection's name, which must be text that is not empty."""
-    if not isinstance(name, str) or not name:
-        raise InvalidInputError(
-            f"A collection is named {shown(name)}: it must be text that is not empty"
-        )
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        raise InvalidInputError(
-            f"The name {shown(name)} has a lone surrogate: it is not text"
-        ) from None
-    return name
 
 
 def find(db: Database, name: str) -> CollectionRow | None:
@@ -49,7 +28,7 @@ def find(db: Database, name: str) -> CollectionRow | None:
 
 def get(db: Database, name: str) -> CollectionRow:
     """Return the row of a collection; DoesNotExist says which there are instead."""
-    row = find(db, check_name(name))
+    row = find(db, collection_name(name))
     if row is None:
         raise DoesNotExist(f"Collection does not exist: {shown(name)} ({describe(db)})")
     return row

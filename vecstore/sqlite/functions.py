@@ -24,10 +24,11 @@ from ..entries import encode_vector
 from ..errors import DatabaseError, InvalidInputError
 from ..models import EmbeddingModel
 from ..query import Query
+from ..rows import Hit
 from ..values import shown
 from . import catalog
 from .connection import dbapi, frozen, opening
-from .search import planner, plans
+from .search import planner
 
 _CACHED_VECTORS = 256
 _DEFAULT_K = 10
@@ -91,7 +92,7 @@ class _Functions:
             return None
         return self._vector(catalog.get(self._database(), collection).model, value)
 
-    def similar(self, collection: Any, value: Any, k: Any = _DEFAULT_K) -> list[plans.Row]:
+    def similar(self, collection: Any, value: Any, k: Any = _DEFAULT_K) -> list[Hit]:
         """Return the rows of a collection that are most similar to a text or vector.
 
         Nothing is written: there may be a statement under way that writes.
@@ -103,7 +104,7 @@ class _Functions:
         vector = _given_vector(value)
         if vector is None and value is not None:
             vector = self._vector(row.model, value)
-        query = Query(row, vector or b"", k)
+        query = Query(row, k, vector=vector or b"")
         return planner.search(db, query, build_index=False) if vector else []
 
     def _embed(self, model_id: str, value: Any) -> bytes:
@@ -259,7 +260,7 @@ class _SimilarTable:
 class _SimilarCursor:
     """One call of the function."""
 
-    def __init__(self, similar: Callable[..., list[plans.Row]]) -> None:
+    def __init__(self, similar: Callable[..., list[Hit]]) -> None:
         self._similar = similar
         self._rows: list[tuple[Any, ...]] = []
         self._position = 0

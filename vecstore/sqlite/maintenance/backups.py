@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from ...atomic_files import replacing
 from ...errors import DatabaseError
 from .. import schema, transactions
 from ..connection import extension, opening
@@ -57,7 +58,7 @@ def backup(db: Database | str | Path, target: str | Path, *, plain: bool = False
         library = extension.library(source.conn)
         driver: opening.Driver = "apsw" if library == "apsw" else "sqlite3"
         name = opening.name_of(source)
-        with files.replacing(target) as temporary:
+        with replacing(target) as temporary:
             try:
                 counts = _copy(source, temporary, driver)
                 with closing(opening.connect(temporary, driver=driver)) as copy:

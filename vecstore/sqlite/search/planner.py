@@ -12,17 +12,17 @@ texts: see docs/performance.md.
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from sqlite_utils import Database
 
-from ...errors import DimensionError
-from ...query import Query
+from ...query import Query, Step
+from ...rows import Hit
+from ...vectors import dimension_error
 from .. import catalog, transactions
 from ..connection.interrupts import Result
 from ..index import building, tables
 from . import conditions, plans
-from .plans import MAX_K, Found, Row
+from .plans import MAX_K, Found
 
 # To choose more than this many of each chunk takes vec0 longer than a look at the bits first, in
 # collections of so many rows a candidate.
@@ -38,23 +38,9 @@ _WIDER = 3
 _MOST_AT_FIRST = 3 * MAX_K // 4  # a sample may promise fewer than there are
 
 
-@dataclass(frozen=True)
-class Step:
-    """One statement of a search: its plan, its SQL, how long it took, and what it looked at.
-
-    candidates: rows that were chosen by their bits, in the plan `fast`; else None
-    """
-
-    plan: str
-    sql: str
-    seconds: float
-    rows: int
-    candidates: int | None
-
-
 def search(
     db: Database, query: Query, *, build_index: bool = True, steps: list[Step] | None = None
-) -> list[Row]:
+) -> list[Hit]:
     """Return the rows nearest to a vector, best first.
 
     :param build_index: False writes nothing: where there is no index, the rows are scanned
@@ -66,7 +52,7 @@ def search(
     """
     this = _Search(db, query, [] if steps is None else steps)
 
-    def look(is_comparable: bool) -> list[Row] | None:
+    def look(is_comparable: bool) -> list[Hit] | None:
         if query.number == 0:
             return []
         has_index = building.exists(db, query.dimensions)
@@ -79,7 +65,7 @@ def search(
     if rows is None:
         # Other threads go on while this one waits for a writer.
         if building.ensure(db, query.dimensions):
-            building.ensure_partition(db, query.collection_id, query.dimensions)
+            building.ensure_partition(db, query.collection.id, query.dimensions)
         rows = _in_snapshot(db, query, lambda _: this.run(building.exists(db, query.dimensions)))
     return rows
 
@@ -110,7 +96,7 @@ class _Search:
         self._query = query
         self._steps = steps
 
-    def run(self, has_index: bool) -> list[Row]:
+    def run(self, has_index: bool) -> list[Hit]:
         self._steps.clear()  # those of a file that was changed meanwhile
         query = self._query
         # One more than asked for shows whether the last place is shared, another is for skip_id.
@@ -122,7 +108,7 @@ class _Search:
             rows = self._scan() if query.is_filtered else self._exact(k)
         return rows
 
-    def _exact(self, k: int) -> list[Row]:
+    def _exact(self, k: int) -> list[Hit]:
         number = self._query.number
         rows = self._step("exact", plans.exact, k).rows
         if len(rows) <= number or rows[number - 1][1] > rows[number][1]:
@@ -131,7 +117,7 @@ class _Search:
         equals = self._within(1 - rows[number][1])
         return self._scan() if equals is None else equals
 
-    def _exact_within(self) -> list[Row] | None:
+    def _exact_within(self) -> list[Hit] | None:
         """Return what is within the distance of the last row that the fast plan finds.
 
         vec0 takes long to choose many of each chunk, and finds those within a distance as fast as
@@ -147,7 +133,7 @@ class _Search:
             return None
         return self._within(1 - found.rows[-1][1])
 
-    def _within(self, distance: float) -> list[Row] | None:
+    def _within(self, distance: float) -> list[Hit] | None:
         """Return the nearest rows, given a distance within which there are as many as asked for.
 
         None if there are more than vec0 returns, or fewer than were asked for.
@@ -156,7 +142,7 @@ class _Search:
         rows = self._step("exact", plans.exact, MAX_K, distance + _SLACK).rows
         return rows[:number] if number <= len(rows) < MAX_K - 1 else None
 
-    def _fast(self) -> list[Row] | None:
+    def _fast(self) -> list[Hit] | None:
         """Return what the fast plan finds, or None if another plan is better.
 
         It looks wider until there are enough candidates that meet the conditions, and few of the
@@ -189,14 +175,14 @@ class _Search:
         dimensions = self._query.dimensions
         if not tables.has_bits(dimensions):
             return None
-        rows = building.count_rows(self._db, self._query.collection_id, dimensions)
+        rows = building.count_rows(self._db, self._query.collection.id, dimensions)
         wanted = _candidates(max(self._query.number, plans.TELLING), rows)
         return wanted if wanted <= MAX_K and rows >= rows_per_candidate * wanted else None
 
     def _has_partition(self) -> bool:
-        return building.has_partition(self._db, self._query.collection_id, self._query.dimensions)
+        return building.has_partition(self._db, self._query.collection.id, self._query.dimensions)
 
-    def _scan(self) -> list[Row]:
+    def _scan(self) -> list[Hit]:
         return self._step("scan", plans.scan).rows
 
     def _step(self, plan: str, run: Callable[..., Found], *how: float) -> Found:
@@ -244,23 +230,15 @@ def _dimensions(db: Database, collection_id: int, dimensions: int, has_index: bo
     return None if row is None else int(row[0])
 
 
-def dimension_error(name: str, found: int, expected: int) -> DimensionError:
-    """Return the error for a vector of another dimension than the collection's."""
-    return DimensionError(
-        f"{name} has {found} dimensions and the collection's vectors have {expected}: "
-        "use the model that the collection was made with"
-    )
-
-
 def _has_dimension(db: Database, query: Query, has_index: bool) -> bool:
-    found = _dimensions(db, query.collection_id, query.dimensions, has_index)
+    found = _dimensions(db, query.collection.id, query.dimensions, has_index)
     if found is not None and found != query.dimensions:
         raise dimension_error("The vector", query.dimensions, found)
     return found is not None
 
 
 def _needs_partition(db: Database, query: Query) -> bool:
-    return building.needs_partition(db, query.collection_id, query.dimensions)
+    return building.needs_partition(db, query.collection.id, query.dimensions)
 
 
 def _in_index(db: Database, collection_id: int, dimensions: int) -> bool:

@@ -19,6 +19,7 @@ from sqlite_utils import Database
 
 from ...errors import InvalidInputError
 from ...query import Query
+from ...rows import Hit
 from ..index import bits, tables
 
 MAX_K = 4096  # of vec0
@@ -26,8 +27,6 @@ TELLING = 10  # where fewer of the nearest lie says little of the bits
 _EDGE = 0.5  # in standard deviations of the distance of bits: measured, for a recall of 0.99
 _LAST_CODE_POINT = 0x10FFFF
 _CONDITION = "\0"  # stands for it in SQL until our parameters have their names or numbers
-
-Row = tuple[str, float, str | None, str | None]  # id, score, content, metadata
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Found:
     """
 
     sql: str
-    rows: list[Row]
+    rows: list[Hit]
     candidates: int | None = None
     matching: int = 0
     is_cut_off: bool = False
@@ -205,7 +204,7 @@ def scan(db: Database, query: Query) -> Found:
 def _run(db: Database, query: Query, sql: str, **more: Any) -> list[Any]:
     """Run a statement with the arguments of a query, which its parameters name with a `:_`."""
     values = {
-        "collection_id": query.collection_id,
+        "collection_id": query.collection.id,
         "vector": query.vector,
         "number": min(query.number, sys.maxsize),
         "skip_id": query.skip_id,
