@@ -261,7 +261,7 @@ def test_an_interrupt_leaves_no_snapshot_held(opened):
     collection = opened()
 
     def check():
-        catalog.check(collection.db, collection.row)
+        catalog.require_unchanged(collection.db, collection.row)
 
     points = Points()
     assert run(check, points) is None

@@ -301,15 +301,15 @@ def test_it_is_looked_for_again_when_the_index_was_built(two, monkeypatch):
 def test_what_is_held_is_as_it_was_until_the_end(two):
     red, other = two
 
-    def read_and_change():
+    def read_and_change(_):
         before = state(red.db)
         if red.row == catalog.find(other, "red"):
             delete_and_add_blue(other)
         return before == state(red.db)
 
-    assert catalog.read(red.db, red.row, read_and_change)
+    assert catalog.read_unchanged(red.db, red.row, read_and_change)
     with pytest.raises(DoesNotExist):
-        catalog.check(red.db, red.row)
+        catalog.require_unchanged(red.db, red.row)
     transactions.write(red.db, lambda: None)  # nothing is held any more
 
 

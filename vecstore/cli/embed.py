@@ -104,7 +104,7 @@ def _check_no_collection(store: bool, metadata: dict[str, Any] | None) -> None:
 
 
 def _stored_vector(collection: Collection, id: str) -> tuple[float, ...]:
-    def read() -> Any:
+    def read(_: object) -> Any:
         return collection.db.execute(
             """
             select embedding
@@ -115,7 +115,7 @@ def _stored_vector(collection: Collection, id: str) -> tuple[float, ...]:
             [collection.id, id],
         ).fetchone()
 
-    row = catalog.read(collection.db, collection.row, read)
+    row = catalog.read_unchanged(collection.db, collection.row, read)
     if row is None:
         raise DoesNotExist(f"{id!r} was stored, and deleted by another program")
     return decode(row[0])

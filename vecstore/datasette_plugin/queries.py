@@ -196,7 +196,7 @@ async def _read(
 ) -> _Result:
     """Run a function on the rows of a collection, while it is the one that was found."""
     return await _execute(
-        datasette, db, lambda store: catalog.read(store, of.row, lambda: read(store))
+        datasette, db, lambda store: catalog.read_unchanged(store, of.row, lambda _: read(store))
     )
 
 

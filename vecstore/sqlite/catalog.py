@@ -70,25 +70,22 @@ def _insert(db: Database, name: str, model_id: str) -> CollectionRow:
     return CollectionRow(int(cursor.lastrowid or 0), name, model_id)
 
 
-def read(db: Database, row: CollectionRow, work: Callable[[], Result]) -> Result:
+def read_unchanged(
+    db: Database,
+    row: CollectionRow,
+    work: Callable[[Any], Result],
+    *,
+    expression: str = "null",
+    args: Sequence[object] = (),
+) -> Result:
     """Call `work` while a collection is the one that it was, and return what it returns.
 
-    What `work` reads is of the same moment, whoever writes.
+    What `work` reads is of the same moment, whoever writes. It gets the value of an expression in
+    SQL, which costs no statement of its own.
 
     :raises DoesNotExist: the collection is gone, and another may have its id by now
     :raises ModelMismatchError: the one of that name has another model
     """
-    return compute_and_read(db, row, "1", (), lambda _: work())
-
-
-def compute_and_read(
-    db: Database,
-    row: CollectionRow,
-    expression: str,
-    args: Sequence[object],
-    work: Callable[[Any], Result],
-) -> Result:
-    """Do what read() does, and give `work` the value of an expression: no statement of its own."""
 
     def work_if_found(found: tuple[Any] | None) -> Result:
         if found is None:
@@ -115,9 +112,9 @@ def compute_and_read(
         raise
 
 
-def check(db: Database, row: CollectionRow) -> None:
-    """Raise what read() raises, unless a collection is the one that it was."""
-    read(db, row, lambda: None)
+def require_unchanged(db: Database, row: CollectionRow) -> None:
+    """Raise what read_unchanged() raises, unless a collection is the one that it was."""
+    read_unchanged(db, row, lambda _: None)
 
 
 def _changed(db: Database, row: CollectionRow) -> VecstoreError:

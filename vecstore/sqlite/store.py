@@ -17,7 +17,7 @@ from ..vectors import content_hash
 from . import catalog, functions, schema, transactions
 from .connection import frozen, interrupts, opening, turns
 from .connection.interrupts import Result
-from .index import building
+from .index import building, partitions
 from .search import planner
 
 _MAX_VARIABLES = 500  # in one statement; SQLite's limit is 32,766, or less in some builds
@@ -63,7 +63,7 @@ class SqliteStore:
         self.write(drop)
 
     def require(self, collection: CollectionRow) -> None:
-        catalog.check(self.db, collection)
+        catalog.require_unchanged(self.db, collection)
 
     def use_model(self, model: EmbeddingModel) -> None:
         functions.use_model(self.db, model)
@@ -149,7 +149,7 @@ class SqliteStore:
         ).rowcount
 
     def stored(self, collection: CollectionRow, ids: Sequence[str]) -> dict[str, StoredRow]:
-        def read() -> dict[str, StoredRow]:
+        def read(_: object) -> dict[str, StoredRow]:
             found: dict[str, StoredRow] = {}
             for portion in _variables(ids):
                 rows = self.db.execute(
@@ -176,7 +176,7 @@ class SqliteStore:
     def known_vectors(
         self, collection: CollectionRow, hashes: Iterable[bytes]
     ) -> dict[bytes, bytes]:
-        def read() -> dict[bytes, bytes]:
+        def read(_: object) -> dict[bytes, bytes]:
             known: dict[bytes, bytes] = {}
             for portion in _variables(list(hashes)):
                 # One row of each hash, however many there are. The unary plus keeps SQLite from
@@ -221,7 +221,7 @@ class SqliteStore:
 
     def dimensions(self, collection: CollectionRow, wanted: int) -> int | None:
         return self._read(
-            collection, lambda: planner.vector_dimensions(self.db, collection.id, wanted)
+            collection, lambda _: planner.vector_dimensions(self.db, collection.id, wanted)
         )
 
     def put(self, collection: CollectionRow, rows: Iterable[EmbeddingRow]) -> int:
@@ -230,7 +230,7 @@ class SqliteStore:
             indexed = [d for d in _dimensions_of(portion) if building.ensure(self.db, d)]
             self._insert(collection, portion)
             for dimensions in indexed:
-                building.give_partition(self.db, collection.id, dimensions)
+                partitions.give_partition(self.db, collection.id, dimensions)
             number += len(portion)
         return number
 
@@ -309,12 +309,12 @@ class SqliteStore:
 
     def _rows(self, collection: CollectionRow, sql: str, args: Sequence[object]) -> list[Any]:
         """Return all rows of a query, of a collection that is the one that it was."""
-        return self._read(collection, lambda: self.db.execute(sql, args).fetchall())
+        return self._read(collection, lambda _: self.db.execute(sql, args).fetchall())
 
-    def _read(self, collection: CollectionRow, work: Callable[[], Result]) -> Result:
+    def _read(self, collection: CollectionRow, work: Callable[[object], Result]) -> Result:
         """Call `work` while a collection is the one that it was, and return what it returns."""
         try:
-            return catalog.read(self.db, collection, work)
+            return catalog.read_unchanged(self.db, collection, work)
         except self.db.conn.OperationalError as error:
             if "no such column" in str(error) and schema.pending(self.db):
                 raise DatabaseError(

@@ -13,7 +13,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from ..errors import DatabaseError
-from .connection import filenames, frozen, interrupts, locks, rights, turns
+from .connection import filenames, frozen, interrupts, locks, opening, rights, turns
 from .connection.dbapi_translation import TRANSLATED
 from .connection.interrupts import Result
 
@@ -112,6 +112,22 @@ def _explained(db: Database, write: Callable[[], Result]) -> Result:
         else:
             raise
         raise db.conn.OperationalError(message) from error
+
+
+def try_to_write(db: Database, work: Callable[[], None], *, patience: float | None = None) -> bool:
+    """Do the work in a transaction; return False if the database cannot be written now."""
+    is_part = db.conn.in_transaction
+    try:
+        write(db, work, patience=patience)
+    except DatabaseError:
+        return False
+    except db.conn.OperationalError as error:
+        # Where a disk is full, SQLite may undo all of the transaction that this is a part of.
+        is_undone = is_part and not db.conn.in_transaction
+        if opening.is_unwritable(error) and not is_undone:
+            return False
+        raise
+    return True
 
 
 def read(db: Database, work: Callable[[], Result]) -> Result:

@@ -22,6 +22,7 @@ take. So small collections share one, and are searched by a scan; see index.need
 from functools import cache
 
 from . import bits
+from .names import chunks_of, index_names
 
 MAX_DIMENSIONS = 8192  # of a vec0 column
 _CHUNK_BYTES = 192 * 1024
@@ -46,9 +47,10 @@ def statements(dimensions: int) -> list[str]:
 
 
 def _tables(d: int) -> list[str]:
+    names = index_names(d)
     tables = [
         f"""
-        CREATE TABLE vec_embeddings_{d}_ids (
+        CREATE TABLE {names.ids} (
            rowid INTEGER PRIMARY KEY,
            collection_id INTEGER NOT NULL,
            id TEXT NOT NULL,
@@ -57,12 +59,12 @@ def _tables(d: int) -> list[str]:
         )
         """,
         f"""
-        CREATE TABLE vec_embeddings_{d}_partitions (
+        CREATE TABLE {names.partitions} (
            collection_id INTEGER PRIMARY KEY
         )
         """,
         f"""
-        CREATE VIRTUAL TABLE vec_embeddings_{d} USING vec0(
+        CREATE VIRTUAL TABLE {names.vectors} USING vec0(
            partition_id integer partition key,
            collection_id integer,
            embedding float[{d}] distance_metric=cosine,
@@ -71,14 +73,14 @@ def _tables(d: int) -> list[str]:
         """,
         # vec0 reads the whole table to find the chunks of a partition, at each insert too.
         f"""
-        CREATE INDEX vec_embeddings_{d}_partition
-        ON vec_embeddings_{d}_chunks (partition00)
+        CREATE INDEX {names.vectors}_partition
+        ON {chunks_of(names.vectors)} (partition00)
         """,
     ]
     if has_bits(d):
         tables += [
             f"""
-            CREATE VIRTUAL TABLE vec_embeddings_{d}_bits USING vec0(
+            CREATE VIRTUAL TABLE {names.bits} USING vec0(
                partition_id integer partition key,
                sample integer partition key,
                collection_id integer,
@@ -87,8 +89,8 @@ def _tables(d: int) -> list[str]:
             )
             """,
             f"""
-            CREATE INDEX vec_embeddings_{d}_bits_partition
-            ON vec_embeddings_{d}_bits_chunks (partition00, partition01)
+            CREATE INDEX {names.bits}_partition
+            ON {chunks_of(names.bits)} (partition00, partition01)
             """,
         ]
     return [sql.strip() for sql in tables]
@@ -118,21 +120,21 @@ def _embeddings_triggers(d: int) -> list[str]:
     Whether a row belongs into the index is asked by WHEN, once: INSERT ... SELECT ... WHERE, into
     a table with triggers, makes SQLite a temporary table for each row.
     """
-    ids = f"vec_embeddings_{d}_ids"
+    names = index_names(d)
     old_key = "collection_id = old.collection_id AND id = old.id"
     new_key = "collection_id = new.collection_id AND id = new.id"
-    has_entry = f"EXISTS (SELECT 1 FROM {ids} WHERE {new_key})"
+    has_entry = f"EXISTS (SELECT 1 FROM {names.ids} WHERE {new_key})"
     is_changed = """(old.collection_id, old.id, old.embedding)
            IS NOT (new.collection_id, new.id, new.embedding)"""
     put = f"""
-           INSERT INTO {ids} (collection_id, id, embeddings_rowid)
+           INSERT INTO {names.ids} (collection_id, id, embeddings_rowid)
            VALUES (new.collection_id, new.id, new.rowid)
            ON CONFLICT (collection_id, id)
            DO UPDATE SET embeddings_rowid = excluded.embeddings_rowid;
     """
     triggers = [
         f"""
-        CREATE TRIGGER vec_embeddings_{d}_insert
+        CREATE TRIGGER {names.trigger("insert")}
         AFTER INSERT ON embeddings
         WHEN {comparable("new", d)}
         BEGIN
@@ -140,28 +142,28 @@ def _embeddings_triggers(d: int) -> list[str]:
         END
         """,
         f"""
-        CREATE TRIGGER vec_embeddings_{d}_insert_incomparable
+        CREATE TRIGGER {names.trigger("insert_incomparable")}
         AFTER INSERT ON embeddings
         WHEN CASE WHEN {has_entry} THEN NOT {comparable("new", d)} END
         BEGIN
-           DELETE FROM {ids}
+           DELETE FROM {names.ids}
            WHERE {new_key};
         END
         """,
         f"""
-        CREATE TRIGGER vec_embeddings_{d}_update
+        CREATE TRIGGER {names.trigger("update")}
         AFTER UPDATE OF collection_id, id, embedding ON embeddings
         WHEN {is_changed}
            AND {comparable("new", d)}
         BEGIN
-           DELETE FROM {ids}
+           DELETE FROM {names.ids}
            WHERE {old_key}
               AND (old.collection_id, old.id) IS NOT (new.collection_id, new.id);
            {put.strip()}
         END
         """,
         f"""
-        CREATE TRIGGER vec_embeddings_{d}_update_incomparable
+        CREATE TRIGGER {names.trigger("update_incomparable")}
         AFTER UPDATE OF collection_id, id, embedding ON embeddings
         WHEN {is_changed}
            AND CASE
@@ -169,17 +171,17 @@ def _embeddings_triggers(d: int) -> list[str]:
               THEN NOT {comparable("new", d)}
            END
         BEGIN
-           DELETE FROM {ids}
+           DELETE FROM {names.ids}
            WHERE ({old_key})
               OR ({new_key});
         END
         """,
         f"""
-        CREATE TRIGGER vec_embeddings_{d}_delete
+        CREATE TRIGGER {names.trigger("delete")}
         AFTER DELETE ON embeddings
         WHEN length(old.embedding) = {4 * d}
         BEGIN
-           DELETE FROM {ids}
+           DELETE FROM {names.ids}
            WHERE {old_key};
         END
         """,
@@ -189,7 +191,7 @@ def _embeddings_triggers(d: int) -> list[str]:
 
 def _ids_triggers(d: int) -> list[str]:
     """Return the triggers that carry each change of the ids table on to the vec0 tables."""
-    name = f"vec_embeddings_{d}"
+    names = index_names(d)
     vector = """(
               SELECT embedding FROM embeddings
               WHERE collection_id = new.collection_id AND id = new.id
@@ -197,39 +199,39 @@ def _ids_triggers(d: int) -> list[str]:
     partition = f"{partition_of('new.collection_id', d)}, new.collection_id"
     # VALUES, not SELECT: an INSERT ... SELECT loses the subtype that marks a value as bits.
     add_bits = f"""
-           INSERT INTO {name}_bits (rowid, partition_id, collection_id, sample, embedding)
+           INSERT INTO {names.bits} (rowid, partition_id, collection_id, sample, embedding)
            VALUES (new.rowid, {partition}, {sampled("new.rowid")}, vec_bit((
               SELECT {bits.of("embedding", d)} FROM embeddings
               WHERE collection_id = new.collection_id AND id = new.id
            )));
     """
-    remove_bits = f"DELETE FROM {name}_bits WHERE rowid = old.rowid;"
+    remove_bits = f"DELETE FROM {names.bits} WHERE rowid = old.rowid;"
     if not has_bits(d):
         add_bits = remove_bits = ""
     triggers = [
         f"""
-        CREATE TRIGGER {name}_ids_insert
-        AFTER INSERT ON {name}_ids
+        CREATE TRIGGER {names.ids}_insert
+        AFTER INSERT ON {names.ids}
         BEGIN
-           INSERT INTO {name} (rowid, partition_id, collection_id, embedding)
+           INSERT INTO {names.vectors} (rowid, partition_id, collection_id, embedding)
            VALUES (new.rowid, {partition}, {vector});
            {add_bits.strip()}
         END
         """,
         f"""
-        CREATE TRIGGER {name}_ids_update
-        AFTER UPDATE ON {name}_ids
+        CREATE TRIGGER {names.ids}_update
+        AFTER UPDATE ON {names.ids}
         BEGIN
-           UPDATE {name} SET embedding = {vector} WHERE rowid = new.rowid;
+           UPDATE {names.vectors} SET embedding = {vector} WHERE rowid = new.rowid;
            {remove_bits}
            {add_bits.strip()}
         END
         """,
         f"""
-        CREATE TRIGGER {name}_ids_delete
-        AFTER DELETE ON {name}_ids
+        CREATE TRIGGER {names.ids}_delete
+        AFTER DELETE ON {names.ids}
         BEGIN
-           DELETE FROM {name} WHERE rowid = old.rowid;
+           DELETE FROM {names.vectors} WHERE rowid = old.rowid;
            {remove_bits}
         END
         """,
@@ -240,7 +242,7 @@ def _ids_triggers(d: int) -> list[str]:
 def partition_of(collection_id: str, dimensions: int) -> str:
     """Return the SQL for the partition that holds the vectors of a collection."""
     return f"""coalesce((
-              SELECT collection_id FROM vec_embeddings_{dimensions}_partitions
+              SELECT collection_id FROM {index_names(dimensions).partitions}
               WHERE collection_id = {collection_id}
            ), {SHARED})"""
 

@@ -9,6 +9,7 @@ from ... import values
 from ...errors import InvalidInputError
 from .. import schema, transactions
 from ..index import building, tables
+from ..index.names import index_names
 from . import files, reference
 
 
@@ -56,7 +57,7 @@ def rebuild(db: Database, dimensions: int | None = None) -> dict[int, int]:
         _drop(db, d)
         if d in numbers:
             building.build(db, d)
-            [built[d]] = db.execute(f"select count(*) from vec_embeddings_{d}_ids").fetchone()
+            [built[d]] = db.execute(f"select count(*) from {index_names(d).ids}").fetchone()
     return built
 
 

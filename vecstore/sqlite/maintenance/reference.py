@@ -1,6 +1,5 @@
 """What the schema of a sound database is: that of one which is made in memory, just now."""
 
-import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from sqlite_utils import Database
 from .. import schema
 from ..connection import dbapi, opening
 from ..index import building, tables
+from ..index.names import dimensions_in_name
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,10 @@ def index_parts(db: Database, dimensions: int) -> list[Part]:
 def indexed_dimensions(db: Database) -> list[int]:
     """Return the dimensions of which there is an index, or a part of one."""
     found = parts_of(db)
-    named = (re.match(r"vec_embeddings_(\d{1,4})(?:_|$)", name) for name in found)
     return [
         dimensions
-        for dimensions in sorted({int(match[1]) for match in named if match})
-        if 0 < dimensions <= tables.MAX_DIMENSIONS
+        for dimensions in sorted({d for d in map(dimensions_in_name, found) if d})
+        if dimensions <= tables.MAX_DIMENSIONS
         and any(part.name in found for part in index_parts(db, dimensions))
     ]
 

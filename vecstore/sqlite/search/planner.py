@@ -20,7 +20,8 @@ from ...rows import Hit
 from ...vectors import dimension_error
 from .. import catalog, transactions
 from ..connection.interrupts import Result
-from ..index import building, tables
+from ..index import building, partitions, tables
+from ..index.names import index_names
 from . import conditions, plans
 from .plans import MAX_K, Found
 
@@ -50,42 +51,7 @@ def search(
     :raises DoesNotExist: the collection is not the one that it was
     :raises ModelMismatchError: the one of its name has another model
     """
-    this = _Search(db, query, [] if steps is None else steps)
-
-    def look(is_comparable: bool) -> list[Hit] | None:
-        if query.number == 0:
-            return []
-        has_index = building.exists(db, query.dimensions)
-        if not _has_dimension(db, query, has_index) or not is_comparable:
-            return []
-        is_ready = has_index and not _needs_partition(db, query)
-        return this.run(has_index) if is_ready or not build_index else None
-
-    rows = _in_snapshot(db, query, look)
-    if rows is None:
-        # Other threads go on while this one waits for a writer.
-        if building.ensure(db, query.dimensions):
-            building.ensure_partition(db, query.collection.id, query.dimensions)
-        rows = _in_snapshot(db, query, lambda _: this.run(building.exists(db, query.dimensions)))
-    return rows
-
-
-def _in_snapshot(db: Database, query: Query, work: Callable[[bool], Result]) -> Result:
-    """Call `work` while the collection is there, with whether the vector can be compared.
-
-    Nothing can be written meanwhile where there is SQL of the user's.
-    """
-
-    def explained(is_comparable: bool) -> Result:
-        with conditions.errors_explained(db, query):
-            return work(is_comparable)
-
-    def read() -> Result:
-        is_comparable = "vec_distance_cosine(?, ?) is not null"
-        vectors = (query.vector, query.vector)
-        return catalog.compute_and_read(db, query.collection, is_comparable, vectors, explained)
-
-    return transactions.query_only(db, read) if query.where else read()
+    return _Search(db, query, [] if steps is None else steps).find(build_index=build_index)
 
 
 class _Search:
@@ -94,9 +60,66 @@ class _Search:
     def __init__(self, db: Database, query: Query, steps: list[Step]) -> None:
         self._db = db
         self._query = query
+        self._collection_id = query.collection.id
+        self._dimensions = query.dimensions
         self._steps = steps
 
-    def run(self, has_index: bool) -> list[Hit]:
+    def find(self, *, build_index: bool) -> list[Hit]:
+        hits = self._in_snapshot(lambda comparable: self._run_if_ready(comparable, build_index))
+        if hits is None:
+            # Other threads go on while this one waits for a writer.
+            if building.ensure(self._db, self._dimensions):
+                partitions.ensure_partition(self._db, self._collection_id, self._dimensions)
+            hits = self._in_snapshot(lambda _: self._run(self._has_index()))
+        return hits
+
+    def _in_snapshot(self, work: Callable[[bool], Result]) -> Result:
+        """Call `work` while the collection is there, with whether the vector can be compared.
+
+        Nothing can be written meanwhile where there is SQL of the user's.
+        """
+        db, query = self._db, self._query
+
+        def work_and_explain(is_comparable: bool) -> Result:
+            with conditions.errors_explained(db, query):
+                return work(is_comparable)
+
+        def read() -> Result:
+            return catalog.read_unchanged(
+                db,
+                query.collection,
+                work_and_explain,
+                expression="vec_distance_cosine(?, ?) is not null",
+                args=(query.vector, query.vector),
+            )
+
+        return transactions.query_only(db, read) if query.where else read()
+
+    def _run_if_ready(self, is_comparable: bool, build_index: bool) -> list[Hit] | None:
+        """Return what is nearest, or None where the index is to be made first."""
+        if self._query.number == 0:
+            return []
+        has_index = self._has_index()
+        if not self._has_vectors(has_index) or not is_comparable:
+            return []
+        needs_partition = partitions.needs_partition
+        is_ready = has_index and not needs_partition(
+            self._db, self._collection_id, self._dimensions
+        )
+        return self._run(has_index) if is_ready or not build_index else None
+
+    def _has_index(self) -> bool:
+        return building.exists(self._db, self._dimensions)
+
+    def _has_vectors(self, has_index: bool) -> bool:
+        """Return whether there are vectors; DimensionError if none is of this dimension."""
+        found = _dimensions(self._db, self._collection_id, self._dimensions, has_index)
+        if found is not None and found != self._dimensions:
+            raise dimension_error("The vector", self._dimensions, found)
+        return found is not None
+
+    def _run(self, has_index: bool) -> list[Hit]:
+        """Return what is nearest, by the plan that is best."""
         self._steps.clear()  # those of a file that was changed meanwhile
         query = self._query
         # One more than asked for shows whether the last place is shared, another is for skip_id.
@@ -172,15 +195,14 @@ class _Search:
 
     def _wanted(self, rows_per_candidate: int) -> float | None:
         """Return how many candidates to begin with; None if there are too few rows for so many."""
-        dimensions = self._query.dimensions
-        if not tables.has_bits(dimensions):
+        if not tables.has_bits(self._dimensions):
             return None
-        rows = building.count_rows(self._db, self._query.collection.id, dimensions)
+        rows = partitions.count_rows(self._db, self._collection_id, self._dimensions)
         wanted = _candidates(max(self._query.number, plans.TELLING), rows)
         return wanted if wanted <= MAX_K and rows >= rows_per_candidate * wanted else None
 
     def _has_partition(self) -> bool:
-        return building.has_partition(self._db, self._query.collection.id, self._query.dimensions)
+        return partitions.has_partition(self._db, self._collection_id, self._dimensions)
 
     def _scan(self) -> list[Hit]:
         return self._step("scan", plans.scan).rows
@@ -230,22 +252,11 @@ def _dimensions(db: Database, collection_id: int, dimensions: int, has_index: bo
     return None if row is None else int(row[0])
 
 
-def _has_dimension(db: Database, query: Query, has_index: bool) -> bool:
-    found = _dimensions(db, query.collection.id, query.dimensions, has_index)
-    if found is not None and found != query.dimensions:
-        raise dimension_error("The vector", query.dimensions, found)
-    return found is not None
-
-
-def _needs_partition(db: Database, query: Query) -> bool:
-    return building.needs_partition(db, query.collection.id, query.dimensions)
-
-
 def _in_index(db: Database, collection_id: int, dimensions: int) -> bool:
     row = db.execute(
         f"""
         select 1
-        from vec_embeddings_{dimensions}_ids
+        from {index_names(dimensions).ids}
         where collection_id = ?
         limit 1
         """,

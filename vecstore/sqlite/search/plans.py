@@ -21,6 +21,7 @@ from ...errors import InvalidInputError
 from ...query import Query
 from ...rows import Hit
 from ..index import bits, tables
+from ..index.names import index_names
 
 MAX_K = 4096  # of vec0
 TELLING = 10  # where fewer of the nearest lie says little of the bits
@@ -53,11 +54,11 @@ def exact(db: Database, query: Query, k: int, farthest: float | None = None) -> 
 
     For a query that is not filtered: vec0 takes the nearest before any other condition.
     """
-    d = query.dimensions
+    names = index_names(query.dimensions)
     sql = f"""
         with _nearest as materialized (
           select rowid, 1 - distance as score
-          from vec_embeddings_{d}
+          from {names.vectors}
           where embedding match :_vector
             and partition_id = :_collection_id
             and k = :_k
@@ -65,7 +66,7 @@ def exact(db: Database, query: Query, k: int, farthest: float | None = None) -> 
         )
         select embeddings.id, _nearest.score, embeddings.content, embeddings.metadata
         from _nearest
-        cross join vec_embeddings_{d}_ids as ids on ids.rowid = _nearest.rowid
+        cross join {names.ids} as ids on ids.rowid = _nearest.rowid
         cross join embeddings
           on embeddings.collection_id = ids.collection_id
           and embeddings.id = ids.id
@@ -82,10 +83,10 @@ def fast(db: Database, query: Query, sample_rank: int) -> Found:
     Candidates are as near as the one of that rank in the sample, so there are about
     `index_schema.SAMPLED` times as many as it says, whatever the distances of this query.
     """
-    d = query.dimensions
+    names = index_names(query.dimensions)
     knn = f"""select rowid, distance
-          from vec_embeddings_{d}_bits
-          where embedding match vec_bit({bits.of(":_vector", d)})
+          from {names.bits}
+          where embedding match vec_bit({bits.of(":_vector", query.dimensions)})
             and partition_id = :_collection_id"""
     sql = f"""
         with {_matching(query)}
@@ -111,7 +112,7 @@ def fast(db: Database, query: Query, sample_rank: int) -> Found:
             _candidates.distance as bits,
             {_score(query)} as score
           from _candidates
-          cross join vec_embeddings_{d}_ids as ids on ids.rowid = _candidates.rowid
+          cross join {names.ids} as ids on ids.rowid = _candidates.rowid
           {_joined_to_embeddings(query)}
           where ids.id is not :_skip_id
             {_prefix_condition(query, "ids.id")}
@@ -143,7 +144,7 @@ def fast(db: Database, query: Query, sample_rank: int) -> Found:
           and embeddings.id = _nearest.id
         order by _nearest.score desc, embeddings.id
         """
-    edge = _EDGE * bits.deviation(d)
+    edge = _EDGE * bits.deviation(query.dimensions)
     number = max(query.number, TELLING)
     rows = _run(db, query, sql, sample_rank=sample_rank, edge=edge, number=number)
     floor = -2.0 if query.min_score is None else query.min_score
