@@ -12,9 +12,9 @@ from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3 as driver_module
 
 import vecstore
-from tests.every_kind import Originals
-from tests.models import Failing, Pseudorandom, WordLengths
-from tests.openai_server import OpenAIServer, server_in_environment
+from tests.support.every_kind import Originals
+from tests.support.models import Failing, Pseudorandom, WordLengths
+from tests.support.openai_server import OpenAIServer, server_in_environment
 from vecstore.sqlite.connection.opening import can_load_extensions
 
 # Started in the background of a script, this process and all that it starts would ignore ^C.

@@ -7,10 +7,10 @@ from contextlib import closing
 import pytest
 
 import vecstore
-from tests.command import run
 from tests.conftest import rows
-from tests.every_kind import opened
-from tests.models import Pseudorandom
+from tests.support.command import run
+from tests.support.every_kind import opened
+from tests.support.models import Pseudorandom
 from vecstore import Collection, InvalidInputError, check
 
 pytestmark = pytest.mark.usefixtures("pseudorandom_installed")

@@ -8,7 +8,7 @@ import pytest
 import sqlite_utils
 
 import vecstore
-from tests.models import Vectors, WordLengths
+from tests.support.models import Vectors, WordLengths
 from vecstore import Collection, Entry
 
 

@@ -2,7 +2,6 @@
 
 import re
 import sys
-from pathlib import Path
 
 import pytest
 from packaging.markers import default_environment
@@ -15,8 +14,8 @@ else:
     import tomli as tomllib
 
 import audit
+from tests.support import ROOT
 
-ROOT = Path(__file__).parent.parent
 PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 NOT_IN_CI = {"bench", "bench-sentences", "fuzz"}  # groups
 

@@ -1,4 +1,4 @@
-"""The plugin for Datasette: tests/in_datasette, run in environments with the extra.
+"""The plugin for Datasette: tests/datasette_plugin, run in environments with the extra.
 
 They are environments of their own, as pysqlite3 there is what sqlite-utils uses, in all it does.
 """
@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_packaging import ROOT, run
+from tests.support import ROOT
+from tests.test_packaging import run
 
 VERSIONS = {"0.65": "datasette>=0.65,<0.66", "1.0": "datasette>=1.0a41"}
 MISSING = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
@@ -64,9 +65,9 @@ def test_the_wheel_has_the_plugin_with_its_templates_and_its_stylesheet(python):
 
 
 def test_the_plugin_works(python):
-    run_tests(python, "tests/in_datasette", "--ignore=tests/in_datasette/test_browser.py")
+    run_tests(python, "tests/datasette_plugin", "--ignore=tests/datasette_plugin/test_browser.py")
 
 
 @pytest.mark.skipif(bool(MISSING), reason=f"not installed: {' and '.join(MISSING)}")
 def test_the_page_works_in_chromium(python):
-    run_tests(python, "tests/in_datasette/test_browser.py")
+    run_tests(python, "tests/datasette_plugin/test_browser.py")

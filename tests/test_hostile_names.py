@@ -10,8 +10,8 @@ import apsw
 import pytest
 
 import vecstore
-from tests.command import output, run
 from tests.conftest import rows
+from tests.support.command import output, run
 from vecstore import Collection, readers
 
 MARK = "qx7"  # in every name, and so in no statement

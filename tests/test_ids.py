@@ -9,8 +9,8 @@ import uuid
 import numpy as np
 import pytest
 
-from tests.command import error
-from tests.foreign_values import (
+from tests.support.command import error
+from tests.support.foreign_values import (
     INFINITY,
     INTEGERS,
     NAN,
@@ -20,7 +20,7 @@ from tests.foreign_values import (
     Word,
     cases,
 )
-from tests.models import Vectors
+from tests.support.models import Vectors
 from vecstore import Collection, InvalidInputError
 
 IDS = {

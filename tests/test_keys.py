@@ -11,8 +11,15 @@ from pathlib import Path
 import pytest
 
 import vecstore
-from tests.command import PROCESS, run
-from tests.openai_server import Answer, Answerer, Request, answer_rows, answer_vectors, error
+from tests.support.command import PROCESS, run
+from tests.support.openai_server import (
+    Answer,
+    Answerer,
+    Request,
+    answer_rows,
+    answer_vectors,
+    error,
+)
 from vecstore.models import retries
 
 KEY = "sk-marked-5e1f0c9a7b3d"

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vecstore
-from tests.foreign_values import of_twenty_years
+from tests.support.foreign_values import of_twenty_years
 from vecstore import Collection, InvalidInputError, values
 
 

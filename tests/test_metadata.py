@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import rows
-from tests.foreign_values import BUFFERS, INFINITY, NAN, PLAIN, REFUSED, Word, cases
-from tests.models import Vectors
+from tests.support.foreign_values import BUFFERS, INFINITY, NAN, PLAIN, REFUSED, Word, cases
+from tests.support.models import Vectors
 from vecstore import Collection, InvalidInputError
 from vecstore.metadata import to_json
 

@@ -14,7 +14,8 @@ import pytest
 
 import vecstore
 from tests.conftest import rows
-from tests.test_docs import ROOT, blocks
+from tests.support import ROOT
+from tests.test_docs import blocks
 from vecstore import Collection, check
 
 PAGE = "docs/operations.md"
@@ -77,7 +78,7 @@ def test_the_lines_of_the_page_can_be_imported(folder):
 WRITER = """
 import sys
 import vecstore
-from tests.models import Vectors
+from tests.support.models import Vectors
 
 db = vecstore.connect("pets.db", driver="apsw", timeout=30)
 collection = vecstore.Collection("numbers", db, model=Vectors())

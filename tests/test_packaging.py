@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 import vecstore
+from tests.support import ROOT
 
-ROOT = Path(__file__).parent.parent
 MIGRATIONS = {path.name for path in (ROOT / "migrations").glob("*.sql")}
 OUTSIDE = dict(os.environ)  # before a fixture moves HOME, where pip keeps its cache
 OUTSIDE.pop("PYTHONPATH", None)

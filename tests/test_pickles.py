@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 import vecstore
-from tests.models import Vectors
+from tests.support.models import Vectors
 from vecstore import Collection, DatabaseError
 from vecstore.models import retries
 

@@ -6,7 +6,7 @@ import pytest
 import sqlite_utils
 
 import vecstore as llm
-from tests.openai_server import reject, server_in_environment
+from tests.support.openai_server import reject, server_in_environment
 
 
 @pytest.fixture(autouse=True)

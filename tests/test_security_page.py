@@ -1,9 +1,9 @@
 """SECURITY.md: the tests that it names are there, and it is short."""
 
 import re
-from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from tests.support import ROOT
+
 PAGE = (ROOT / "SECURITY.md").read_text("utf-8")
 
 

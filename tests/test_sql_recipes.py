@@ -7,7 +7,7 @@ import pytest
 
 import vecstore
 from tests.conftest import LOADS_EXTENSIONS
-from tests.recipes import (
+from tests.support.recipes import (
     COLLECTION,
     Names,
     Recipe,

@@ -7,7 +7,7 @@ import pytest
 
 import vecstore
 from tests.conftest import rows
-from tests.models import Vectors, WordLengths
+from tests.support.models import Vectors, WordLengths
 from vecstore import Collection, DoesNotExist, ModelMismatchError
 from vecstore.loading.items import make_item
 from vecstore.loading.preview import preview

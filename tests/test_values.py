@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vecstore
-from tests.command import error, output
 from tests.conftest import LOADS_EXTENSIONS
-from tests.foreign_values import (
+from tests.support.command import error, output
+from tests.support.foreign_values import (
     BUFFERS,
     FLOATS,
     INFINITY,
@@ -28,7 +28,7 @@ from tests.foreign_values import (
     cases,
     of_twenty_years,
 )
-from tests.models import Vectors
+from tests.support.models import Vectors
 from vecstore import Collection, InvalidInputError, values
 
 

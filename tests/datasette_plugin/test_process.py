@@ -1,0 +1,76 @@
+"""The command `datasette`, in a process of its own, as it is installed."""
+
+import json
+import re
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+
+import vecstore
+from tests.datasette_plugin.conftest import VECTORS, fetch, read
+
+# As where pysqlite3 is not installed.
+WITHOUT = "import sys; sys.modules['pysqlite3'] = None; from datasette.cli import cli; cli()"
+needs_pysqlite3 = pytest.mark.skipif(
+    hasattr(sqlite3.Connection, "enable_load_extension"),
+    reason="the sqlite3 of this Python can load extensions",
+)
+
+
+def ask(path, page):
+    """Return what `datasette --get` prints, in an environment without pysqlite3."""
+    command = [sys.executable, "-c", WITHOUT, "serve", str(path), "--get", page]
+    return subprocess.run(command, cwd=path.parent, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("option", [[], ["-i"]])
+def test_a_file_with_an_index_is_served_and_searched(serve, animals, option):
+    address = serve(*option, animals)
+    status, body = fetch(f"{address}/zoo/-/similar/animals.json?id=hound")
+    assert status == 200
+    assert [row["id"] for row in json.loads(body)["rows"]] == ["wolf", "cat", "fish"]
+    status, body = fetch(f"{address}/zoo/-/similar/animals?id=hound")
+    assert status == 200
+    sheet = re.search(r'href="([^"]*vecstore.css)"', body)[1]
+    assert fetch(address + sheet)[0] == 200
+    assert fetch(f"{address}/zoo/vec_embeddings_8")[0] == 200
+
+
+@pytest.mark.skipif(
+    not hasattr(sqlite3.Connection, "enable_load_extension"),
+    reason="the sqlite3 of this Python cannot load extensions",
+)
+def test_where_sqlite3_loads_extensions_nothing_more_is_needed(animals):
+    result = ask(animals, "/zoo/-/similar/animals.json?id=hound")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert [row["id"] for row in json.loads(result.stdout)["rows"]] == ["wolf", "cat", "fish"]
+
+
+@needs_pysqlite3
+def test_where_no_extension_can_be_loaded_the_start_says_what_to_install(animals):
+    result = ask(animals, "/zoo.json")
+    assert result.returncode != 0
+    assert result.stdout == ""
+    [line] = result.stderr.splitlines()
+    assert line == (
+        "Error: The database 'zoo' needs sqlite-vec, and the sqlite3 of this Python cannot load "
+        "extensions: pip install pysqlite3-binary, or run Datasette with a Python whose sqlite3 "
+        "can load extensions"
+    )
+
+
+@needs_pysqlite3
+def test_where_no_extension_can_be_loaded_other_files_are_served(animals):
+    def drop_index(db):
+        vecstore.sqlite.index.building.drop(db, 8)
+        db.conn.commit()
+
+    read(animals, drop_index)
+    result = ask(animals, "/zoo/embeddings.json?_shape=array&_col=id")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert {row["id"] for row in json.loads(result.stdout)} == set(VECTORS)
+    result = ask(animals, "/zoo/-/similar/animals.json?id=hound")
+    assert "pip install pysqlite3-binary" in json.loads(result.stdout)["error"]
+    assert "Traceback" not in result.stderr

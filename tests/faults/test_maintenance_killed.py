@@ -1,0 +1,144 @@
+"""Maintenance that is killed at any moment: every entry is there, and check() is clean.
+
+More kills, of other seeds: VECSTORE_KILLS=50 VECSTORE_SEED=7 scripts/test FILE
+"""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import vecstore
+from tests.conftest import rows
+from tests.support.command import PROCESS
+from tests.support.models import Vectors
+from vecstore import Collection, check
+
+ENTRIES = 3000
+KILLS = int(os.environ.get("VECSTORE_KILLS", "6"))  # for each operation
+SEED = int(os.environ.get("VECSTORE_SEED", "0"))
+
+
+@pytest.fixture(autouse=True)
+def chance(request):
+    """Kill at moments that a seed gives."""
+    random.seed(f"{SEED} {request.node.name}")
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    """A file with space to give back, and its export."""
+    path = tmp_path_factory.mktemp("original") / "test.db"
+    with closing(vecstore.connect(path, driver="apsw")) as db:
+        collection = Collection("one", db, model=Vectors())
+        collection.embed_multi((n, f"{n} 1 " * 32) for n in range(2 * ENTRIES))
+        collection.delete_ids(n for n in range(2 * ENTRIES) if n % 2)
+        vecstore.export_collection(db, "one", path.with_suffix(".jsonl"))
+    return path
+
+
+@pytest.fixture
+def path(original, tmp_path):
+    return Path(shutil.copy(original, tmp_path))
+
+
+def start(*arguments):
+    command = [*PROCESS, *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def time_of(*arguments):
+    """Return the seconds that a command takes."""
+    before = time.monotonic()
+    process = start(*arguments)
+    process.communicate()
+    assert process.returncode == 0
+    return time.monotonic() - before
+
+
+def entries(path, name="one"):
+    with closing(vecstore.connect(path, driver="apsw")) as db:
+        return rows(
+            db,
+            """
+            select id, embedding, content_hash
+            from embeddings
+            join (select id as found, name from collections) on found = collection_id
+            where name = ?
+            order by id
+            """,
+            [name],
+        )
+
+
+@pytest.mark.parametrize("command", [["compact"], ["index", "build"], ["index", "drop"]])
+def test_a_kill_loses_nothing(path, original, command):
+    expected = entries(original)
+    seconds = time_of(*command, path)
+    killed = 0
+    for _ in range(KILLS):
+        shutil.copy(original, path)
+        process = start(*command, path)
+        time.sleep(random.uniform(0.4, 1.1) * seconds)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        killed += process.returncode < 0
+        report = check(path)
+        assert report.problems == []
+        assert entries(path) == expected
+    assert killed
+    time_of("index", "build", path)
+    time_of("compact", path)
+    assert (check(path).problems, check(path).notes) == ([], [])
+
+
+def test_an_interrupt_ends_a_statement(path, original):
+    seconds = time_of("compact", path)
+    for _ in range(KILLS):
+        shutil.copy(original, path)
+        process = start("compact", path)
+        time.sleep(random.uniform(0.4, 1) * seconds)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate()
+        if process.returncode == 130:
+            assert errors == "Interrupted\n"
+        assert check(path).problems == []
+        assert len(entries(path)) == ENTRIES
+
+
+def test_a_killed_backup_leaves_the_older_one(path, tmp_path):
+    target = tmp_path / "copy.db"
+    seconds = time_of("backup", path, target)
+    before = target.read_bytes()
+    with closing(vecstore.connect(path, driver="apsw")) as db:
+        Collection("one", db, model=Vectors()).embed("new", "1 " * 64)
+    for _ in range(KILLS):
+        process = start("backup", path, target)
+        time.sleep(random.uniform(0.4, 1) * seconds)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        report = check(target)
+        assert report.problems == []
+        assert report.embeddings == ENTRIES + (target.read_bytes() != before)
+        assert check(path).problems == []
+
+
+def test_a_killed_import_writes_all_or_nothing(path, original):
+    exported = original.with_suffix(".jsonl")
+    command = ["collections", "import", exported, "--name", "two", "-d", path]
+    seconds = time_of(*command)
+    for _ in range(KILLS):
+        shutil.copy(original, path)
+        process = start(*command)
+        time.sleep(random.uniform(0.4, 1) * seconds)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert check(path).problems == []
+        assert len(entries(path, "two")) in (0, ENTRIES)
+        assert len(entries(path)) == ENTRIES
