@@ -15,9 +15,9 @@ from .loading.report import EmbedReport
 from .metadata import Metadata
 from .models import EmbeddingModel
 from .similarity import Searchable
-from .sqlite import catalog, functions, schema, transactions
+from .sqlite import catalog, databases, functions, schema, transactions
 from .sqlite.catalog import CollectionRow
-from .sqlite.connection import adoption, frozen, opening
+from .sqlite.connection import frozen
 from .values import shown
 
 
@@ -27,7 +27,7 @@ class Collection(Searchable):
     :param name: its name, unique in the database
     :param db: a sqlite_utils.Database, or the path of a SQLite file, which is created if need be;
       without it, a database in memory. A Database whose connection cannot load extensions is
-      moved to one that can: see `vecstore.sqlite.connection.adoption.adopt()`
+      moved to one that can: see `vecstore.sqlite.databases.adopt()`
     :param model: the embedding model, or
     :param model_id: its id or an alias. A new collection needs one of them, and an existing
       one remembers its own
@@ -63,8 +63,8 @@ class Collection(Searchable):
         self.name = catalog.check_name(name)
         self.exact = exact
         self._model = model
-        self.db = adoption.database(db, create and bool(model or model_id))
-        row = frozen.read(self.db, lambda: self._find(create))
+        self.db = databases.open_or_adopt(db, may_create=create and bool(model or model_id))
+        row = frozen.repeat_if_changed(self.db, lambda: self._find(create))
         self.id, _, self.model_id = row or self._create(model_id)
         self._check_model(model_id)
         if model is not None:
@@ -130,7 +130,7 @@ class Collection(Searchable):
             return catalog.find(db, name) is not None
         if not Path(db).exists():
             return False
-        with closing(opening.connect_to_read(db)) as opened:
+        with closing(databases.connect_to_read(db)) as opened:
             return catalog.find(opened, name) is not None
 
     def count(self) -> int:

@@ -26,7 +26,7 @@ from ..models import EmbeddingModel
 from ..query import Query
 from ..values import shown
 from . import catalog
-from .connection import dbapi, frozen, opening
+from .connection import dbapi, frozen
 from .search import planner, plans
 
 _CACHED_VECTORS = 256
@@ -45,7 +45,7 @@ def register(db: Database) -> None:
     functions = _of[db] = _Functions(db)
     conn: Any = db.conn
     if isinstance(conn, dbapi.Connection):
-        frozen.set_up(conn, __name__, functions.give_to)
+        frozen.set_up_each_time(conn, __name__, functions.give_to)
         return
     # Another Database of the same connection may be in the middle of a query that uses it.
     with suppress(conn.OperationalError):
@@ -282,6 +282,3 @@ class _SimilarCursor:
         return self._position
 
     def Close(self) -> None: ...  # noqa: N802
-
-
-opening.prepare.append(register)
