@@ -36,7 +36,10 @@ from .models import (
 from .models.hooks import hookimpl
 from .query import Explanation
 from .settings import get_default_embedding_model, set_default_embedding_model, user_dir
-from .sqlite.connection.opening import connect
+from .sqlite.connection.user_functions import (
+    remember_registered_functions as _remember_registered_functions,
+)
+from .sqlite.databases import connect
 from .sqlite.maintenance import (
     Backup,
     CheckReport,
@@ -53,6 +56,9 @@ from .sqlite.maintenance import (
 from .vectors import content_hash, cosine_similarity, decode, encode
 
 __version__ = "0.1.0"
+
+# Users register functions before vecstore sees their Database: import it first, and none is lost.
+_remember_registered_functions()
 
 __all__ = [
     "AdoptionError",

@@ -37,7 +37,7 @@ class Collection:
     :param name: its name, unique in the database
     :param db: a sqlite_utils.Database, or the path of a SQLite file, which is created if need be;
       without it, a database in memory. A Database whose connection cannot load extensions is
-      moved to one that can: see `vecstore.sqlite.connection.adoption.adopt()`
+      moved to one that can: see `vecstore.sqlite.databases.adopt()`
     :param model: the embedding model, or
     :param model_id: its id or an alias. A new collection needs one of them, and an existing
       one remembers its own

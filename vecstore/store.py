@@ -14,7 +14,7 @@ from sqlite_utils import Database
 from .models import EmbeddingModel
 from .query import Query, Step
 from .rows import CollectionRow, EmbeddingRow, EntryRow, Hit, RowChange, StoredRow
-from .sqlite.connection import adoption, opening
+from .sqlite import databases
 from .sqlite.maintenance import files
 from .sqlite.store import SqliteStore
 
@@ -146,7 +146,7 @@ def open_store(db: Database | str | Path | None, *, may_create: bool = False) ->
 
     :raises MissingFileError: there is no such file, and it is not to be created
     """
-    return SqliteStore(adoption.database(db, may_create))
+    return SqliteStore(databases.open_or_adopt(db, may_create=may_create))
 
 
 @contextmanager
@@ -167,5 +167,5 @@ def has_collection(db: Database | str | Path, name: str) -> bool:
         return SqliteStore(db).find(name) is not None
     if not Path(db).exists():
         return False
-    with closing(opening.connect_to_read(db)) as opened:
+    with closing(databases.connect_to_read(db)) as opened:
         return SqliteStore(opened).find(name) is not None

@@ -173,7 +173,7 @@ def assert_no_snapshot_is_held(db):
 
 def assert_no_turn_is_held(db):
     def take_one():
-        with turns.using(db):
+        with turns.take_turn(db):
             pass
 
     thread = threading.Thread(target=take_one, daemon=True)

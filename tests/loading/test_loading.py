@@ -464,7 +464,7 @@ def test_a_batch_that_cannot_be_written_does_not_keep_back_those_behind_it(db):
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_an_interrupt_as_a_transaction_begins_leaves_none_open(db, monkeypatch, moment):
-    begin = locks.begin
+    begin = locks.begin_immediate
     collection = Collection("test", db, model=Slow())
     collection.embed_multi(numbered(10))
 
@@ -473,7 +473,7 @@ def test_an_interrupt_as_a_transaction_begins_leaves_none_open(db, monkeypatch, 
             begin(*arguments)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(locks, "begin", interrupted_begin)
+    monkeypatch.setattr(locks, "begin_immediate", interrupted_begin)
     with pytest.raises(KeyboardInterrupt):
         collection.delete_ids(["1"])
     monkeypatch.undo()

@@ -18,7 +18,8 @@ from ..loading.preview import preview
 from ..loading.report import EmbedReport
 from ..models import EmbeddingModel, retries
 from ..readers import Columns
-from ..sqlite.connection.opening import connect, unmap_file
+from ..sqlite.connection.pragmas import unmap_file
+from ..sqlite.databases import connect
 from ..store import open_store
 from .failures import Failures
 from .options import (

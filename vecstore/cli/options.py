@@ -19,7 +19,8 @@ from ..models import EmbeddingModel, get_embedding_model, get_embedding_models
 from ..settings import default_database, default_model, user_dir
 from ..sqlite import catalog, transactions
 from ..sqlite.connection import frozen, rights
-from ..sqlite.connection.opening import connect, connect_to_read, unmap_file
+from ..sqlite.connection.pragmas import unmap_file
+from ..sqlite.databases import connect, connect_to_read
 
 _Command = Callable[..., Any]
 
@@ -262,7 +263,7 @@ def open_for_maintenance(
         with closing(opened) as db:
             unmap_file(db.conn)
             conn: Any = db.conn
-            frozen.set_up(conn, __name__, _let_interrupts_in)
+            frozen.set_up_each_time(conn, __name__, _let_interrupts_in)
             yield db
 
 

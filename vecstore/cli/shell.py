@@ -149,7 +149,7 @@ def _run_on_file_of_now(shell: Any, db: Database, process: Callable[[], None]) -
             shell.db = conn.apsw, conn.apsw.filename
         process()
 
-    frozen.once(db, run)
+    frozen.fail_if_changed(db, run)
 
 
 def _intro(conn: apsw.Connection) -> str:
@@ -171,7 +171,7 @@ def _every_connection_prepared() -> Iterator[None]:
 
     def prepare(conn: apsw.Connection) -> None:
         wrapped: Any = dbapi.Connection(conn)
-        extension.load(wrapped)
+        extension.load_sqlite_vec(wrapped)
         db = Database(wrapped)
         functions.register(db)
         kept.append(db)  # its functions end with it

@@ -10,9 +10,10 @@ import apsw
 from sqlite_utils import Database
 
 from ..errors import DatabaseError
-from ..sqlite.connection import frozen
+from ..sqlite.connection import filenames, frozen
 from ..sqlite.connection.interrupts import Result
-from ..sqlite.connection.opening import connect, read_only_uri, unmap_file
+from ..sqlite.connection.pragmas import unmap_file
+from ..sqlite.databases import connect
 from .records import OnError, Record, stop
 
 # Unlikely in a query: a name in `temp` goes before the same name in `main`.
@@ -92,7 +93,7 @@ def read_query(
     :raises TwoLibrariesError: the sqlite3 of this process has one of the files open
     """
     sql = sql.rstrip("; \t\r\n")
-    return frozen.again(lambda: _read(sql, database, attach))
+    return frozen.repeat_while_changing(lambda: _read(sql, database, attach))
 
 
 def _read(
@@ -112,7 +113,7 @@ def _read(
                 raise db.conn.OperationalError(str(error)) from error
 
         try:
-            columns, total = frozen.once(db, lambda: _with_attached(db, attach, copy))
+            columns, total = frozen.fail_if_changed(db, lambda: _with_attached(db, attach, copy))
         except db.conn.Error as error:
             raise DatabaseError(f"The query failed: {error}") from error
         except UnicodeError as error:
@@ -139,11 +140,11 @@ def _with_attached(
             db.conn.execute(f"detach {_quoted(alias)}")
             return result
 
-        return frozen.unless_changed(other, attach_and_work)
+        return frozen.fail_if_changed_since_opened(other, attach_and_work)
 
 
 def _attach(db: Database, alias: str, path: str | Path, other: Database) -> None:
-    uri = read_only_uri(str(path), is_frozen=frozen.is_frozen(other))
+    uri = filenames.read_only_uri(str(path), is_frozen=frozen.is_frozen(other))
     if frozen.is_frozen(other):
         unmap_file(db.conn)
     try:

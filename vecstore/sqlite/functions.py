@@ -27,7 +27,7 @@ from ..query import Query
 from ..rows import Hit
 from ..values import shown
 from . import catalog
-from .connection import dbapi, frozen, opening
+from .connection import dbapi, frozen
 from .search import planner
 
 _CACHED_VECTORS = 256
@@ -46,7 +46,7 @@ def register(db: Database) -> None:
     functions = _of[db] = _Functions(db)
     conn: Any = db.conn
     if isinstance(conn, dbapi.Connection):
-        frozen.set_up(conn, __name__, functions.give_to)
+        frozen.set_up_each_time(conn, __name__, functions.give_to)
         return
     # Another Database of the same connection may be in the middle of a query that uses it.
     with suppress(conn.OperationalError):
@@ -283,6 +283,3 @@ class _SimilarCursor:
         return self._position
 
     def Close(self) -> None: ...  # noqa: N802
-
-
-opening.prepare.append(register)

@@ -56,7 +56,7 @@ def ensure(db: Database) -> None:
     if _is_current(db):
         return
     try:
-        with turns.using(db):
+        with turns.take_turn(db):
             # Older files may hold embeddings whose collection is gone: they are copied as they are.
             transactions.without_foreign_keys(
                 db, lambda: transactions.write(db, lambda: _apply_pending(db))

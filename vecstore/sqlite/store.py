@@ -43,13 +43,13 @@ class SqliteStore:
         self.db = db
 
     def ensure_schema(self) -> None:
-        frozen.read(self.db, lambda: schema.ensure(self.db))
+        frozen.repeat_if_changed(self.db, lambda: schema.ensure(self.db))
 
     def describe(self) -> str:
         return catalog.describe(self.db)
 
     def find(self, name: str) -> CollectionRow | None:
-        return frozen.read(self.db, lambda: catalog.find(self.db, name))
+        return frozen.repeat_if_changed(self.db, lambda: catalog.find(self.db, name))
 
     def create(self, name: str, model_id: str) -> CollectionRow:
         return catalog.create(self.db, name, model_id)

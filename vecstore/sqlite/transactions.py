@@ -37,7 +37,7 @@ def write(db: Database, work: Callable[[], Result], *, patience: float | None = 
     """
     wait = None
     while True:
-        with turns.using(db):
+        with turns.take_turn(db):
             if turns.has_transaction(db):
                 return _write_in_savepoint(db, work)
             wait = wait or locks.Wait(locks.busy_timeout(db.conn), patience)
@@ -60,15 +60,15 @@ def _write_in_transaction(
     """Return what the work returned, or nothing if another has the lock."""
 
     def attempt() -> tuple[()] | tuple[Result]:
-        if not locks.begin(db.conn, wait):
+        if not locks.begin_immediate(db.conn, wait):
             return ()
         result = work()
-        turns.check_process(db)
+        turns.refuse_other_process(db)
         db.conn.execute("commit")
         return (result,)
 
     def roll_back() -> None:
-        turns.check_process(db)
+        turns.refuse_other_process(db)
         db.rollback()
 
     return _explained(db, lambda: interrupts.run_or_undo(attempt, undo=roll_back))
@@ -103,7 +103,7 @@ def _explained(db: Database, write: Callable[[], Result]) -> Result:
     except db.conn.OperationalError as error:
         message = str(error)
         if rights.is_denied(error):
-            message = rights.unwritable(filenames.main_file(db.conn), error)
+            message = rights.unwritable_message(filenames.main_file(db.conn), error)
         elif _OF_VEC0.match(message):
             message = (
                 f"sqlite-vec cannot write its tables ({message}): has the disk room, and does it "
@@ -136,7 +136,7 @@ def read(db: Database, work: Callable[[], Result]) -> Result:
     :raises DatabaseError: another thread has a transaction open on the same connection
     :raises FileChangedError: the file was changed meanwhile, which this user cannot lock
     """
-    with turns.using(db):  # what another thread writes must not be rolled back
+    with turns.take_turn(db):  # what another thread writes must not be rolled back
         if turns.has_transaction(db):
             return work()
         if db.conn.in_transaction:
@@ -175,8 +175,8 @@ def hold(db: Database, sql: str, args: Sequence[object], work: Callable[[Any], R
 
         return interrupts.run(query_and_work, end=cursor.close)
 
-    with turns.using(db):
-        return frozen.read(db, hold_and_work)
+    with turns.take_turn(db):
+        return frozen.repeat_if_changed(db, hold_and_work)
 
 
 def without_foreign_keys(db: Database, work: Callable[[], Result]) -> Result:
@@ -204,7 +204,7 @@ def query_only(db: Database, work: Callable[[], Result]) -> Result:
         db.conn.execute("pragma query_only = on")
         return work()
 
-    with turns.using(db):
+    with turns.take_turn(db):
         _end_query_only(db)
         return interrupts.run(turn_on_and_work, end=lambda: _end_query_only(db))
 

@@ -785,7 +785,7 @@ def apsw_exceptions():
 
 @pytest.mark.parametrize("exception", apsw_exceptions(), ids=lambda exception: exception.__name__)
 def test_every_apsw_exception_is_translated(exception):
-    expected = dbapi_translation.TABLE[exception]
+    expected = dbapi_translation.EXCEPTIONS[exception]
     assert issubclass(expected, sqlite_utils_sqlite3.Error | MemoryError)
     original = exception("what happened")
     with pytest.raises(expected) as caught:
@@ -795,7 +795,7 @@ def test_every_apsw_exception_is_translated(exception):
 
 
 def test_only_what_apsw_has_is_translated():
-    assert set(dbapi_translation.TABLE) == set(apsw_exceptions())
+    assert set(dbapi_translation.EXCEPTIONS) == set(apsw_exceptions())
 
 
 def test_the_errors_are_those_that_sqlite_utils_catches(face):

@@ -17,7 +17,7 @@ from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
 from ...values import with_plain_scalars
 
-TABLE: dict[type[apsw.Error], type[Exception]] = {
+EXCEPTIONS: dict[type[apsw.Error], type[Exception]] = {
     apsw.Error: sqlite3.DatabaseError,
     apsw.AbortError: sqlite3.OperationalError,
     apsw.AuthError: sqlite3.DatabaseError,
@@ -124,9 +124,9 @@ def _replacement(error: BaseException) -> Exception | None:
 
 
 def _of_apsw(error: apsw.Error) -> Exception:
-    kind = next(base for base in type(error).__mro__ if base in TABLE)
+    kind = next(base for base in type(error).__mro__ if base in EXCEPTIONS)
     message = str(error).removeprefix(f"{kind.__name__}: ") or _NO_MESSAGE.get(kind, "")
-    replacement = TABLE[kind](_MESSAGES.get(kind, message))
+    replacement = EXCEPTIONS[kind](_MESSAGES.get(kind, message))
     code = getattr(error, "extendedresult", None)
     if code is not None and isinstance(replacement, sqlite3.Error):
         replacement.sqlite_errorcode = code

@@ -17,7 +17,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from ...errors import DatabaseError, FileChangedError
-from . import file_status, filenames, interrupts, rights
+from . import file_status, interrupts, replacement, rights
 from .file_status import Status, has_commits, identity_of, size_of, status_of
 from .interrupts import Result
 
@@ -26,21 +26,10 @@ _TRIES = 40  # to open a file that its writer is closing, which takes a moment
 _PAUSE = 0.005
 _READONLY = 8  # https://www.sqlite.org/rescode.html#readonly, and more where it says why
 
-# Of a connection, what its user can set with a pragma and SQLite tells without a look at the file.
-_SETTINGS = (
-    "automatic_index",
-    "busy_timeout",
-    "cell_size_check",
-    "foreign_keys",
-    "ignore_check_constraints",
-    "query_only",
-    "recursive_triggers",
-    "temp_store",
-    "trusted_schema",
-)
+_SETTINGS = (*replacement.OF_THE_CONNECTION, "trusted_schema")
 
 
-def read(db: Database, work: Callable[[], Result]) -> Result:
+def repeat_if_changed(db: Database, work: Callable[[], Result]) -> Result:
     """Return what `work` returns, whose statements all read one state of a frozen file.
 
     It is called again, on a new connection, if the file was changed meanwhile. With a connection
@@ -52,7 +41,7 @@ def read(db: Database, work: Callable[[], Result]) -> Result:
     return work() if watch is None else watch.read(db.conn, work)
 
 
-def once(db: Database, work: Callable[[], Result]) -> Result:
+def fail_if_changed(db: Database, work: Callable[[], Result]) -> Result:
     """Return what `work`, which cannot be called again, returns for one state of a frozen file.
 
     :raises FileChangedError: the file was changed meanwhile
@@ -61,7 +50,7 @@ def once(db: Database, work: Callable[[], Result]) -> Result:
     return work() if watch is None else watch.run(db.conn, work)
 
 
-def unless_changed(db: Database, work: Callable[[], Result]) -> Result:
+def fail_if_changed_since_opened(db: Database, work: Callable[[], Result]) -> Result:
     """Return what `work` returns, if a frozen file is what it was when it was opened.
 
     :raises FileChangedError: it is not
@@ -76,7 +65,7 @@ def is_frozen(db: Database) -> bool:
     return watch is not None and watch.is_frozen
 
 
-def again(work: Callable[[], Result]) -> Result:
+def repeat_while_changing(work: Callable[[], Result]) -> Result:
     """Return what `work` returns when no file is changed under it, as may take another call.
 
     :raises FileChangedError: one was changed during each call, for seconds
@@ -90,7 +79,7 @@ def again(work: Callable[[], Result]) -> Result:
                 raise
 
 
-def set_up(conn: Any, key: object, action: Callable[[Any], object]) -> None:
+def set_up_each_time(conn: Any, key: object, action: Callable[[Any], object]) -> None:
     """Do something to a connection, now and whenever it is opened anew.
 
     :param key: what takes the place of an earlier action, if that had the same
@@ -139,7 +128,7 @@ class Watch:
         with conn.turns.lock():
             if self._is_within_another(conn):
                 return self.run(conn, work)
-            return again(lambda: self.run(conn, work))
+            return repeat_while_changing(lambda: self.run(conn, work))
 
     def run(self, conn: Any, work: Callable[[], Result]) -> Result:
         """Return what `work` returns, if the file was as it is now all the time.
@@ -216,12 +205,11 @@ class Watch:
         if not self._is_stale:
             self._refuse_wal_of_another_file()
             _refuse_what_would_be_lost(conn, self._path)
-            self._settings = _settings(conn)
+            self._settings = replacement.read_pragmas(conn, _SETTINGS)
         self._is_stale = True
         self.generation += 1  # the cursors of before are of another file
         self._open(conn)
-        for name, value in self._settings.items():
-            conn.execute(f"pragma {name} = {value:d}").fetchall()
+        replacement.set_pragmas(conn, self._settings)
         for action in list(self._setup.values()):
             action(conn)
         self._is_opening = self._is_stale = False
@@ -266,7 +254,7 @@ class Watch:
             except conn.DatabaseError as error:
                 tries_left -= 1
                 if status is None or not tries_left or not rights.is_denied(error):
-                    raise rights.unreadable(self._path, error) from error
+                    raise rights.unreadable_error(self._path, error) from error
             is_whole = not (has_commits(self._path) or size_of(f"{self._path}-journal"))
             if is_whole and self._open_frozen(conn, status):
                 return
@@ -287,7 +275,7 @@ class Watch:
             self._open_again(conn, True)
         except conn.DatabaseError as error:
             if status_of(self._path) == status:
-                raise rights.unreadable(self._path, error) from error
+                raise rights.unreadable_error(self._path, error) from error
             return False
         self._frozen = status
         return True
@@ -303,17 +291,9 @@ class Watch:
             )
 
 
-def _settings(conn: Any) -> dict[str, int]:
-    found = ((name, conn.execute(f"pragma {name}").fetchone()) for name in _SETTINGS)
-    return {name: row[0] for name, row in found if row}
-
-
 def _refuse_what_would_be_lost(conn: Any, path: str) -> None:
     """Raise DatabaseError if a connection has what another would not."""
-    names = [name for name, _ in filenames.of_connection(conn) if name != "main"]
-    if "temp" in names:
-        names.remove("temp")
-        names += [name for (name,) in conn.execute("select name from sqlite_temp_master")]
+    names = [*replacement.attached_databases(conn), *replacement.temporary_parts(conn)]
     if names:
         raise DatabaseError(
             f"{path} was changed, and this connection cannot be opened anew, as {', '.join(names)} "

@@ -84,7 +84,7 @@ def set_busy_timeout(conn: Any, seconds: float) -> None:
         conn.execute(f"pragma busy_timeout = {milliseconds}")
 
 
-def begin(conn: Any, wait: Wait) -> bool:
+def begin_immediate(conn: Any, wait: Wait) -> bool:
     """Begin a transaction that may write; False if another has the lock, and it is worth waiting.
 
     Asks once, and waits for nothing.

@@ -52,10 +52,10 @@ class Turns:
 
     def lock(self) -> "threading.RLock":
         """Return the lock that a thread holds in its turn, to be used in a `with` statement."""
-        self.check()
+        self.refuse_other_process()
         return self._lock
 
-    def check(self) -> None:
+    def refuse_other_process(self) -> None:
         """Raise DatabaseError in a child of the process that has opened the connection."""
         if self._process is not _process:
             raise DatabaseError(
@@ -102,7 +102,7 @@ class Turns:
         _inherited.remove((self, conn))
 
 
-def using(db: Database) -> AbstractContextManager[object]:
+def take_turn(db: Database) -> AbstractContextManager[object]:
     """Return a context in which no other thread uses the connection of a Database.
 
     :raises DatabaseError: the connection is of the process that has forked this one, or one that
@@ -114,9 +114,9 @@ def using(db: Database) -> AbstractContextManager[object]:
     return lock
 
 
-def check_process(db: Database) -> None:
+def refuse_other_process(db: Database) -> None:
     """Raise DatabaseError if a connection was opened before this process was forked."""
-    _turns(db).check()
+    _turns(db).refuse_other_process()
 
 
 def has_transaction(db: Database) -> bool:
@@ -129,7 +129,7 @@ def has_transaction(db: Database) -> bool:
     return bool(mine and db.conn.in_transaction)
 
 
-def watch(db: Database, path: str) -> None:
+def note_adopted(db: Database, path: str) -> None:
     """Take note of a Database whose connection is not of a class of ours."""
     if not hasattr(db.conn, "turns"):
         if db not in _adopted or _adopted[db].connection() is not db.conn:
@@ -137,7 +137,7 @@ def watch(db: Database, path: str) -> None:
         _adopted[db].path = path
 
 
-def close_inherited(path: str) -> None:
+def close_inherited_connections(path: str) -> None:
     """In a forked child, prepare for opening a file: close what the parent had opened."""
     for turns, conn in _inherited.copy():  # what is closed is removed
         turns.close_inherited(conn, path)
@@ -159,7 +159,7 @@ def _turns(db: Database) -> Turns:
     turns: Turns | None = getattr(db.conn, "turns", None)
     if turns is None:
         if db not in _adopted:
-            watch(db, "")
+            note_adopted(db, "")
         turns = _adopted[db]
     return turns
 

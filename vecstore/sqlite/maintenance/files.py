@@ -7,7 +7,8 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from ...errors import DatabaseError, MissingFileError
-from ..connection import adoption, opening
+from .. import databases
+from ..connection import pragmas
 
 Progress = Callable[[int, int], object]  # is called with how much is done, and how much there is
 
@@ -21,13 +22,13 @@ def opened(
     :raises MissingFileError: there is no such file, and it is not to be created
     """
     if isinstance(db, Database):
-        adoption.adopt(db)
+        databases.adopt(db)
         yield db
         return
     if not create and not Path(db).exists():
         raise MissingFileError(f"The file {db} does not exist")
-    with closing(opening.connect_to_read(db) if read_only else opening.connect(db)) as new:
-        opening.unmap_file(new.conn)
+    with closing(databases.connect_to_read(db) if read_only else databases.connect(db)) as new:
+        pragmas.unmap_file(new.conn)
         yield new
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from .. import schema
+from .. import databases, schema
 from ..connection import dbapi, opening
 from ..index import building, tables
 from ..index.names import dimensions_in_name
@@ -79,7 +79,7 @@ def _index_parts(driver: opening.Driver, dimensions: int) -> list[Part]:
 @contextmanager
 def _made_in_memory(driver: opening.Driver) -> Iterator[Database]:
     """Give a new database with our tables; of the driver of another, as both load sqlite-vec."""
-    with closing(opening.connect(driver=driver)) as made:
+    with closing(databases.connect(driver=driver)) as made:
         schema.ensure(made)
         yield made
 
