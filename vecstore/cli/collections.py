@@ -3,13 +3,14 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 from sqlite_utils import Database
 
 from ..settings import default_database
 from ..sqlite import schema
-from ..values import shown
+from ..values import describe_count, inflect, shown
 from .options import ListByDefault, database_option, existing_collection, open_to_read
 from .transfer import export, import_
 
@@ -44,7 +45,8 @@ def list_(database: Path, as_json: bool) -> None:
         click.echo(f"No collections in {database}", err=True)
     for row in found:
         click.echo(f"{row['name']}: {row['model']}")
-        click.echo(f"  {_plural(row['num_embeddings'], 'embedding')}")
+        number = row["num_embeddings"]
+        click.echo(f"  {number} {inflect('embedding', number)}")
 
 
 @click.command()
@@ -62,7 +64,7 @@ def delete(collection: str, database: Path, yes: bool) -> None:
     """
     with existing_collection(database, collection) as opened:
         if not yes and sys.stdin is not None and sys.stdin.isatty():
-            entries = "1 entry" if len(opened) == 1 else f"{len(opened):,} entries"
+            entries = describe_count(len(opened), "entry")
             question = f"Delete the collection {shown(collection)} with {entries} from {database}?"
             click.confirm(question, abort=True, err=True)
         opened.delete()
@@ -85,11 +87,7 @@ for command in (list_, delete, path, export, import_):
     collections.add_command(command)
 
 
-def _plural(number: object, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _collections(db: Database) -> list[dict[str, object]]:
+def _collections(db: Database) -> list[dict[str, Any]]:
     """Return the rows that the command shows; none for a file that has never had a collection."""
     schema.refuse_foreign(db)
     if not {"collections", "embeddings"} <= set(db.table_names()):
