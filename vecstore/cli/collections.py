@@ -3,13 +3,11 @@
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
-from sqlite_utils import Database
 
 from ..settings import default_database
-from ..sqlite import schema
+from ..sqlite import catalog
 from ..values import describe_count, inflect, shown
 from .options import ListByDefault, database_option, existing_collection, open_to_read
 from .transfer import export, import_
@@ -37,15 +35,14 @@ def list_(database: Path, as_json: bool) -> None:
       vecstore collections list --json
     """
     with open_to_read(database) as db:
-        found = _collections(db)
+        found = catalog.count_embeddings(db)
     if as_json:
-        click.echo(json.dumps(found, indent=4))
+        click.echo(json.dumps([row._asdict() for row in found], indent=4))
         return
     if not found:
         click.echo(f"No collections in {database}", err=True)
-    for row in found:
-        click.echo(f"{row['name']}: {row['model']}")
-        number = row["num_embeddings"]
+    for name, model, number in found:
+        click.echo(f"{name}: {model}")
         click.echo(f"  {number} {inflect('embedding', number)}")
 
 
@@ -85,18 +82,3 @@ def path() -> None:
 
 for command in (list_, delete, path, export, import_):
     collections.add_command(command)
-
-
-def _collections(db: Database) -> list[dict[str, Any]]:
-    """Return the rows that the command shows; none for a file that has never had a collection."""
-    schema.refuse_foreign(db)
-    if not {"collections", "embeddings"} <= set(db.table_names()):
-        return []
-    sql = """
-        select c.name, c.model, count(e.collection_id) as num_embeddings
-        from collections c
-        left join embeddings e on e.collection_id = c.id
-        group by c.id
-        order by c.name
-    """
-    return list(db.query(sql))

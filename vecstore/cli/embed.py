@@ -104,21 +104,10 @@ def _check_no_collection(store: bool, metadata: dict[str, Any] | None) -> None:
 
 
 def _stored_vector(collection: Collection, id: str) -> tuple[float, ...]:
-    def read() -> Any:
-        return collection.db.execute(
-            """
-            select embedding
-            from embeddings
-            where collection_id = ?
-              and id = ?
-            """,
-            [collection.id, id],
-        ).fetchone()
-
-    row = catalog.read(collection.db, collection.row, read)
-    if row is None:
+    vector = catalog.read_vector(collection.db, collection.row, id)
+    if vector is None:
         raise DoesNotExist(f"{id!r} was stored, and deleted by another program")
-    return decode(row[0])
+    return decode(vector)
 
 
 def _print_vector(vector: Sequence[float], format_: str | None) -> None:

@@ -17,6 +17,7 @@ from ..loading.preview import preview
 from ..loading.report import EmbedReport
 from ..models import EmbeddingModel, retries
 from ..readers import Columns
+from ..sqlite import schema
 from ..sqlite.connection.opening import connect, unmap_file
 from .failures import Failures
 from .options import (
@@ -304,7 +305,7 @@ def _items(entries: Iterator[Entry], collection: Collection, failures: Failures)
 
 
 def _check_schema(db: Database) -> Database:
-    if "content_blob" not in db["embeddings"].columns_dict:
+    if schema.lacks_columns(db):
         raise DatabaseError(
             "The file was made by an older llm, and is brought up to date when it is written to, "
             "which a dry run does not do: run 'vecstore similar' on it once"

@@ -20,6 +20,14 @@ class CollectionRow(NamedTuple):
     model: str
 
 
+class CollectionCount(NamedTuple):
+    """A collection, and how many embeddings it has."""
+
+    name: str
+    model: str
+    num_embeddings: int
+
+
 def check_name(name: object) -> str:
     """Return a collection's name, which must be text that is not empty."""
     if not isinstance(name, str) or not name:
@@ -53,6 +61,26 @@ def get(db: Database, name: str) -> CollectionRow:
     if row is None:
         raise DoesNotExist(f"Collection does not exist: {shown(name)} ({describe(db)})")
     return row
+
+
+def count_embeddings(db: Database) -> list[CollectionCount]:
+    """Return the collections by name; none for a file that has never had one.
+
+    :raises DatabaseError: it has tables of these names that are neither llm's nor vecstore's
+    """
+    schema.refuse_foreign(db)
+    if not {"collections", "embeddings"} <= set(db.table_names()):
+        return []
+    rows = db.execute(
+        """
+        select c.name, c.model, count(e.collection_id)
+        from collections c
+        left join embeddings e on e.collection_id = c.id
+        group by c.id
+        order by c.name
+        """
+    )
+    return [CollectionCount(*row) for row in rows]
 
 
 def create(db: Database, name: str, model_id: str) -> CollectionRow:
@@ -134,6 +162,27 @@ def compute_and_read(
         if "no such table: collections" in str(error):
             raise _changed(db, row) from error
         raise
+
+
+def read_vector(db: Database, row: CollectionRow, id: str) -> bytes | None:
+    """Return the stored vector of an entry; None if it is not there.
+
+    :raises DoesNotExist, ModelMismatchError: the collection is another one now
+    """
+
+    def read_embedding() -> Any:
+        return db.execute(
+            """
+            select embedding
+            from embeddings
+            where collection_id = ?
+              and id = ?
+            """,
+            [row.id, id],
+        ).fetchone()
+
+    found = read(db, row, read_embedding)
+    return found[0] if found else None
 
 
 def check(db: Database, row: CollectionRow) -> None:
