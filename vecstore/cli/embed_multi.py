@@ -16,7 +16,7 @@ from ..errors import DatabaseError, InvalidInputError, RejectedInputError, Tempo
 from ..loading.preview import preview
 from ..loading.report import EmbedReport
 from ..models import EmbeddingModel, retries
-from ..readers import Columns
+from ..readers import Columns, InputEntry
 from ..sqlite import schema
 from ..sqlite.connection.opening import connect, unmap_file
 from .failures import Failures
@@ -31,7 +31,7 @@ from .options import (
 )
 from .progress import Interrupts, Progress, count
 from .row_options import RowOptions, row_options
-from .sources import Entry, Source
+from .sources import Source
 
 
 @click.command("embed-multi")
@@ -238,7 +238,7 @@ def _load(
 
 def _embed(
     collection: Collection,
-    entries: Iterable[Entry],
+    entries: Iterable[InputEntry],
     failures: Failures,
     progress: Progress,
     options: dict[str, Any],
@@ -294,7 +294,9 @@ def _dry_run(
     click.echo(f"To embed: {size}")
 
 
-def _items(entries: Iterator[Entry], collection: Collection, failures: Failures) -> Iterator[Item]:
+def _items(
+    entries: Iterator[InputEntry], collection: Collection, failures: Failures
+) -> Iterator[Item]:
     for entry in entries:
         try:
             yield make_item(entry, collection.model(), collection.content_hash)

@@ -8,7 +8,7 @@ from typing import TextIO
 import click
 
 from ..errors import VecstoreError
-from ..readers import BY_EXCLUDE, BY_LINK, Choice
+from ..readers import LEFT_OUT_AS_BROKEN_LINK, LEFT_OUT_BY_EXCLUDE, FoundFiles
 from ..values import describe_count
 
 _LONGEST_LINE = 1_000_000  # of a list of errors: an id may be long
@@ -77,7 +77,7 @@ class Failures:
         """Take note of what explains that there is less, or more, than expected."""
         self._notes.append(message)
 
-    def note_left_out(self, choice: Choice) -> None:
+    def note_left_out(self, choice: FoundFiles) -> None:
         """Take note of the files that were not chosen."""
         self._left_out.update(choice.left_out.values())
         if choice.unmatched:
@@ -94,7 +94,7 @@ class Failures:
         always: list[str] = []
         others: list[str] = []
         for (kind, reason), number in sorted(self._left_out.items()):
-            listed = always if reason in (BY_EXCLUDE, BY_LINK) else others
+            listed = always if reason in (LEFT_OUT_BY_EXCLUDE, LEFT_OUT_AS_BROKEN_LINK) else others
             listed.append(f"{describe_count(number, kind)} {reason}")
         if self._no_text:
             always.append(f"{describe_count(self._no_text, 'file')} as no text")

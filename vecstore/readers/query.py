@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..errors import DatabaseError
 from ..sqlite.user_query import UndecodableText, UserQueryResult, run_user_query
-from .records import OnError, Record, stop
+from .records import OnUnreadable, Record, raise_unreadable
 
 
 class QueryRows:
@@ -23,15 +23,15 @@ class QueryRows:
         """Yield the rows in the order of the query; DatabaseError at text that is not UTF-8."""
         return self.read()
 
-    def read(self, on_error: OnError = stop) -> Iterator[Record]:
+    def read(self, on_unreadable: OnUnreadable = raise_unreadable) -> Iterator[Record]:
         """Yield the rows in the order of the query.
 
-        :param on_error: what to do about a row with text that is not UTF-8
+        :param on_unreadable: what to do about a row with text that is not UTF-8
         """
         for number, row in enumerate(self._result.read(), 1):
             place = f"row {number} of the query"
             if isinstance(row, UndecodableText):
-                on_error(place, _undecodable_error(place, row))
+                on_unreadable(place, _undecodable_error(place, row))
             else:
                 yield Record(place, row)
 
