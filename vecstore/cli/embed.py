@@ -11,7 +11,7 @@ import click
 from ..collection import Collection
 from ..entries import encode_vector
 from ..errors import DoesNotExist
-from ..sqlite import catalog
+from ..store import open_store
 from ..vectors import decode
 from .options import (
     choose_model,
@@ -104,21 +104,10 @@ def _check_no_collection(store: bool, metadata: dict[str, Any] | None) -> None:
 
 
 def _stored_vector(collection: Collection, id: str) -> tuple[float, ...]:
-    def read(_: object) -> Any:
-        return collection.db.execute(
-            """
-            select embedding
-            from embeddings
-            where collection_id = ?
-              and id = ?
-            """,
-            [collection.id, id],
-        ).fetchone()
-
-    row = catalog.read_unchanged(collection.db, collection.row, read)
-    if row is None:
+    found = open_store(collection.db).vector(collection.row, id)
+    if found is None:
         raise DoesNotExist(f"{id!r} was stored, and deleted by another program")
-    return decode(row[0])
+    return decode(found[0])
 
 
 def _print_vector(vector: Sequence[float], format_: str | None) -> None:

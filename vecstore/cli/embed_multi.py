@@ -17,7 +17,8 @@ from ..loading.items import make_item
 from ..loading.preview import preview
 from ..loading.report import EmbedReport
 from ..models import EmbeddingModel, retries
-from ..readers import Columns
+from ..readers import Columns, InputEntry
+from ..sqlite import schema
 from ..sqlite.connection.pragmas import unmap_file
 from ..sqlite.databases import connect
 from ..store import open_store
@@ -33,7 +34,7 @@ from .options import (
 )
 from .progress import Interrupts, Progress, count
 from .row_options import RowOptions, row_options
-from .sources import Entry, Source
+from .sources import Source
 
 
 @click.command("embed-multi")
@@ -240,7 +241,7 @@ def _load(
 
 def _embed(
     collection: Collection,
-    entries: Iterable[Entry],
+    entries: Iterable[InputEntry],
     failures: Failures,
     progress: Progress,
     options: dict[str, Any],
@@ -302,7 +303,9 @@ def _dry_run(
     click.echo(f"To embed: {size}")
 
 
-def _items(entries: Iterator[Entry], collection: Collection, failures: Failures) -> Iterator[Item]:
+def _items(
+    entries: Iterator[InputEntry], collection: Collection, failures: Failures
+) -> Iterator[Item]:
     for entry in entries:
         try:
             yield make_item(entry, collection.model(), collection.content_hash)
@@ -313,7 +316,7 @@ def _items(entries: Iterator[Entry], collection: Collection, failures: Failures)
 
 
 def _check_schema(db: Database) -> Database:
-    if "content_blob" not in db["embeddings"].columns_dict:
+    if schema.lacks_columns(db):
         raise DatabaseError(
             "The file was made by an older llm, and is brought up to date when it is written to, "
             "which a dry run does not do: run 'vecstore similar' on it once"

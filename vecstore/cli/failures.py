@@ -8,7 +8,8 @@ from typing import TextIO
 import click
 
 from ..errors import VecstoreError
-from ..readers import BY_EXCLUDE, BY_LINK, Choice
+from ..readers import LEFT_OUT_AS_BROKEN_LINK, LEFT_OUT_BY_EXCLUDE, FoundFiles
+from ..values import describe_count
 
 _LONGEST_LINE = 1_000_000  # of a list of errors: an id may be long
 
@@ -76,7 +77,7 @@ class Failures:
         """Take note of what explains that there is less, or more, than expected."""
         self._notes.append(message)
 
-    def note_left_out(self, choice: Choice) -> None:
+    def note_left_out(self, choice: FoundFiles) -> None:
         """Take note of the files that were not chosen."""
         self._left_out.update(choice.left_out.values())
         if choice.unmatched:
@@ -90,10 +91,13 @@ class Failures:
         """Say what was noted, and in one line how many files were left out, if any, and why."""
         for message in self._notes:
             click.echo(message, err=True)
-        counts = sorted(self._left_out.items())
-        always = [_count(n, *key) for key, n in counts if key[1] in (BY_EXCLUDE, BY_LINK)]
-        always += [_count(self._no_text, "file", "as no text")] * bool(self._no_text)
-        others = [_count(n, *key) for key, n in counts if key[1] not in (BY_EXCLUDE, BY_LINK)]
+        always: list[str] = []
+        others: list[str] = []
+        for (kind, reason), number in sorted(self._left_out.items()):
+            listed = always if reason in (LEFT_OUT_BY_EXCLUDE, LEFT_OUT_AS_BROKEN_LINK) else others
+            listed.append(f"{describe_count(number, kind)} {reason}")
+        if self._no_text:
+            always.append(f"{describe_count(self._no_text, 'file')} as no text")
         found = [", ".join(always), ", ".join(others) + " (--all takes these)" * bool(others)]
         if any(found):
             click.echo(f"Left out: {'; '.join(filter(None, found))}", err=True)
@@ -101,18 +105,12 @@ class Failures:
     def raise_if_any(self) -> None:
         """Raise ClickException with the number of entries that were skipped and the first error."""
         if self._first:
-            entries = "entry was" if self._number == 1 else "entries were"
+            entries = describe_count(self._number, "entry", "was")
             listed = "" if self._path else "; --errors FILE lists them"
             first = "" if self._number == 1 else "the first: "
-            raise click.ClickException(
-                f"{self._number:,} {entries} skipped: {first}{self._first}{listed}"
-            )
+            raise click.ClickException(f"{entries} skipped: {first}{self._first}{listed}")
 
     def _write(self, id: str, error: VecstoreError) -> None:
         if self._file:
             self._file.write(json.dumps({"id": id, "error": str(error)}) + "\n")
             self._file.flush()
-
-
-def _count(number: int, kind: str, reason: str) -> str:
-    return f"{number:,} {kind}{'s' * (number > 1)} {reason}"

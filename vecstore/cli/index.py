@@ -8,6 +8,7 @@ import click
 
 from ..sqlite import maintenance
 from ..sqlite.index.tables import MAX_DIMENSIONS
+from ..values import describe_count
 from .options import ListByDefault, database_argument, open_for_maintenance
 
 _STATES = {
@@ -54,7 +55,7 @@ def build(database: Path, dimensions: int | None) -> None:
     with open_for_maintenance(database) as db:
         built = maintenance.build_index(db, dimensions)
     for d, number in built.items():
-        click.echo(f"{d} dimensions: {_vectors(number)} indexed")
+        click.echo(f"{d} dimensions: {describe_count(number, 'vector')} indexed")
     if not built:
         click.echo("There are no vectors to index", err=True)
 
@@ -99,7 +100,7 @@ def list_(database: Path, as_json: bool) -> None:
         click.echo(json.dumps([asdict(status) for status in found], indent=4))
         return
     for status in found:
-        vectors = _vectors(status.vectors)
+        vectors = describe_count(status.vectors, "vector")
         click.echo(f"{status.dimensions} dimensions: {vectors}, {_STATES[status.state]}")
     if not found:
         click.echo("There are no vectors to index", err=True)
@@ -107,7 +108,3 @@ def list_(database: Path, as_json: bool) -> None:
 
 for command in (list_, build, drop):
     index.add_command(command)
-
-
-def _vectors(number: int) -> str:
-    return f"{number:,} vector{'' if number == 1 else 's'}"

@@ -8,7 +8,7 @@ import click
 
 from ..sqlite import maintenance
 from ..sqlite.maintenance import CheckReport, Finding
-from ..values import shown
+from ..values import describe_count, shown
 from .options import database_argument, open_for_maintenance
 from .progress import showing
 
@@ -89,7 +89,7 @@ def _print(report: CheckReport, database: Path) -> None:
             if finding.remedy:
                 click.echo(f"  {finding.remedy}")
     problems = len(report.problems)
-    click.echo(_number(problems, "problem") if problems else "No problems")
+    click.echo(describe_count(problems, "problem") if problems else "No problems")
 
 
 def _examples(finding: Finding) -> str:
@@ -103,11 +103,9 @@ def _examples(finding: Finding) -> str:
 
 
 def _contents(collections: int, embeddings: int) -> str:
-    return f"{_number(embeddings, 'embedding')} in {_number(collections, 'collection')}"
-
-
-def _number(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return (
+        f"{describe_count(embeddings, 'embedding')} in {describe_count(collections, 'collection')}"
+    )
 
 
 def _size(size: int) -> str:

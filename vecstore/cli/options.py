@@ -18,7 +18,8 @@ from ..errors import DatabaseError, DoesNotExist, ModelMismatchError
 from ..models import EmbeddingModel, get_embedding_model, get_embedding_models
 from ..settings import default_database, default_model, user_dir
 from ..sqlite import catalog, transactions
-from ..sqlite.connection import frozen, rights
+from ..sqlite.connection import rights
+from ..sqlite.connection.interruptible import keep_interruptible
 from ..sqlite.connection.pragmas import unmap_file
 from ..sqlite.databases import connect, connect_to_read
 
@@ -26,7 +27,6 @@ _Command = Callable[..., Any]
 
 # Seconds to wait for another process that writes: what was embedded is in hand, and paid for.
 _PATIENCE = 60.0
-_INSTRUCTIONS = 100_000  # of SQLite between two looks whether ^C was pressed: about 1 ms
 
 
 class ListByDefault(DefaultGroup):  # type: ignore[misc]
@@ -262,8 +262,7 @@ def open_for_maintenance(
         )
         with closing(opened) as db:
             unmap_file(db.conn)
-            conn: Any = db.conn
-            frozen.set_up_each_time(conn, __name__, _let_interrupts_in)
+            keep_interruptible(db)
             yield db
 
 
@@ -278,10 +277,6 @@ def _named(
         if path.name in str(error):
             raise DatabaseError(str(error)) from error
         raise DatabaseError(f"{path} cannot be {what} now ({error}): {outcome}") from error
-
-
-def _let_interrupts_in(conn: Any) -> None:
-    conn.apsw.set_progress_handler(lambda: False, _INSTRUCTIONS)
 
 
 def _make_user_dir(path: Path) -> None:

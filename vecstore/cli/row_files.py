@@ -6,16 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 import click
 
 from .. import readers
 from ..errors import VecstoreError
-from ..readers import Columns, ColumnTypes, Layout, OnError, TypeSurvey
+from ..readers import Columns, ColumnTypes, InputEntry, Layout, OnUnreadable, TypeSurvey
 from .options import standard_input
 
-Entry = tuple[str, str | bytes, dict[str, Any] | None]
 Warn = Callable[[str], None]
 
 
@@ -39,17 +38,19 @@ class RowFile:
     detects_types: bool
 
     @contextmanager
-    def open(self, on_error: OnError, note: Warn) -> Iterator[tuple[Iterator[Entry], int | None]]:
+    def open(
+        self, on_error: OnUnreadable, note: Warn
+    ) -> Iterator[tuple[Iterator[InputEntry], int | None]]:
         """Give the entries, and how many there are, which is not known of a pipe.
 
         :param note: gets what explains that there are none
         """
         with ExitStack() as opened:
             stream, is_file = self._stream(opened)
-            begun = readers.Rewindable(stream)
+            begun = readers.RewindableStream(stream)
             format = readers.detect_format(cast(BinaryIO, begun), self._name, self.layout)
             begun.rewind()
-            is_table = format in readers.TABLES
+            is_table = format in readers.TABLE_FORMATS
             told = replace(
                 self,
                 layout=replace(self.layout, format=format),
@@ -81,12 +82,14 @@ class RowFile:
             raise click.UsageError(f"{path} is a folder: embed what is in it with --files")
         return opened.enter_context(path.open("rb")), path.is_file()
 
-    def _entries(self, stream: BinaryIO, on_error: OnError, note: Warn) -> Iterator[Entry]:
+    def _entries(
+        self, stream: BinaryIO, on_error: OnUnreadable, note: Warn
+    ) -> Iterator[InputEntry]:
         rows = self._rows(stream, on_error, _warn, note)
-        return readers.entries(rows, self.columns, on_error)
+        return readers.make_entries(rows, self.columns, on_error)
 
     def _rows(
-        self, stream: BinaryIO, on_error: OnError, warn: Warn, note: Warn
+        self, stream: BinaryIO, on_error: OnUnreadable, warn: Warn, note: Warn
     ) -> Iterator[readers.Record]:
         rows = readers.read_rows(stream, self._name, self.layout, on_error, note)
         if self.layout.rows is not None:
@@ -110,7 +113,7 @@ class RowFile:
                 raise error
 
         rows = self._rows(stream, leave_out, _keep_quiet, _keep_quiet)
-        found = readers.entries_of(rows, self.columns, leave_out)
+        found = readers.pair_with_entries(rows, self.columns, leave_out)
         try:
             while survey or not is_done():
                 record, _ = next(found)
@@ -122,7 +125,7 @@ class RowFile:
         except VecstoreError:
             if not is_done():
                 raise
-        return survey.found() if survey else None, total
+        return survey.find_types() if survey else None, total
 
 
 def _keep_quiet(_message: str) -> None:

@@ -75,12 +75,12 @@ class RowOptions:
         of_tables = self._of_tables()
         yield of_tables and not is_file, f"{of_tables} must be used with an input path"
         yield (
-            of_tables and format and format not in readers.TABLES,
+            of_tables and format and format not in readers.TABLE_FORMATS,
             f"{of_tables} is for CSV and TSV, and the format is {format}",
         )
         yield self.rows is not None and not is_file, "--rows must be used with an input path"
         yield (
-            self.rows is not None and format in readers.TABLES,
+            self.rows is not None and format in readers.TABLE_FORMATS,
             f"--rows is for JSON, and the format is {format}",
         )
         yield self.rows is not None and of_tables, f"--rows is for JSON, and {of_tables} for CSV"

@@ -17,9 +17,8 @@ from ..errors import DatabaseError
 from ..settings import default_database, user_dir
 from ..sqlite import functions, schema
 from ..sqlite.connection import dbapi, extension, frozen, opening
+from ..sqlite.connection.interruptible import make_interruptible
 from .options import open_existing
-
-_CHECKS = 100_000  # instructions of SQLite between two looks whether ^C was pressed: about 1 ms
 
 
 @click.command("extension-path")
@@ -175,7 +174,7 @@ def _every_connection_prepared() -> Iterator[None]:
         db = Database(wrapped)
         functions.register(db)
         kept.append(db)  # its functions end with it
-        conn.set_progress_handler(lambda: False, _CHECKS)
+        make_interruptible(conn)
 
     apsw.connection_hooks.append(prepare)
     try:

@@ -5,19 +5,17 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import click
 
 from .. import readers
-from ..errors import InvalidInputError, VecstoreError
-from ..readers import Choice, Columns, OnError, entries
+from ..errors import InvalidInputError
+from ..readers import Columns, FoundFiles, InputEntry, OnUnreadable
 from .failures import Failures
 from .row_files import RowFile
 from .row_options import RowOptions
 
-Entry = tuple[str, str | bytes, dict[str, Any] | None]
-_Opened = tuple[Iterator[Entry], int | None]
+_Opened = tuple[Iterator[InputEntry], int | None]
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ class Source:
                 "Files have no columns for --id, --content and --metadata",
             ),
             *self.of_rows.conflicts(
-                bool(self.path), self.format or readers.format_of_name(self.path or "")
+                bool(self.path), self.format or readers.guess_format(self.path or "")
             ),
         ):
             if wrong:
@@ -81,7 +79,7 @@ class Source:
     @contextmanager
     def open(
         self, database: Path, failures: Failures
-    ) -> Iterator[tuple[Iterator[Entry], int | None]]:
+    ) -> Iterator[tuple[Iterator[InputEntry], int | None]]:
         """Give the entries, and their number where it can be known.
 
         A file or a query is read to its end before anything is given: what is wrong with it is
@@ -107,13 +105,13 @@ class Source:
         return file.open(failures.of_input, failures.note)
 
     @contextmanager
-    def _query(self, database: Path, sql: str, on_error: OnError) -> Iterator[_Opened]:
+    def _query(self, database: Path, sql: str, on_error: OnUnreadable) -> Iterator[_Opened]:
         source = database if database.exists() else None
         with readers.read_query(sql, source, self.attach) as rows:
-            silent = _ignore if self.skip else readers.stop
-            found = entries(rows.read(silent), self.columns, silent)
+            silent = readers.skip_unreadable if self.skip else readers.raise_unreadable
+            found = readers.make_entries(rows.read(silent), self.columns, silent)
             total = sum(1 for _ in islice(found, self.limit))
-            yield entries(rows.read(on_error), self.columns, on_error), total
+            yield readers.make_entries(rows.read(on_error), self.columns, on_error), total
 
     @contextmanager
     def _files(self, failures: Failures) -> Iterator[_Opened]:
@@ -123,7 +121,7 @@ class Source:
         prefix, prepend = self.columns.prefix, self.columns.prepend
         on_error = failures.of_input
 
-        def read() -> Iterator[Entry]:
+        def read() -> Iterator[InputEntry]:
             for path, error in choice.problems.items():
                 on_error(str(path), error)
             for id, value in readers.read_files(choice.files, encodings, self.binary, on_error):
@@ -131,7 +129,7 @@ class Source:
 
         yield read(), len(choice.files)
 
-    def _choose_files(self) -> Choice:
+    def _choose_files(self) -> FoundFiles:
         try:
             return readers.find_files(self.files, exclude=self.exclude, all=self.all)
         except InvalidInputError as error:
@@ -140,7 +138,3 @@ class Source:
 
 class _WrongFolder(click.ClickException):
     exit_code = 2  # as in llm
-
-
-def _ignore(place: str, error: VecstoreError) -> None:
-    pass

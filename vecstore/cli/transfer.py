@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from ..exchange import ExportHeader, export_collection, import_collection
+from ..values import describe_count
 from .options import database_option, open_for_maintenance, standard_input
 
 
@@ -54,5 +55,5 @@ def import_(file: str, name: str | None, database: Path) -> None:
 
 
 def _print(done: ExportHeader) -> None:
-    entries = "1 entry" if done.entries == 1 else f"{done.entries:,} entries"
+    entries = describe_count(done.entries, "entry")
     click.echo(f"{done.collection}: {entries}, model {done.model}")

@@ -1,42 +1,45 @@
 """Where entries come from: files of rows, SQL queries and folders of files, all read as streams."""
 
-from .choice import BY_EXCLUDE, BY_LINK, Choice
 from .column_types import ColumnTypes, TypeSurvey
-from .columns import Columns, entries, entries_of
+from .columns import Columns, make_entries, pair_with_entries
 from .csv_rows import QUOTING, Dialect
-from .folders import check_encodings, find_files, read_files
+from .decoding import check_encodings
+from .file_search import LEFT_OUT_AS_BROKEN_LINK, LEFT_OUT_BY_EXCLUDE, FoundFiles
+from .folders import find_files, read_files
 from .query import QueryRows, read_query
-from .records import OnError, Record, Row, stop
-from .rows import FORMATS, TABLES, Layout, detect_format, format_of_name, read_rows
+from .records import InputEntry, OnUnreadable, Record, Row, raise_unreadable, skip_unreadable
+from .rows import FORMATS, TABLE_FORMATS, Layout, detect_format, guess_format, read_rows
 from .shapes import check_shapes
-from .streams import Rewindable
+from .streams import RewindableStream
 
 __all__ = [
-    "BY_EXCLUDE",
-    "BY_LINK",
     "FORMATS",
+    "LEFT_OUT_AS_BROKEN_LINK",
+    "LEFT_OUT_BY_EXCLUDE",
     "QUOTING",
-    "TABLES",
-    "Choice",
+    "TABLE_FORMATS",
     "ColumnTypes",
     "Columns",
     "Dialect",
+    "FoundFiles",
+    "InputEntry",
     "Layout",
-    "OnError",
+    "OnUnreadable",
     "QueryRows",
     "Record",
-    "Rewindable",
+    "RewindableStream",
     "Row",
     "TypeSurvey",
     "check_encodings",
     "check_shapes",
     "detect_format",
-    "entries",
-    "entries_of",
     "find_files",
-    "format_of_name",
+    "guess_format",
+    "make_entries",
+    "pair_with_entries",
+    "raise_unreadable",
     "read_files",
     "read_query",
     "read_rows",
-    "stop",
+    "skip_unreadable",
 ]

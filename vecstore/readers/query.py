@@ -1,24 +1,11 @@
-"""Reads the rows of a SQL query, without holding a lock of what it reads while they are used."""
+"""Makes records of the rows of a SQL query."""
 
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
-
-import apsw
-from sqlite_utils import Database
 
 from ..errors import DatabaseError
-from ..sqlite.connection import filenames, frozen
-from ..sqlite.connection.interrupts import Result
-from ..sqlite.connection.pragmas import unmap_file
-from ..sqlite.databases import connect
-from .records import OnError, Record, stop
-
-# Unlikely in a query: a name in `temp` goes before the same name in `main`.
-_COPY = 'temp."rows of the query"'
-_INSTRUCTIONS = 100_000  # of SQLite between two looks whether ^C was pressed: about 1 ms
+from ..sqlite.user_query import UndecodableText, UserQueryResult, run_user_query
+from .records import OnUnreadable, Record, raise_unreadable
 
 
 class QueryRows:
@@ -28,46 +15,25 @@ class QueryRows:
         total: how many rows there are
     """
 
-    def __init__(self, db: Database, columns: list[str], total: int, resources: ExitStack) -> None:
-        self.total = total
-        self._connection = _apsw(db)
-        self._columns = columns
-        self._resources = resources
+    def __init__(self, result: UserQueryResult) -> None:
+        self.total = result.total
+        self._result = result
 
     def __iter__(self) -> Iterator[Record]:
         """Yield the rows in the order of the query; DatabaseError at text that is not UTF-8."""
         return self.read()
 
-    def read(self, on_error: OnError = stop) -> Iterator[Record]:
+    def read(self, on_unreadable: OnUnreadable = raise_unreadable) -> Iterator[Record]:
         """Yield the rows in the order of the query.
 
-        :param on_error: what to do about a row with text that is not UTF-8
+        :param on_unreadable: what to do about a row with text that is not UTF-8
         """
-        rows = self._connection.execute(f"select * from {_COPY} order by rowid")
-        for number in range(1, self.total + 1):
+        for number, row in enumerate(self._result.read(), 1):
             place = f"row {number} of the query"
-            try:
-                row = next(rows)
-            except UnicodeDecodeError:
-                on_error(place, self._undecodable(place, number))
+            if isinstance(row, UndecodableText):
+                on_unreadable(place, _undecodable_error(place, row))
             else:
-                yield Record(place, dict(zip(self._columns, row, strict=True)))
-
-    def _undecodable(self, place: str, rowid: int) -> DatabaseError:
-        """Return the error of a row, which names the first column that cannot be read."""
-        subject, byte = place, ""
-        for number, name in enumerate(self._columns):
-            sql = f"select c{number} from {_COPY} where rowid = ?"
-            try:
-                self._connection.execute(sql, [rowid]).fetchall()
-            except UnicodeDecodeError as error:
-                subject = f"The column {name!r} of {place}"
-                byte = f" (byte {error.object[error.start]:#04x} at position {error.start})"
-                break
-        return DatabaseError(
-            f"{subject} is text that is not UTF-8{byte}: correct it, do not select it, or leave "
-            "such rows out with --on-error skip (cast(... as blob) is for models that take bytes)"
-        )
+                yield Record(place, row)
 
     def __enter__(self) -> "QueryRows":
         return self
@@ -77,137 +43,26 @@ class QueryRows:
 
     def close(self) -> None:
         """Delete the copy of the rows, and close the files."""
-        self._resources.close()
+        self._result.close()
 
 
 def read_query(
     sql: str, database: str | Path | None, attach: Sequence[tuple[str, str | Path]] = ()
 ) -> QueryRows:
-    """Run a SELECT, which cannot write, and copy its result to a temporary file.
+    """Run a SELECT, as `run_user_query()` says: nothing is locked while its rows are used.
 
-    Afterwards nothing of the databases is locked, and rows that are written to them do not show up.
-
-    :param database: the file that is `main` in the query; empty if it is None or not there
-    :param attach: aliases, and the files that they are for
     :raises DatabaseError: the query fails, or a file cannot be read
     :raises TwoLibrariesError: the sqlite3 of this process has one of the files open
     """
-    sql = sql.rstrip("; \t\r\n")
-    return frozen.repeat_while_changing(lambda: _read(sql, database, attach))
+    return QueryRows(run_user_query(sql, database, attach))
 
 
-def _read(
-    sql: str, database: str | Path | None, attach: Sequence[tuple[str, str | Path]]
-) -> QueryRows:
-    with ExitStack() as resources:
-        if database is None or not Path(database).exists():
-            database = resources.enter_context(_empty_file())
-        db = connect(database, driver="apsw", read_only=True)
-        resources.callback(db.close)
-
-        def copy() -> tuple[list[str], int]:
-            try:
-                columns = _columns(db, sql)
-                return columns, _copy(_apsw(db), sql, len(columns))
-            except apsw.Error as error:  # of a file that was changed, perhaps
-                raise db.conn.OperationalError(str(error)) from error
-
-        try:
-            columns, total = frozen.fail_if_changed(db, lambda: _with_attached(db, attach, copy))
-        except db.conn.Error as error:
-            raise DatabaseError(f"The query failed: {error}") from error
-        except UnicodeError as error:
-            raise DatabaseError(
-                "The query, or the name of a column, is not UTF-8: name columns with AS"
-            ) from error
-        return QueryRows(db, columns, total, resources.pop_all())
-
-
-def _with_attached(
-    db: Database, attach: Sequence[tuple[str, str | Path]], work: Callable[[], Result]
-) -> Result:
-    """Return what `work` returns with these files attached, none of which changes meanwhile."""
-    if not attach:
-        return work()
-    (alias, path), *others = attach
-    # The connection that checks the file stays: in between, the sqlite3 of this process could open
-    # it, and neither would see the other's locks.
-    with closing(connect(path, driver="apsw", read_only=True)) as other:
-
-        def attach_and_work() -> Result:
-            _attach(db, alias, path, other)
-            result = _with_attached(db, others, work)
-            db.conn.execute(f"detach {_quoted(alias)}")
-            return result
-
-        return frozen.fail_if_changed_since_opened(other, attach_and_work)
-
-
-def _attach(db: Database, alias: str, path: str | Path, other: Database) -> None:
-    uri = filenames.read_only_uri(str(path), is_frozen=frozen.is_frozen(other))
-    if frozen.is_frozen(other):
-        unmap_file(db.conn)
-    try:
-        db.conn.execute(f"attach ? as {_quoted(alias)}", [uri])
-    except db.conn.Error as error:
-        raise DatabaseError(f"{path} cannot be attached as {alias!r}: {error}") from error
-
-
-def _columns(db: Database, sql: str) -> list[str]:
-    """Return the columns of a query, which has been compiled but not run.
-
-    :raises DatabaseError: it is not one SELECT, or two columns have one name
-    """
-    columns: list[str] = []
-
-    def note_instead_of_running(cursor: apsw.Cursor, *_: object) -> bool:
-        columns.extend(column[0] for column in cursor.get_description())
-        return False
-
-    cursor = _apsw(db).cursor()
-    cursor.exec_trace = note_instead_of_running
-    with suppress(apsw.ExecTraceAbort):
-        cursor.execute(sql)
-    # Between parentheses nothing but a SELECT can stand; a comment may be at its end.
-    db.conn.execute(f"select * from ({sql}\n) limit 0")
-    for name in columns:
-        if columns.count(name) > 1:
-            raise DatabaseError(
-                f"The query has more than one column {name!r}: rename them with AS, such as "
-                f'{name} AS "other {name}"'
-            )
-    return columns
-
-
-def _copy(connection: apsw.Connection, sql: str, width: int) -> int:
-    """Copy the rows of a query to a temporary table, and return how many there are.
-
-    The table is there before: `create table as`, and already a subquery, gives a column one type,
-    and makes 1.0 of the id 1 where a UNION has integers and reals in it. Values do not pass through
-    Python, which cannot take text that is not UTF-8.
-    """
-    connection.execute("pragma temp_store = file")
-    names = ", ".join(f"c{i}" for i in range(width))
-    connection.execute(f"create temp table {_COPY.removeprefix('temp.')} ({names})")
-    connection.set_progress_handler(lambda: False, _INSTRUCTIONS)
-    connection.execute(f"insert into {_COPY} ({names}) {sql}")
-    return connection.changes()
-
-
-def _apsw(db: Database) -> apsw.Connection:
-    connection: Any = db.conn  # not of sqlite3
-    wrapped: apsw.Connection = connection.apsw
-    return wrapped
-
-
-def _quoted(alias: str) -> str:
-    return '"' + alias.replace('"', '""') + '"'
-
-
-@contextmanager
-def _empty_file() -> Iterator[Path]:
-    """Give an empty database that, unlike one in memory, takes URIs to attach others."""
-    with tempfile.TemporaryDirectory(prefix="vecstore-") as folder:
-        path = Path(folder) / "empty.db"
-        path.touch()
-        yield path
+def _undecodable_error(place: str, text: UndecodableText) -> DatabaseError:
+    subject, byte = place, ""
+    if text.column is not None:
+        subject = f"The column {text.column!r} of {place}"
+        byte = f" (byte {text.byte:#04x} at position {text.position})"
+    return DatabaseError(
+        f"{subject} is text that is not UTF-8{byte}: correct it, do not select it, or leave "
+        "such rows out with --on-error skip (cast(... as blob) is for models that take bytes)"
+    )

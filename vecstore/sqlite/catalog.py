@@ -1,7 +1,7 @@
 """The rows of `collections`: which collections a database has, and whether one is still there."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlite_utils import Database
 
@@ -12,6 +12,14 @@ from ..values import shown
 from . import schema, transactions
 from .connection import opening, rights
 from .connection.interrupts import Result
+
+
+class CollectionCount(NamedTuple):
+    """A collection, and how many embeddings it has."""
+
+    name: str
+    model: str
+    num_embeddings: int
 
 
 def find(db: Database, name: str) -> CollectionRow | None:
@@ -32,6 +40,26 @@ def get(db: Database, name: str) -> CollectionRow:
     if row is None:
         raise DoesNotExist(f"Collection does not exist: {shown(name)} ({describe(db)})")
     return row
+
+
+def count_embeddings(db: Database) -> list[CollectionCount]:
+    """Return the collections by name; none for a file that has never had one.
+
+    :raises DatabaseError: it has tables of these names that are neither llm's nor vecstore's
+    """
+    schema.refuse_foreign(db)
+    if not {"collections", "embeddings"} <= set(db.table_names()):
+        return []
+    rows = db.execute(
+        """
+        select c.name, c.model, count(e.collection_id)
+        from collections c
+        left join embeddings e on e.collection_id = c.id
+        group by c.id
+        order by c.name
+        """
+    )
+    return [CollectionCount(*row) for row in rows]
 
 
 def create(db: Database, name: str, model_id: str) -> CollectionRow:

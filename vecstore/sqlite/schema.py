@@ -72,6 +72,11 @@ def is_ours(db: Database) -> bool:
     return bool(record and record.is_ours and llm_migrations.applied(db))
 
 
+def lacks_columns(db: Database) -> bool:
+    """Return whether an older llm made the table of embeddings, and not all columns are there."""
+    return "content_blob" not in db["embeddings"].columns_dict
+
+
 def refuse_foreign(db: Database) -> None:
     """Raise DatabaseError if another program's table, or view, has the name of one of ours.
 
@@ -237,7 +242,7 @@ def _upgrader(sql: str) -> Callable[[Database], None]:
     """Return a migration that brings an older file forward, and has nothing to do in a new one."""
 
     def run(db: Database) -> None:
-        if "content_blob" in db["embeddings"].columns_dict:
+        if not lacks_columns(db):
             return
         if "vecstore_md5" in sql:
             db.conn.create_function("vecstore_md5", 1, content_hash)

@@ -6,11 +6,12 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from ...values import describe_count
 from ..connection import opening
 from ..index import bits, tables
 from ..index.names import chunks_of, index_names, rowids_of
 from . import reference
-from .report import CheckReport, Tally, plural
+from .report import CheckReport, Tally
 
 _Ranges = Callable[[str], Iterator[tuple[int, int, int]]]
 
@@ -45,7 +46,7 @@ def check_index(
         report.problem("index", f"{title} cannot be read: {error}", _REMEDY)
         return
     for kind, tally in sorted(tallies.items()):
-        message = f"{title} is out of step: {plural(tally.count, 'vector', 'is')} {kind}"
+        message = f"{title} is out of step: {describe_count(tally.count, 'vector', 'is')} {kind}"
         report.problem("index", message, _REMEDY, **tally.details(names))
 
 
@@ -61,7 +62,7 @@ def rows_to_read(db: Database, dimensions: int) -> int:
 
 def note_missing_index(dimensions: int, number: int, report: CheckReport) -> None:
     """Add to the report that vectors of a dimension are not indexed."""
-    found = f"{plural(number, 'vector')} of {dimensions} dimensions"
+    found = f"{describe_count(number, 'vector')} of {dimensions} dimensions"
     if dimensions > tables.MAX_DIMENSIONS:
         report.note("index", f"There can be no index of {found}: a search reads all of them")
     else:
