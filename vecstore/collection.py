@@ -15,7 +15,7 @@ from .entries import (
     id_texts,
     read_entry,
 )
-from .loading.items import with_no_metadata
+from .loading.items import without_metadata
 from .loading.load import Load, OnError, Progress
 from .loading.report import EmbedReport
 from .metadata import Metadata
@@ -206,7 +206,7 @@ class Collection:
     ) -> EmbedReport:
         """Embed (id, value) pairs and store them; see embed_multi_with_metadata()."""
         return self.embed_multi_with_metadata(
-            map(with_no_metadata, entries),
+            map(without_metadata, entries),
             store,
             batch_size,
             key=key,

@@ -248,7 +248,7 @@ def _embed(
 ) -> EmbedReport:
     unmap_file(collection.db.conn)
     try:
-        with Interrupts() as interrupts, retries.until(interrupts.asked), progress:
+        with Interrupts() as interrupts, retries.stop_waiting_on(interrupts.asked), progress:
             report = collection.embed_multi_with_metadata(
                 interrupts.watch(entries),
                 on_error=failures.add if failures.skip else "stop",

@@ -222,7 +222,7 @@ def existing_collection(path: Path, name: str) -> Iterator[Collection]:
     A file that is missing, or has no such collection, is left as it is.
     """
     with open_existing(path) as db:
-        catalog.get(db, name)
+        catalog.find_or_fail(db, name)
         yield Collection(name, db, create=False)
 
 

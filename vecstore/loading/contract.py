@@ -77,7 +77,7 @@ class Batch:
         plan.missing = list(missing.values())
         return plan
 
-    def give(self, items: list[Item], vectors: dict[bytes, bytes]) -> None:
+    def take_vectors(self, items: list[Item], vectors: dict[bytes, bytes]) -> None:
         """Take the vectors, by content hash, that the model has for some of these items."""
         self._vectors.update(vectors)
         self._embedded.update(item.id for item in items if item.content_hash in vectors)

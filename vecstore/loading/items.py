@@ -54,7 +54,7 @@ def as_tuple(entry: Any, length: int) -> tuple[Any, ...]:
     return tuple(entry)
 
 
-def with_no_metadata(entry: Any) -> tuple[Any, ...]:
+def without_metadata(entry: Any) -> tuple[Any, ...]:
     """Return an (id, value) pair as a triple that leaves stored metadata as it is."""
     return *as_tuple(entry, 2), None
 

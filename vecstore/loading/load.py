@@ -132,7 +132,7 @@ class Load:
     def _write(self, batch: Batch, items: list[Item], answer: Answer) -> BaseException | None:
         """Write a batch, or what of it has a vector, and return the error that ended the rest."""
         while True:
-            batch.give(items, answer.vectors)
+            batch.take_vectors(items, answer.vectors)
             self._leave_out(answer.refused)
             if answer.error is not None:
                 self._write_what_is_embedded(batch)
@@ -184,7 +184,7 @@ class Load:
             batch, items, answer = self._pipeline.oldest()
             try:
                 with suppress(VecstoreError):
-                    batch.give(items, answer.vectors)
+                    batch.take_vectors(items, answer.vectors)
                     batch.keep_embedded()
                     self._write_what_fits(batch, skip=False)
             except Exception:

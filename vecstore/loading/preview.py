@@ -67,7 +67,7 @@ def preview(
     while chunk := list(islice(iterator, batch_size)):
         batch = Batch(rows, collection, chunk, stores_content=stores_content)
         plan = batch.plan()
-        batch.give(plan.missing, {item.content_hash: _NO_VECTOR for item in plan.missing})
+        batch.take_vectors(plan.missing, {item.content_hash: _NO_VECTOR for item in plan.missing})
         batch.write()
         result.add(plan, batch)
     return result

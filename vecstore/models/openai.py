@@ -135,7 +135,7 @@ class OpenAIModel(EmbeddingModel):
         import openai
 
         # embed_batch() may make several requests.
-        retries.of(self).wait()
+        retries.retries_of(self).wait()
         try:
             response = client.embeddings.create(
                 input=texts,

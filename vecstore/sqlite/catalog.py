@@ -34,11 +34,11 @@ def find(db: Database, name: str) -> CollectionRow | None:
     return None if row is None else CollectionRow(row[0], name, row[1])
 
 
-def get(db: Database, name: str) -> CollectionRow:
+def find_or_fail(db: Database, name: str) -> CollectionRow:
     """Return the row of a collection; DoesNotExist says which there are instead."""
     row = find(db, collection_name(name))
     if row is None:
-        raise DoesNotExist(f"Collection does not exist: {shown(name)} ({describe(db)})")
+        raise DoesNotExist(f"Collection does not exist: {shown(name)} ({describe_database(db)})")
     return row
 
 
@@ -74,7 +74,7 @@ def create(db: Database, name: str, model_id: str) -> CollectionRow:
         reason = error if db["collections"].exists() else "the database is readonly"
         if rights.is_read_only(error) or reason is not error:
             raise DoesNotExist(
-                f"Collection {shown(name)} does not exist ({describe(db)}), and cannot be "
+                f"Collection {shown(name)} does not exist ({describe_database(db)}), and cannot be "
                 f"created: {reason}"
             ) from error
         raise
@@ -121,9 +121,9 @@ def read_unchanged(
         return work(found[0])
 
     try:
-        return transactions.hold(
+        return transactions.hold_row(
             db,
-            # Two rows, as hold() asks for.
+            # Two rows, as hold_row() asks for.
             f"""
             select {expression}
             from collections, (values (1), (2))
@@ -151,7 +151,7 @@ def _changed(db: Database, row: CollectionRow) -> VecstoreError:
     if now is None:
         return DoesNotExist(
             f"Collection {name} was deleted or renamed, and its id {row.id} may be another's "
-            f"({describe(db)}): open one that exists"
+            f"({describe_database(db)}): open one that exists"
         )
     remedy = "open it again with Collection(...)"
     if now.model != row.model:
@@ -165,7 +165,7 @@ def _changed(db: Database, row: CollectionRow) -> VecstoreError:
     )
 
 
-def describe(db: Database) -> str:
+def describe_database(db: Database) -> str:
     """Return what a message says of a database: its file, and the collections in it."""
     names = []
     if db["collections"].exists():

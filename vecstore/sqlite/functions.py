@@ -90,7 +90,7 @@ class _Functions:
         """Return the vector of a text, or of bytes; None for NULL."""
         if value is None:
             return None
-        return self._vector(catalog.get(self._database(), collection).model, value)
+        return self._vector(catalog.find_or_fail(self._database(), collection).model, value)
 
     def similar(self, collection: Any, value: Any, k: Any = _DEFAULT_K) -> list[Hit]:
         """Return the rows of a collection that are most similar to a text or vector.
@@ -100,7 +100,7 @@ class _Functions:
         if type(k) is not int or k < 0:
             raise InvalidInputError(f"k is {shown(k)}: it must be an integer from 0 on")
         db = self._database()
-        row = catalog.get(db, collection)
+        row = catalog.find_or_fail(db, collection)
         vector = _given_vector(value)
         if vector is None and value is not None:
             vector = self._vector(row.model, value)

@@ -46,7 +46,7 @@ class SqliteStore:
         frozen.repeat_if_changed(self.db, lambda: schema.ensure(self.db))
 
     def describe(self) -> str:
-        return catalog.describe(self.db)
+        return catalog.describe_database(self.db)
 
     def find(self, name: str) -> CollectionRow | None:
         return frozen.repeat_if_changed(self.db, lambda: catalog.find(self.db, name))
@@ -276,7 +276,7 @@ class SqliteStore:
     ) -> Result:
         def read() -> Result:
             schema.pending(self.db)  # raises for a newer one
-            collection = catalog.get(self.db, name)
+            collection = catalog.find_or_fail(self.db, name)
             rows = self.db.execute(
                 f"""
                 select {", ".join(self._exported_columns())}
@@ -293,7 +293,7 @@ class SqliteStore:
                 end=rows.close,
             )
 
-        return transactions.read(self.db, read)
+        return transactions.read_snapshot(self.db, read)
 
     def _exported_columns(self) -> list[str]:
         """Return the SQL of each column. An older llm lacks some; its file may be read-only."""

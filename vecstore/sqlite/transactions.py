@@ -130,7 +130,7 @@ def try_to_write(db: Database, work: Callable[[], None], *, patience: float | No
     return True
 
 
-def read(db: Database, work: Callable[[], Result]) -> Result:
+def read_snapshot(db: Database, work: Callable[[], Result]) -> Result:
     """Call `work`, for which the database stays as it is now, and return what it returns.
 
     :raises DatabaseError: another thread has a transaction open on the same connection
@@ -152,7 +152,9 @@ def read(db: Database, work: Callable[[], Result]) -> Result:
         return interrupts.run(begin_and_work, end=db.rollback)
 
 
-def hold(db: Database, sql: str, args: Sequence[object], work: Callable[[Any], Result]) -> Result:
+def hold_row(
+    db: Database, sql: str, args: Sequence[object], work: Callable[[Any], Result]
+) -> Result:
     """Call `work` with the first row of a query, or None, and return what it returns.
 
     For `work` the database stays as it is, since the query has another row to give: there must be

@@ -171,7 +171,7 @@ def test_what_is_asked_exactly_is_found_exactly(many):
 @pytest.fixture
 def few_rows_a_candidate(monkeypatch):
     """Lets an exact search for many look at the bits first in a collection of 8,000."""
-    monkeypatch.setattr(planner, "_ROWS_PER_CANDIDATE_OF_MANY", 12)
+    monkeypatch.setattr(planner, "_ROWS_PER_CANDIDATE_OF_MANY_NEAREST", 12)
 
 
 @pytest.mark.usefixtures("few_rows_a_candidate")
@@ -345,7 +345,9 @@ def test_bits_are_signs_of_coordinates_and_of_sums_and_differences(dimensions, s
     db.execute(f"pragma encoding = '{encoding}'")
     db.execute("create table encoded (text)")
     blob = vecstore.encode(vector)
-    (made,) = db.execute(f"select {bits.of(':vector', dimensions)}", {"vector": blob}).fetchone()
+    (made,) = db.execute(
+        f"select {bits.bits_sql(':vector', dimensions)}", {"vector": blob}
+    ).fetchone()
     db.close()
     exact = vecstore.decode(blob)
     while len(exact) > 1024:
@@ -356,7 +358,7 @@ def test_bits_are_signs_of_coordinates_and_of_sums_and_differences(dimensions, s
                 [a + b for a, b in zip(exact[:half], exact[half : 2 * half], strict=True)]
             )
         )
-    count = bits.count(dimensions)
+    count = bits.bit_count(dimensions)
     signs = min(len(exact), count) // 16 * 16
     added = count - signs
     sums = -(-added // 32) * 16

@@ -34,7 +34,7 @@ def exists(db: Database, dimensions: int) -> bool:
     found = db.execute(
         "select sql from sqlite_master where name glob ?", [f"{index_names(dimensions).vectors}*"]
     ).fetchall()
-    return {sql for (sql,) in found}.issuperset(tables.statements(dimensions))
+    return {sql for (sql,) in found}.issuperset(tables.index_statements(dimensions))
 
 
 def build(db: Database, dimensions: int) -> None:
@@ -46,15 +46,15 @@ def build(db: Database, dimensions: int) -> None:
     """
     names = index_names(dimensions)
     drop(db, dimensions)
-    for sql in tables.statements(dimensions):
+    for sql in tables.index_statements(dimensions):
         db.execute(sql)
     db.execute(
         f"""
         insert into {names.partitions} (collection_id)
         select collection_id
         from embeddings
-        where collection_id <> {tables.SHARED}
-          and {tables.holds_vector("embeddings", dimensions)}
+        where collection_id <> {tables.SHARED_PARTITION}
+          and {tables.holds_vector_sql("embeddings", dimensions)}
         group by collection_id
         having count(*) >= ?
         """,
@@ -65,7 +65,7 @@ def build(db: Database, dimensions: int) -> None:
         insert into {names.ids} (collection_id, id, embeddings_rowid)
         select collection_id, id, rowid
         from embeddings
-        where {tables.comparable("embeddings", dimensions)}
+        where {tables.comparable_sql("embeddings", dimensions)}
         order by collection_id, rowid
         """
     )

@@ -37,7 +37,7 @@ def needs_partition(db: Database, collection_id: int, dimensions: int) -> bool:
 
     As long as it is small, a scan of its rows takes about as long as vec0.
     """
-    if collection_id == tables.SHARED or has_partition(db, collection_id, dimensions):
+    if collection_id == tables.SHARED_PARTITION or has_partition(db, collection_id, dimensions):
         return False
     found = db.execute(
         f"""
@@ -68,7 +68,7 @@ def give_partition(db: Database, collection_id: int, dimensions: int) -> None:
         select collection_id, id, rowid
         from embeddings
         where collection_id = ?
-          and {tables.comparable("embeddings", dimensions)}
+          and {tables.comparable_sql("embeddings", dimensions)}
         order by rowid
         """,
         [collection_id],

@@ -31,17 +31,17 @@ _MAX_BIT_CHUNK_ROWS = 512  # vec0 looks through a chunk once for each row that i
 
 # The partition of all collections without one of their own. A collection may have that id: then it
 # never gets one.
-SHARED = 0
+SHARED_PARTITION = 0
 _CHUNKS_OF_A_PARTITION = 8  # from so many on, what is left empty is little
 _ROWS_OF_A_PARTITION = 600  # a scan of so many takes longer than vec0, however short the vectors
 
 # One row in so many of the bit table is in the sample, from which a fast search learns how far it
 # must look.
-SAMPLED = 16
+ROWS_PER_SAMPLE = 16
 
 
 @cache  # each search asks for it
-def statements(dimensions: int) -> list[str]:
+def index_statements(dimensions: int) -> list[str]:
     """Return the statements that create an index, with the one integer that they depend on."""
     return [*_tables(dimensions), *_embeddings_triggers(dimensions), *_ids_triggers(dimensions)]
 
@@ -84,7 +84,7 @@ def _tables(d: int) -> list[str]:
                partition_id integer partition key,
                sample integer partition key,
                collection_id integer,
-               embedding bit[{bits.count(d)}],
+               embedding bit[{bits.bit_count(d)}],
                chunk_size={bit_chunk_rows(d)}
             )
             """,
@@ -136,7 +136,7 @@ def _embeddings_triggers(d: int) -> list[str]:
         f"""
         CREATE TRIGGER {names.trigger("insert")}
         AFTER INSERT ON embeddings
-        WHEN {comparable("new", d)}
+        WHEN {comparable_sql("new", d)}
         BEGIN
            {put.strip()}
         END
@@ -144,7 +144,7 @@ def _embeddings_triggers(d: int) -> list[str]:
         f"""
         CREATE TRIGGER {names.trigger("insert_incomparable")}
         AFTER INSERT ON embeddings
-        WHEN CASE WHEN {has_entry} THEN NOT {comparable("new", d)} END
+        WHEN CASE WHEN {has_entry} THEN NOT {comparable_sql("new", d)} END
         BEGIN
            DELETE FROM {names.ids}
            WHERE {new_key};
@@ -154,7 +154,7 @@ def _embeddings_triggers(d: int) -> list[str]:
         CREATE TRIGGER {names.trigger("update")}
         AFTER UPDATE OF collection_id, id, embedding ON embeddings
         WHEN {is_changed}
-           AND {comparable("new", d)}
+           AND {comparable_sql("new", d)}
         BEGIN
            DELETE FROM {names.ids}
            WHERE {old_key}
@@ -168,7 +168,7 @@ def _embeddings_triggers(d: int) -> list[str]:
         WHEN {is_changed}
            AND CASE
               WHEN length(old.embedding) = {4 * d} OR {has_entry}
-              THEN NOT {comparable("new", d)}
+              THEN NOT {comparable_sql("new", d)}
            END
         BEGIN
            DELETE FROM {names.ids}
@@ -196,12 +196,12 @@ def _ids_triggers(d: int) -> list[str]:
               SELECT embedding FROM embeddings
               WHERE collection_id = new.collection_id AND id = new.id
            )"""
-    partition = f"{partition_of('new.collection_id', d)}, new.collection_id"
+    partition = f"{partition_sql('new.collection_id', d)}, new.collection_id"
     # VALUES, not SELECT: an INSERT ... SELECT loses the subtype that marks a value as bits.
     add_bits = f"""
            INSERT INTO {names.bits} (rowid, partition_id, collection_id, sample, embedding)
-           VALUES (new.rowid, {partition}, {sampled("new.rowid")}, vec_bit((
-              SELECT {bits.of("embedding", d)} FROM embeddings
+           VALUES (new.rowid, {partition}, {is_sampled_sql("new.rowid")}, vec_bit((
+              SELECT {bits.bits_sql("embedding", d)} FROM embeddings
               WHERE collection_id = new.collection_id AND id = new.id
            )));
     """
@@ -239,27 +239,27 @@ def _ids_triggers(d: int) -> list[str]:
     return [sql.strip() for sql in triggers]
 
 
-def partition_of(collection_id: str, dimensions: int) -> str:
+def partition_sql(collection_id: str, dimensions: int) -> str:
     """Return the SQL for the partition that holds the vectors of a collection."""
     return f"""coalesce((
               SELECT collection_id FROM {index_names(dimensions).partitions}
               WHERE collection_id = {collection_id}
-           ), {SHARED})"""
+           ), {SHARED_PARTITION})"""
 
 
-def sampled(rowid: str) -> str:
+def is_sampled_sql(rowid: str) -> str:
     """Return the SQL for whether a row is in the sample: 1 or 0.
 
     Rowids are given in turn, so they are scattered by the golden ratio (Fibonacci hashing, Knuth,
     The Art of Computer Programming, volume 3, 6.4): neither texts that come sorted nor collections
     that are written in turns make a sample that is unlike the whole.
     """
-    return f"({rowid} * 40503 >> 12) % {SAMPLED} = 0"
+    return f"({rowid} * 40503 >> 12) % {ROWS_PER_SAMPLE} = 0"
 
 
 def has_bits(dimensions: int) -> bool:
     """Return whether an index of this dimension has a bit table."""
-    return bits.count(dimensions) > 0
+    return bits.bit_count(dimensions) > 0
 
 
 def partition_rows(dimensions: int) -> int:
@@ -267,7 +267,7 @@ def partition_rows(dimensions: int) -> int:
     return min(_CHUNKS_OF_A_PARTITION * _chunk_rows(dimensions), _ROWS_OF_A_PARTITION)
 
 
-def comparable(row: str, dimensions: int) -> str:
+def comparable_sql(row: str, dimensions: int) -> str:
     """Return the SQL condition that a row of `embeddings` belongs into the index.
 
     The distance of a vector to itself is NULL if it is zero, holds a NaN or an infinity, or
@@ -275,13 +275,13 @@ def comparable(row: str, dimensions: int) -> str:
     and AND promises no order.
     """
     return f"""CASE
-              WHEN {holds_vector(row, dimensions)}
+              WHEN {holds_vector_sql(row, dimensions)}
               THEN vec_distance_cosine({row}.embedding, {row}.embedding) IS NOT NULL
               ELSE 0
            END"""
 
 
-def holds_vector(row: str, dimensions: int) -> str:
+def holds_vector_sql(row: str, dimensions: int) -> str:
     """Return the SQL condition that a row of `embeddings` has a key and a vector of that length."""
     return f"""typeof({row}.embedding) = 'blob'
                  AND length({row}.embedding) = {4 * dimensions}

@@ -108,7 +108,7 @@ def _copy(source: Database, path: Path, driver: opening.Driver) -> tuple[int, in
             source.conn.backup(copy, pages=_PAGES)
             return counts
 
-        return transactions.read(source, copy_all)
+        return transactions.read_snapshot(source, copy_all)
 
 
 def _counts(db: Database) -> tuple[int, int]:

@@ -101,7 +101,7 @@ def _rows_without_entry(db: Database, d: int, after: int, last: int) -> Iterator
         from embeddings
         where rowid > ?
           and rowid <= ?
-          and {tables.comparable("embeddings", d)}
+          and {tables.comparable_sql("embeddings", d)}
           and not exists (
             select 1
             from {index_names(d).ids} as ids
@@ -118,7 +118,7 @@ def _entries_that_differ(
 ) -> Iterator[tuple[str, Any, Any]]:
     """Yield entries whose row is gone or of another dimension, or whose vectors are not its own."""
     bits_join, bits_missing, bits_differ = _bits(d)
-    comparable = tables.comparable("embeddings", d)
+    comparable = tables.comparable_sql("embeddings", d)
     yield from db.execute(
         f"""
         select *
@@ -155,8 +155,8 @@ def _bits(d: int) -> tuple[str, str, str]:
     """Return the SQL that joins the bits of an entry, and tells them missing, and different."""
     if not tables.has_bits(d):
         return "", "", ""
-    of_row = bits.of("embeddings.embedding", d)
-    sampled = tables.sampled("ids.rowid")
+    of_row = bits.bits_sql("embeddings.embedding", d)
+    sampled = tables.is_sampled_sql("ids.rowid")
     return (
         f"left join {index_names(d).bits} as bits on bits.rowid = ids.rowid",
         "or bits.rowid is null",
@@ -182,7 +182,7 @@ def _compare_chunks(
               rows.chunk_offset,
               ids.collection_id,
               ids.id,
-              chunks.partition00 is not {tables.partition_of("ids.collection_id", d)},
+              chunks.partition00 is not {tables.partition_sql("ids.collection_id", d)},
               cast(substr(chunks.validity, rows.chunk_offset / 8 + 1, 1) as blob),
               cast(substr(chunks.rowids, 8 * rows.chunk_offset + 1, 8) as blob)
             from {rowids_of(table)} as rows

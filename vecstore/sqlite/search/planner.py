@@ -27,16 +27,18 @@ from .plans import MAX_K, Found
 
 # To choose more than this many of each chunk takes vec0 longer than a look at the bits first, in
 # collections of so many rows a candidate.
-_MANY = 40
-_ROWS_PER_CANDIDATE_OF_MANY = 40
-_SLACK = 1e-6  # vec0 and vec_distance_cosine agree; 1 - (1 - distance) is off by less than this
+_MANY_NEAREST = 40
+_ROWS_PER_CANDIDATE_OF_MANY_NEAREST = 40
+_SCORE_SLACK = (
+    1e-6  # vec0 and vec_distance_cosine agree; 1 - (1 - distance) is off by less than this
+)
 
 # Below so many rows a candidate, all rows are compared about as fast.
 _ROWS_PER_CANDIDATE = 12
-_SPILLED = 0.05  # of the nearest: measured, so many among the farthest mean 1 in 100 missed
-_SPILLED_AT_LAST = 0.15  # where only the exact plan looks wider, and takes ten times as long
-_WIDER = 3
-_MOST_AT_FIRST = 3 * MAX_K // 4  # a sample may promise fewer than there are
+_SPILLED_SHARE = 0.05  # of the nearest: measured, so many among the farthest mean 1 in 100 missed
+_SPILLED_SHARE_AT_LAST = 0.15  # where only the exact plan looks wider, and takes ten times as long
+_WIDENING_FACTOR = 3
+_MOST_FIRST_CANDIDATES = 3 * MAX_K // 4  # a sample may promise fewer than there are
 
 
 def search(
@@ -146,12 +148,12 @@ class _Search:
         vec0 takes long to choose many of each chunk, and finds those within a distance as fast as
         few. None where the bits give no such distance, or where that is no faster.
         """
-        if self._query.is_filtered or self._query.number <= _MANY:
+        if self._query.is_filtered or self._query.number <= _MANY_NEAREST:
             return None
-        wanted = self._wanted(_ROWS_PER_CANDIDATE_OF_MANY)
+        wanted = self._wanted_candidates(_ROWS_PER_CANDIDATE_OF_MANY_NEAREST)
         if wanted is None:
             return None
-        found = self._step("fast", plans.fast, round(wanted / tables.SAMPLED))
+        found = self._step("fast", plans.fast, round(wanted / tables.ROWS_PER_SAMPLE))
         if found.is_cut_off or len(found.rows) < self._query.number:
             return None
         return self._within(1 - found.rows[-1][1])
@@ -162,7 +164,7 @@ class _Search:
         None if there are more than vec0 returns, or fewer than were asked for.
         """
         number = self._query.number
-        rows = self._step("exact", plans.exact, MAX_K, distance + _SLACK).rows
+        rows = self._step("exact", plans.exact, MAX_K, distance + _SCORE_SLACK).rows
         return rows[:number] if number <= len(rows) < MAX_K - 1 else None
 
     def _fast(self) -> list[Hit] | None:
@@ -171,34 +173,36 @@ class _Search:
         It looks wider until there are enough candidates that meet the conditions, and few of the
         nearest, ten at least, are among the farthest of them: then few can be farther still.
         """
-        wanted = self._wanted(_ROWS_PER_CANDIDATE)
+        wanted = self._wanted_candidates(_ROWS_PER_CANDIDATE)
         if wanted is None:
             return None
-        number = max(self._query.number, plans.TELLING)
-        rank, widest = wanted / tables.SAMPLED, MAX_K / tables.SAMPLED
+        number = max(self._query.number, plans.ENOUGH_TO_TELL)
+        rank, widest = wanted / tables.ROWS_PER_SAMPLE, MAX_K / tables.ROWS_PER_SAMPLE
         if self._query.is_filtered:  # where every other row meets the condition, once is enough
-            rank = max(rank, min(2 * rank, _MOST_AT_FIRST / tables.SAMPLED))
+            rank = max(rank, min(2 * rank, _MOST_FIRST_CANDIDATES / tables.ROWS_PER_SAMPLE))
         while rank <= widest:
             found = self._step("fast", plans.fast, round(rank))
             if found.is_cut_off:
                 break  # what vec0 left out may be no farther by its bits
             enough = found.matching >= wanted / 2
-            may_spill = _SPILLED if rank * _WIDER <= widest else _SPILLED_AT_LAST
+            may_spill = (
+                _SPILLED_SHARE if rank * _WIDENING_FACTOR <= widest else _SPILLED_SHARE_AT_LAST
+            )
             if enough and found.spilled <= may_spill * number:
                 return found.rows
             if enough and found.spilled > number / 2:
                 break  # the bits tell these vectors apart too badly for a wider look to help
             # Bits may be the same for many: wider than what was found, not than what was meant.
-            rank = max(rank, (found.candidates or 0) / tables.SAMPLED)
-            rank *= _WIDER if enough else max(2, wanted / max(found.matching, 1))
+            rank = max(rank, (found.candidates or 0) / tables.ROWS_PER_SAMPLE)
+            rank *= _WIDENING_FACTOR if enough else max(2, wanted / max(found.matching, 1))
         return None
 
-    def _wanted(self, rows_per_candidate: int) -> float | None:
+    def _wanted_candidates(self, rows_per_candidate: int) -> float | None:
         """Return how many candidates to begin with; None if there are too few rows for so many."""
         if not tables.has_bits(self._dimensions):
             return None
         rows = partitions.count_rows(self._db, self._collection_id, self._dimensions)
-        wanted = _candidates(max(self._query.number, plans.TELLING), rows)
+        wanted = _first_candidates(max(self._query.number, plans.ENOUGH_TO_TELL), rows)
         return wanted if wanted <= MAX_K and rows >= rows_per_candidate * wanted else None
 
     def _has_partition(self) -> bool:
@@ -215,7 +219,7 @@ class _Search:
         return found
 
 
-def _candidates(number: int, rows: int) -> float:
+def _first_candidates(number: int, rows: int) -> float:
     """Return how many candidates a search for that many of so many rows begins with.
 
     Measured on sentence embeddings and static ones, 40 * number ** 0.7 of 100,000 rows hold 98 in
@@ -224,7 +228,7 @@ def _candidates(number: int, rows: int) -> float:
     candidates come first.
     """
     of_few = 40 * math.pow(number, 0.7)
-    return min(of_few * max(1, math.sqrt(rows / 100_000)), max(of_few, _MOST_AT_FIRST))
+    return min(of_few * max(1, math.sqrt(rows / 100_000)), max(of_few, _MOST_FIRST_CANDIDATES))
 
 
 def vector_dimensions(db: Database, collection_id: int, dimensions: int) -> int | None:

@@ -24,8 +24,10 @@ from ..index import bits, tables
 from ..index.names import index_names
 
 MAX_K = 4096  # of vec0
-TELLING = 10  # where fewer of the nearest lie says little of the bits
-_EDGE = 0.5  # in standard deviations of the distance of bits: measured, for a recall of 0.99
+ENOUGH_TO_TELL = 10  # where fewer of the nearest lie says little of the bits
+_EDGE_DEVIATIONS = (
+    0.5  # in standard deviations of the distance of bits: measured, for a recall of 0.99
+)
 _LAST_CODE_POINT = 0x10FFFF
 _CONDITION = "\0"  # stands for it in SQL until our parameters have their names or numbers
 
@@ -86,7 +88,7 @@ def fast(db: Database, query: Query, sample_rank: int) -> Found:
     names = index_names(query.dimensions)
     knn = f"""select rowid, distance
           from {names.bits}
-          where embedding match vec_bit({bits.of(":_vector", query.dimensions)})
+          where embedding match vec_bit({bits.bits_sql(":_vector", query.dimensions)})
             and partition_id = :_collection_id"""
     sql = f"""
         with {_matching(query)}
@@ -144,8 +146,8 @@ def fast(db: Database, query: Query, sample_rank: int) -> Found:
           and embeddings.id = _nearest.id
         order by _nearest.score desc, embeddings.id
         """
-    edge = _EDGE * bits.deviation(query.dimensions)
-    number = max(query.number, TELLING)
+    edge = _EDGE_DEVIATIONS * bits.distance_deviation(query.dimensions)
+    number = max(query.number, ENOUGH_TO_TELL)
     rows = _run(db, query, sql, sample_rank=sample_rank, edge=edge, number=number)
     floor = -2.0 if query.min_score is None else query.min_score
     return Found(
@@ -170,7 +172,7 @@ def scan(db: Database, query: Query) -> Found:
             embeddings.rowid as row,
             embeddings.id,
             case
-              when {tables.holds_vector("embeddings", query.dimensions)}
+              when {tables.holds_vector_sql("embeddings", query.dimensions)}
               then vec_distance_cosine(embeddings.embedding, :_vector)
             end as distance
           from {"_matching cross join" if query.where else ""} embeddings
@@ -185,7 +187,7 @@ def scan(db: Database, query: Query) -> Found:
           where case
               when distance <> 1 then 1
               when distance = 1 then ( -- so far is what overflows, too
-                select {tables.comparable("embeddings", query.dimensions)}
+                select {tables.comparable_sql("embeddings", query.dimensions)}
                 from embeddings
                 where embeddings.rowid = row
               )
