@@ -120,6 +120,20 @@ def test_no_sql_is_spoken_above_the_seam(module):
     assert not [text for text in strings if isinstance(text, str) and SQL.match(text)]
 
 
+@pytest.mark.parametrize("package", [m for m in MODULES if MODULES[m].name == "__init__.py" and m])
+def test_a_package_names_what_others_use_of_it(package):
+    source = MODULES[package].read_text("utf-8")
+    used = {
+        name.removeprefix(f"{package}.").partition(".")[0]
+        for module in MODULES
+        if module != package and not module.startswith(f"{package}.")
+        for name in own_imports(module)
+        if name.startswith(f"{package}.")
+    }
+    text = ast.get_docstring(ast.parse(source)) or ""
+    assert not [name for name in sorted(used) if not re.search(rf"\b{name}\b", text)]
+
+
 def imports(tree: ast.AST) -> Iterator[str]:
     """Yield the names of all modules that are imported, as they are written."""
     for node in ast.walk(tree):

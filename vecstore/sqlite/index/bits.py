@@ -14,9 +14,8 @@ import math
 _ENOUGH_BITS = 512
 _MOST_BITS = 1024
 _WORD_BITS = 64  # vec0 compares whole words fast, and what is left over slowly
-_STEP_BITS = (
-    16  # whole bytes, and an even number: || joins text, and in a UTF-16 file cuts odd ones
-)
+# Whole bytes, and an even number of them: || joins text, and in a UTF-16 file cuts odd ones.
+_STEP_BITS = 16
 
 
 def bit_count(dimensions: int) -> int:

@@ -29,9 +29,7 @@ from .plans import MAX_K, Found
 # collections of so many rows a candidate.
 _MANY_NEAREST = 40
 _ROWS_PER_CANDIDATE_OF_MANY_NEAREST = 40
-_SCORE_SLACK = (
-    1e-6  # vec0 and vec_distance_cosine agree; 1 - (1 - distance) is off by less than this
-)
+_SCORE_SLACK = 1e-6  # vec0 and vec_distance_cosine agree; 1 - (1 - distance) is off by less
 
 # Below so many rows a candidate, all rows are compared about as fast.
 _ROWS_PER_CANDIDATE = 12
@@ -185,9 +183,8 @@ class _Search:
             if found.is_cut_off:
                 break  # what vec0 left out may be no farther by its bits
             enough = found.matching >= wanted / 2
-            may_spill = (
-                _SPILLED_SHARE if rank * _WIDENING_FACTOR <= widest else _SPILLED_SHARE_AT_LAST
-            )
+            can_widen = rank * _WIDENING_FACTOR <= widest
+            may_spill = _SPILLED_SHARE if can_widen else _SPILLED_SHARE_AT_LAST
             if enough and found.spilled <= may_spill * number:
                 return found.rows
             if enough and found.spilled > number / 2:

@@ -25,9 +25,7 @@ from ..index.names import index_names
 
 MAX_K = 4096  # of vec0
 ENOUGH_TO_TELL = 10  # where fewer of the nearest lie says little of the bits
-_EDGE_DEVIATIONS = (
-    0.5  # in standard deviations of the distance of bits: measured, for a recall of 0.99
-)
+_EDGE_DEVIATIONS = 0.5  # standard ones, of the distance of bits: measured, for a recall of 0.99
 _LAST_CODE_POINT = 0x10FFFF
 _CONDITION = "\0"  # stands for it in SQL until our parameters have their names or numbers
 
