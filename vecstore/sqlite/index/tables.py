@@ -16,7 +16,7 @@ on vec_embeddings_D_ids carry each change on to the vec0 tables. So they see eve
 whatever program, and are rolled back with it.
 
 vec0 allocates whole chunks for each partition, which for a few rows would be many times what they
-take. So small collections share one, and are searched by a scan; see index.needs_partition().
+take. So small collections share one, and are searched by a scan; see partitions.needs_partition().
 """
 
 from functools import cache

@@ -81,7 +81,7 @@ def fast(db: Database, query: Query, sample_rank: int) -> Found:
     """Return the nearest of the candidates: the rows whose bits differ least from the vector's.
 
     Candidates are as near as the one of that rank in the sample, so there are about
-    `index_schema.SAMPLED` times as many as it says, whatever the distances of this query.
+    `tables.ROWS_PER_SAMPLE` times as many as it says, whatever the distances of this query.
     """
     names = index_names(query.dimensions)
     knn = f"""select rowid, distance
