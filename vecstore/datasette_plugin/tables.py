@@ -34,7 +34,7 @@ def is_index_table(name: str) -> bool:
     return dimensions_in_name(name) is not None
 
 
-def sources(name: str) -> tuple[str, ...]:
+def tables_shown_by(name: str) -> tuple[str, ...]:
     """Return the tables whose content a table of the index, or one of our views, shows again."""
     if name in _VIEWS:
         return "embeddings", "collections"
@@ -80,5 +80,5 @@ async def _with_sources(db: Database, dependencies: dict[str, str]) -> dict[str,
     if not await has_store(db):
         return dependencies
     names = [*await db.table_names(), *await db.view_names()]
-    ours = {name: tables[0] for name in names if (tables := sources(name))}  # it takes one
+    ours = {name: tables[0] for name in names if (tables := tables_shown_by(name))}  # it takes one
     return {**dependencies, **ours}
