@@ -1,93 +1,28 @@
-"""The command `vecstore`: one file for each group of commands, and one way out for errors."""
+"""The command `vecstore`: its options and output. What the commands do is below, in the package.
 
-import io
-import sys
-import traceback
-from pathlib import Path
-from typing import Any
+root.py          the command itself, with one way out for errors
+options.py       options that several commands have, and how many of them become one object
 
-import click
-from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
+embed.py         `embed`; content.py: what one command embeds
+embed_multi.py   `embed-multi`, which loads many entries; dry_run.py: what it would do
+similar.py       `similar`
+collections.py   `collections`; transfer.py: its `export` and `import`
+embed_models.py  `embed-models`
+index.py         `index`
+maintenance.py   `check`, `compact` and `backup`
+shell.py         `shell` and `extension-path`
 
-from .. import __version__
-from ..errors import VecstoreError
-from .collections import collections
-from .embed import embed
-from .embed_models import embed_models
-from .embed_multi import embed_multi
-from .index import index
-from .maintenance import backup, check, compact
-from .progress import INTERRUPTED
-from .shell import extension_path, shell
-from .similar import similar
+databases.py     opens the file that a command is about
+model_choice.py  which model a command embeds with
 
+input_options.py    what `embed-multi` reads; row_options.py: how a file of rows is written
+load_options.py     how it embeds, and where entries go
+sources.py          opens what is read; row_files.py: of that, a file or pipe of rows
+failures.py         what is left out
+progress.py         how far it has come
+load_interrupts.py  what ^C does to it
+"""
 
-class ErrorsInOneLine(click.Group):
-    """A group in which what goes wrong is one line on stderr, and the exit status 1."""
+from .root import ErrorsInOneLine, cli, main
 
-    def invoke(self, ctx: click.Context) -> Any:
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            # What a database holds may be more than the terminal's encoding can show.
-            sys.stdout.reconfigure(errors="backslashreplace")
-        try:
-            return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
-            raise
-        except (KeyboardInterrupt, click.Abort) as error:
-            # click makes an Abort of ^C at a prompt, and of a plain "no" as well.
-            cause = error.__context__ if isinstance(error, click.Abort) else error
-            if not isinstance(cause, KeyboardInterrupt):
-                raise
-            on_terminal = sys.stderr is not None and sys.stderr.isatty()  # which has shown "^C"
-            click.echo("\n" * on_terminal + "Interrupted", err=True)
-            ctx.exit(INTERRUPTED)
-        except Exception as error:
-            raise click.ClickException(" ".join(_describe(error).split())) from error
-
-
-def _describe(error: Exception) -> str:
-    if isinstance(error, VecstoreError | sqlite3.Error):
-        return str(error)
-    if isinstance(error, OSError):
-        return f"{error.filename}: {error.strerror}" if error.filename else str(error)
-    # Not foreseen: where it was raised, so that it can be reported.
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    place = f"({Path(frame.filename).name}, line {frame.lineno})"
-    return f"{type(error).__name__}: {error} {place}"
-
-
-@click.group(cls=ErrorsInOneLine, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="vecstore")
-def cli() -> None:
-    """Embeddings in a SQLite file, and semantic search in them.
-
-    \b
-      vecstore embed-models default local
-      vecstore embed pets hound --store -c "my happy hound"
-      vecstore embed pets cat --store -c "my dissatisfied cat"
-      vecstore similar pets -c "a dog in a good mood"
-
-    \b
-    Environment variables:
-      VECSTORE_DB               the SQLite file, instead of -d
-      VECSTORE_EMBEDDING_MODEL  the default model
-      VECSTORE_USER_PATH        the folder of the default file and of settings
-    """
-
-
-cli.add_command(embed)
-cli.add_command(embed_multi)
-cli.add_command(similar)
-cli.add_command(collections)
-cli.add_command(embed_models)
-cli.add_command(shell)
-cli.add_command(extension_path)
-cli.add_command(check)
-cli.add_command(index)
-cli.add_command(compact)
-cli.add_command(backup)
-
-
-def main() -> None:
-    """Run the command."""
-    cli(prog_name="vecstore")
+__all__ = ["ErrorsInOneLine", "cli", "main"]

@@ -3,7 +3,7 @@
 from .column_types import ColumnTypes, TypeSurvey
 from .columns import Columns, make_entries, pair_with_entries
 from .csv_rows import QUOTING, Dialect
-from .decoding import check_encodings
+from .decoding import FILE_ENCODINGS, check_encodings
 from .file_search import LEFT_OUT_AS_BROKEN_LINK, LEFT_OUT_BY_EXCLUDE, FoundFiles
 from .folders import find_files, read_files
 from .query import QueryRows, read_query
@@ -13,6 +13,7 @@ from .shapes import check_shapes
 from .streams import RewindableStream
 
 __all__ = [
+    "FILE_ENCODINGS",
     "FORMATS",
     "LEFT_OUT_AS_BROKEN_LINK",
     "LEFT_OUT_BY_EXCLUDE",
