@@ -117,6 +117,19 @@ def test_nothing_of_ours_is_imported_inside_a_function(module):
     assert not inside
 
 
+WITHOUT_SQL = [m for m in MODULES if m.startswith(("readers", "cli")) and m != "cli.shell"]
+
+
+@pytest.mark.parametrize("module", WITHOUT_SQL)
+def test_readers_and_commands_run_no_sql(module):
+    nodes = list(ast.walk(ast.parse(MODULES[module].read_text("utf-8"))))
+    imported = {
+        alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names
+    }
+    assert not {"apsw", "sqlite3", "sqlite_vec"} & imported
+    assert "execute" not in {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+
+
 def is_ours(name: str) -> bool:
     return name.partition(".")[0] == "vecstore"
 

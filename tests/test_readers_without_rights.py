@@ -20,7 +20,7 @@ from tests.ordinary_user import as_an_ordinary_user
 from vecstore import Collection, DatabaseError, FileChangedError
 from vecstore.cli.databases import open_existing_file
 from vecstore.cli.shell import _make_shell
-from vecstore.readers.query import read_query
+from vecstore.readers.query_rows import read_query
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users")
 

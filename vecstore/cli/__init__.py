@@ -1,26 +1,30 @@
-"""The command `vecstore`: its options and output. What the commands do is below, in the package.
+"""The command `vecstore`: options, output and errors. What a command does is done below it.
 
-root.py          the command itself, with one way out for errors
-options.py       options that several commands have, and how many of them become one object
+    root             the command itself, with one way out for errors
+    embed            `embed`
+    embed_multi      `embed-multi`; dry_run: what it would do
+    similar          `similar`
+    collections      `collections`; transfer: its `export` and `import`
+    embed_models     `embed-models`
+    index            `index`
+    maintenance      `check`, `compact` and `backup`
+    shell            `shell` and `extension-path`
 
-embed.py         `embed`; content.py: what one command embeds
-embed_multi.py   `embed-multi`, which loads many entries; dry_run.py: what it would do
-similar.py       `similar`
-collections.py   `collections`; transfer.py: its `export` and `import`
-embed_models.py  `embed-models`
-index.py         `index`
-maintenance.py   `check`, `compact` and `backup`
-shell.py         `shell` and `extension-path`
+What these share:
 
-databases.py     opens the file that a command is about
-model_choice.py  which model a command embeds with
+    options          options of several commands, and how many become one object
+    content          the text, file or standard input that one command embeds
+    databases        opens the file that a command is about
+    model_choice     which model a command embeds with
+    progress         how far a load or a check has come
 
-input_options.py    what `embed-multi` reads; row_options.py: how a file of rows is written
-load_options.py     how it embeds, and where entries go
-sources.py          opens what is read; row_files.py: of that, a file or pipe of rows
-failures.py         what is left out
-progress.py         how far it has come
-load_interrupts.py  what ^C does to it
+What `embed-multi` is made of:
+
+    input_options    what is read; row_options: how a file of rows is written
+    load_options     how it is embedded, and where it goes
+    sources          opens what is read; row_files: a file or pipe of rows
+    failures         what is left out
+    load_interrupts  what ^C does
 """
 
 from .root import ErrorsInOneLine, cli, main

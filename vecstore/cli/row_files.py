@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,10 +12,8 @@ import click
 
 from .. import readers
 from ..errors import VecstoreError
-from ..readers import Columns, ColumnTypes, InputEntry, Layout, OnUnreadable, TypeSurvey
+from ..readers import Columns, ColumnTypes, InputEntry, Layout, OnMessage, OnUnreadable, TypeSurvey
 from .content import open_standard_input
-
-Say = Callable[[str], None]
 
 
 class OpenedInput(NamedTuple):
@@ -45,7 +43,7 @@ class RowFile:
     detects_types: bool
 
     @contextmanager
-    def open(self, on_unreadable: OnUnreadable, note: Say) -> Iterator[OpenedInput]:
+    def open(self, on_unreadable: OnUnreadable, note: OnMessage) -> Iterator[OpenedInput]:
         """Give the entries, and how many there are, which is not known of a pipe.
 
         :param note: gets what explains that there are none
@@ -89,13 +87,13 @@ class RowFile:
         return opened.enter_context(path.open("rb")), path.is_file()
 
     def _read_entries(
-        self, stream: BinaryIO, on_unreadable: OnUnreadable, note: Say
+        self, stream: BinaryIO, on_unreadable: OnUnreadable, note: OnMessage
     ) -> Iterator[InputEntry]:
         rows = self._read_rows(stream, on_unreadable, _warn, note)
         return readers.make_entries(rows, self.columns, on_unreadable)
 
     def _read_rows(
-        self, stream: BinaryIO, on_unreadable: OnUnreadable, warn: Say, note: Say
+        self, stream: BinaryIO, on_unreadable: OnUnreadable, warn: OnMessage, note: OnMessage
     ) -> Iterator[readers.Record]:
         rows = readers.read_rows(stream, self._name, self.layout, on_unreadable, note)
         if self.layout.rows is not None:
@@ -125,7 +123,7 @@ class RowFile:
                 record, _ = next(found)
                 total += 1
                 if survey:
-                    survey.watch(self.columns.metadata_cells(record.row))
+                    survey.watch(self.columns.select_metadata(record.row))
         except StopIteration:
             pass
         except VecstoreError:

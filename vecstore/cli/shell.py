@@ -105,7 +105,7 @@ def _make_shell(db: Database) -> Any:
 
         def process_sql(self, *args: Any, **options: Any) -> None:
             process = super().process_sql
-            _run_on_file_of_now(self, db, lambda: process(*args, **options))
+            _run_on_current_file(self, db, lambda: process(*args, **options))
 
         def run(self, statements: str) -> None:
             try:
@@ -135,7 +135,7 @@ def _make_shell(db: Database) -> Any:
         ) from None
 
 
-def _run_on_file_of_now(shell: Any, db: Database, process: Callable[[], None]) -> None:
+def _run_on_current_file(shell: Any, db: Database, process: Callable[[], None]) -> None:
     """Run SQL, unless it is for another file, on the connection that the Database has by then."""
     if shell.db is not shell.ours:
         process()

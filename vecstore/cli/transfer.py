@@ -32,7 +32,7 @@ def export(collection: str, file: str, database: Path) -> None:
             export_collection(db, collection, sys.stdout.buffer)
             return
         done = export_collection(db, collection, file)
-    _print_header(done)
+    _print_summary(done)
 
 
 @click.command("import")
@@ -53,9 +53,9 @@ def import_(file: str, name: str | None, database: Path) -> None:
     source = open_standard_input() if file == "-" else file
     with open_file_for_maintenance(database, create=True) as db:
         done = import_collection(db, source, name=name)
-    _print_header(done)
+    _print_summary(done)
 
 
-def _print_header(done: ExportHeader) -> None:
+def _print_summary(done: ExportHeader) -> None:
     entries = describe_count(done.entries, "entry")
     click.echo(f"{done.collection}: {entries}, model {done.model}")

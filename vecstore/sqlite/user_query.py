@@ -92,10 +92,10 @@ def run_user_query(
     :raises TwoLibrariesError: the sqlite3 of this process has one of the files open
     """
     sql = sql.rstrip("; \t\r\n")
-    return frozen.again(lambda: _run(sql, database, attach))
+    return frozen.again(lambda: _run_once(sql, database, attach))
 
 
-def _run(
+def _run_once(
     sql: str, database: str | Path | None, attach: Sequence[tuple[str, str | Path]]
 ) -> UserQueryResult:
     with ExitStack() as resources:
@@ -112,7 +112,7 @@ def _run(
                 raise db.conn.OperationalError(str(error)) from error
 
         try:
-            columns, total = frozen.once(db, lambda: _with_attached(db, attach, copy))
+            columns, total = frozen.once(db, lambda: _attach_and_work(db, attach, copy))
         except db.conn.Error as error:
             raise DatabaseError(f"The query failed: {error}") from error
         except UnicodeError as error:
@@ -122,7 +122,7 @@ def _run(
         return UserQueryResult(db, columns, total, resources.pop_all())
 
 
-def _with_attached(
+def _attach_and_work(
     db: Database, attach: Sequence[tuple[str, str | Path]], work: Callable[[], Result]
 ) -> Result:
     """Return what `work` returns with these files attached, none of which changes meanwhile."""
@@ -135,7 +135,7 @@ def _with_attached(
 
         def attach_and_work() -> Result:
             _attach(db, alias, path, other)
-            result = _with_attached(db, others, work)
+            result = _attach_and_work(db, others, work)
             db.conn.execute(f"detach {_quote(alias)}")
             return result
 
