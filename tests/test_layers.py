@@ -127,7 +127,8 @@ def test_readers_and_commands_run_no_sql(module):
         alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names
     }
     assert not {"apsw", "sqlite3", "sqlite_vec"} & imported
-    assert "execute" not in {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    assert not {"execute", "query"} & attributes
 
 
 def is_ours(name: str) -> bool:
