@@ -9,11 +9,11 @@ from sqlite_utils import Database
 from . import errors, models, vectors
 from .entries import (
     Entry,
-    collection_name,
     encode_vector,
     id_text,
     id_texts,
     read_entry,
+    require_collection_name,
 )
 from .loading.items import without_metadata
 from .loading.load import Load, OnError, Progress
@@ -72,7 +72,7 @@ class Collection:
             raise errors.InvalidInputError(
                 f"model= takes an EmbeddingModel, not {shown(model)}: a name goes into model_id="
             )
-        self.name = collection_name(name)
+        self.name = require_collection_name(name)
         self.exact = exact
         self._model = model
         self._store = open_store(db, may_create=create and bool(model or model_id))

@@ -47,7 +47,7 @@ class Item:
     metadata: str | None
 
 
-def collection_name(name: object) -> str:
+def require_collection_name(name: object) -> str:
     """Return a collection's name, which must be text that is not empty."""
     if not isinstance(name, str) or not name:
         raise InvalidInputError(

@@ -9,7 +9,8 @@ import click
 from ..settings import default_database
 from ..sqlite import catalog
 from ..values import describe_count, inflect, shown
-from .options import ListByDefault, database_option, existing_collection, open_to_read
+from .databases import open_existing_collection, open_file_to_read
+from .options import ListByDefault, database_option, json_option
 from .transfer import export, import_
 
 
@@ -26,7 +27,7 @@ def collections() -> None:
 
 @click.command("list")
 @database_option
-@click.option("as_json", "--json", is_flag=True, help="Print JSON.")
+@json_option
 def list_(database: Path, as_json: bool) -> None:
     """List the collections: name, model and number of embeddings.
 
@@ -34,7 +35,7 @@ def list_(database: Path, as_json: bool) -> None:
       vecstore collections list
       vecstore collections list --json
     """
-    with open_to_read(database) as db:
+    with open_file_to_read(database) as db:
         found = catalog.count_embeddings(db)
     if as_json:
         click.echo(json.dumps([row._asdict() for row in found], indent=4))
@@ -59,7 +60,7 @@ def delete(collection: str, database: Path, yes: bool) -> None:
 
     Asks first, unless standard input is no terminal.
     """
-    with existing_collection(database, collection) as opened:
+    with open_existing_collection(database, collection) as opened:
         if not yes and sys.stdin is not None and sys.stdin.isatty():
             entries = describe_count(len(opened), "entry")
             question = f"Delete the collection {shown(collection)} with {entries} from {database}?"

@@ -11,7 +11,7 @@ from ..errors import VecstoreError
 from ..readers import LEFT_OUT_AS_BROKEN_LINK, LEFT_OUT_BY_EXCLUDE, FoundFiles
 from ..values import describe_count
 
-_LONGEST_LINE = 1_000_000  # of a list of errors: an id may be long
+_MAX_LINE_BYTES = 1_000_000  # of a list of errors: an id may be long
 
 
 class Failures:
@@ -31,12 +31,12 @@ class Failures:
         self._no_text = 0
         self._notes: list[str] = []
 
-    def check(self) -> None:
+    def refuse_to_replace(self) -> None:
         """Raise UsageError if the path is of a file that is no earlier list: it would be lost."""
         if self._path is None or not self._path.is_file():
             return
         with self._path.open("rb") as file:
-            first = file.readline(_LONGEST_LINE)
+            first = file.readline(_MAX_LINE_BYTES)
         try:
             is_list = not first or json.loads(first).keys() == {"id", "error"}
         except (ValueError, AttributeError):
@@ -61,7 +61,7 @@ class Failures:
         self._first = self._first or error
         self._write(id, error)
 
-    def of_input(self, place: str, error: VecstoreError) -> None:
+    def add_unreadable(self, place: str, error: VecstoreError) -> None:
         """Take note of what could not be read, or raise it."""
         if self.skip:
             self.add(place, error)
@@ -77,11 +77,11 @@ class Failures:
         """Take note of what explains that there is less, or more, than expected."""
         self._notes.append(message)
 
-    def note_left_out(self, choice: FoundFiles) -> None:
+    def note_left_out(self, found: FoundFiles) -> None:
         """Take note of the files that were not chosen."""
-        self._left_out.update(choice.left_out.values())
-        if choice.unmatched:
-            patterns = ", ".join(map(repr, choice.unmatched))
+        self._left_out.update(found.left_out.values())
+        if found.unmatched:
+            patterns = ", ".join(map(repr, found.unmatched))
             self.note(
                 f"--exclude {patterns} left nothing out: patterns are relative to the folder of "
                 "--files, and name what is in it"
@@ -98,9 +98,9 @@ class Failures:
             listed.append(f"{describe_count(number, kind)} {reason}")
         if self._no_text:
             always.append(f"{describe_count(self._no_text, 'file')} as no text")
-        found = [", ".join(always), ", ".join(others) + " (--all takes these)" * bool(others)]
-        if any(found):
-            click.echo(f"Left out: {'; '.join(filter(None, found))}", err=True)
+        parts = [", ".join(always), ", ".join(others) + " (--all takes these)" * bool(others)]
+        if any(parts):
+            click.echo(f"Left out: {'; '.join(filter(None, parts))}", err=True)
 
     def raise_if_any(self) -> None:
         """Raise ClickException with the number of entries that were skipped and the first error."""

@@ -18,7 +18,7 @@ from ..settings import default_database, user_dir
 from ..sqlite import functions, schema
 from ..sqlite.connection import dbapi, extension, frozen, opening
 from ..sqlite.connection.interruptible import make_interruptible
-from .options import open_existing
+from .databases import open_existing_file
 
 
 @click.command("extension-path")
@@ -64,19 +64,19 @@ def shell(database: str | None, sql: tuple[str, ...], named: str | None) -> None
     if named is not None and database is not None:
         sql = (database, *sql)
     path = Path(named or (database if named is None else None) or default_database())
-    with _every_connection_prepared(), open_existing(path) as db:
+    with _prepare_every_connection(), open_existing_file(path) as db:
         if schema.is_ours(db):
             schema.ensure(db)
-        _run(db, sql)
+        _run_sql(db, sql)
 
 
-def _run(db: Database, sql: tuple[str, ...]) -> None:
+def _run_sql(db: Database, sql: tuple[str, ...]) -> None:
     """Run the SQL, or else what is typed or comes from standard input; exit with 1 on an error."""
     shell = _make_shell(db)
     if not sql and shell.interactive:
         shell.history_file = str(user_dir() / "shell_history")
         with suppress(OSError):  # a history that cannot be written
-            shell.cmdloop(_intro(shell.db))
+            shell.cmdloop(_describe_connection(shell.db))
         return
     shell.bail = True
     try:
@@ -105,7 +105,7 @@ def _make_shell(db: Database) -> Any:
 
         def process_sql(self, *args: Any, **options: Any) -> None:
             process = super().process_sql
-            _run_on_file_of_now(self, db, lambda: process(*args, **options))
+            _run_on_current_file(self, db, lambda: process(*args, **options))
 
         def run(self, statements: str) -> None:
             try:
@@ -135,7 +135,7 @@ def _make_shell(db: Database) -> Any:
         ) from None
 
 
-def _run_on_file_of_now(shell: Any, db: Database, process: Callable[[], None]) -> None:
+def _run_on_current_file(shell: Any, db: Database, process: Callable[[], None]) -> None:
     """Run SQL, unless it is for another file, on the connection that the Database has by then."""
     if shell.db is not shell.ours:
         process()
@@ -151,7 +151,7 @@ def _run_on_file_of_now(shell: Any, db: Database, process: Callable[[], None]) -
     frozen.fail_if_changed(db, run)
 
 
-def _intro(conn: apsw.Connection) -> str:
+def _describe_connection(conn: apsw.Connection) -> str:
     [[vec]] = conn.execute("select vec_version()")
     return (
         f"vecstore {__version__}, SQLite {apsw.sqlite_lib_version()}, sqlite-vec {vec}\n"
@@ -161,7 +161,7 @@ def _intro(conn: apsw.Connection) -> str:
 
 
 @contextmanager
-def _every_connection_prepared() -> Iterator[None]:
+def _prepare_every_connection() -> Iterator[None]:
     """Load sqlite-vec and our functions into what is opened in a block, by .open for instance.
 
     And let ^C end a statement, however long SQLite is at it without a row.

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from sqlite_utils import Database
 
 from ..atomic_files import replacing
-from ..entries import collection_name
+from ..entries import require_collection_name
 from ..errors import InvalidInputError, ModelMismatchError
 from ..models import is_recorded_as
 from ..rows import CollectionRow, EmbeddingRow
@@ -84,7 +84,7 @@ def import_collection(
         is_parquet = stream.read(len(parquet.MAGIC)) == parquet.MAGIC
         stream.seek(0)
         header, rows = parquet.read(stream) if is_parquet else json_lines.read(stream)
-        header = replace(header, collection=collection_name(name or header.collection))
+        header = replace(header, collection=require_collection_name(name or header.collection))
         with opened_store(db, create=True) as store:
             store.ensure_schema()
             store.write(lambda: _store(store, header, rows))

@@ -15,7 +15,7 @@ from ..metadata import to_json
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:e[+-][0-9]+)?")
 _MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**63 - 1  # integers of SQLite
 _KIND_OF_TEXT = "text"  # what is no number
-_NULL = r"\N"  # as MySQL, PostgreSQL and IMDB write it
+_NULL_TEXT = r"\N"  # as MySQL, PostgreSQL and IMDB write it
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class ColumnTypes:
         if column in self.numbers:
             return None if _is_empty(cell) else json.loads(cell)
         if column in self.nested:
-            return None if cell == _NULL else read_json_text(cell) if cell else cell
+            return None if cell == _NULL_TEXT else read_json_text(cell) if cell else cell
         return cell
 
 
@@ -74,7 +74,7 @@ class TypeSurvey:
 
 
 def _is_empty(cell: str) -> bool:
-    return cell in ("", _NULL)
+    return cell in ("", _NULL_TEXT)
 
 
 def is_number(cell: str) -> bool:

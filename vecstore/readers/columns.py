@@ -54,7 +54,7 @@ class Columns:
             )
 
     @property
-    def named(self) -> tuple[str, ...]:
+    def named_columns(self) -> tuple[str, ...]:
         """The columns that are named."""
         id = () if self.id is None else (self.id,)
         return *id, *self.content, *self.metadata
@@ -66,7 +66,7 @@ class Columns:
 
     def check_named_columns(self, record: Record) -> None:
         """Raise InvalidInputError if the row lacks one of the named columns, or has it twice."""
-        for column in self.named:
+        for column in self.named_columns:
             _check_column(record, column)
         self._check_repeated(record)
 
@@ -85,7 +85,7 @@ class Columns:
         content = self._choose_content(record, id_column)
         return id, self._make_content(record, content), self._make_metadata(record)
 
-    def metadata_cells(self, row: Row) -> Row:
+    def select_metadata(self, row: Row) -> Row:
         """Return what of a row becomes metadata, as it is written."""
         cells = {column: row[column] for column in self.metadata if column in row}
         if self.rest:
@@ -101,7 +101,7 @@ class Columns:
         is_all = self.rest or not self.content
         id_column = self._find_id_column(record.row)
         for name in sorted(record.repeated):
-            if is_all or name in self.named or name == id_column:
+            if is_all or name in self.named_columns or name == id_column:
                 raise InvalidInputError(
                     f"More than one column is called {name!r} in the header, as {record.place} has "
                     "it: rename them, or name the columns to use with --id and --content; if the "
@@ -158,7 +158,7 @@ class Columns:
     def _make_metadata(self, record: Record) -> Metadata | None:
         if not self.has_metadata:
             return None
-        cells = self.metadata_cells(record.row)
+        cells = self.select_metadata(record.row)
         for column, value in cells.items():
             if isinstance(value, bytes):
                 raise InvalidInputError(

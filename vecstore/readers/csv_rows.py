@@ -3,13 +3,13 @@
 import csv
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from ..errors import InvalidInputError
-from .records import OnUnreadable, Record, Row
+from .records import OnMessage, OnUnreadable, Record, Row
 from .streams import describe_undecoded, peek_lines, read_lines
 
 QUOTING = ("minimal", "none")
@@ -53,7 +53,7 @@ class Dialect:
         """Whether quotes are around fields, and not text."""
         return self.quoting != "none"
 
-    def outside_quotes(self, line: str) -> str:
+    def remove_quoted(self, line: str) -> str:
         """Return what of a line is not in quotes."""
         quote = re.escape(self.quotechar)
         return re.sub(f"{quote}[^{quote}]*(?:{quote}|$)", "", line) if self.has_quotes else line
@@ -65,7 +65,7 @@ def read_csv(
     dialect: Dialect,
     encoding: str,
     on_unreadable: OnUnreadable,
-    note: Callable[[str], None],
+    note: OnMessage,
 ) -> Iterator[Record]:
     """Yield the rows of text in pieces.
 
@@ -170,12 +170,12 @@ def _detect_delimiter(chunks: Iterator[str], dialect: Dialect) -> tuple[str, boo
         return dialect.delimiter or told[1], True, chunks
     if dialect.delimiter:
         return dialect.delimiter, False, chunks
-    bare = dialect.outside_quotes(header)
+    bare = dialect.remove_quoted(header)
     found = {d: bare.count(d) for d in _DELIMITERS if d in bare and d != dialect.quotechar}
     candidates = list(found)
     if len(candidates) > 1:
         (_, line), chunks = peek_lines(chunks, 2)
-        bare = dialect.outside_quotes(line)
+        bare = dialect.remove_quoted(line)
         candidates = [d for d in found if bare.count(d) == found[d]] or candidates
     return max(candidates, key=found.__getitem__, default=_DELIMITERS[0]), False, chunks
 
@@ -260,7 +260,7 @@ class _RowLines:
         self.row.append(line)
         self.number += 1
         if self._has_spaces and (self._signs[0] in line or self._signs[1] in line):
-            line = self._without_spaces(line)
+            line = self._remove_spaces(line)
         return line.replace("\0", _NUL_STANDIN) if "\0" in line else line
 
     def begin_row(self) -> None:
@@ -271,13 +271,13 @@ class _RowLines:
         self._again.extendleft(reversed(self.row[1:]))
         self.number -= max(0, len(self.row) - 1)
 
-    def _without_spaces(self, line: str) -> str:
+    def _remove_spaces(self, line: str) -> str:
         if len(self.row) == 1:
-            return self._bare_fields(self._delimiter + line)[1:]
+            return self._remove_spaces_of_fields(self._delimiter + line)[1:]
         rest = self._rest_of_field.match(line)  # the line begins inside of quotes
-        return rest[1] + self._bare_fields(line[rest.end() :]) if rest else line
+        return rest[1] + self._remove_spaces_of_fields(line[rest.end() :]) if rest else line
 
-    def _bare_fields(self, text: str) -> str:
+    def _remove_spaces_of_fields(self, text: str) -> str:
         return self._field.sub(lambda match: self._delimiter + match[1], text)
 
 

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 from ..errors import InvalidInputError
 
+# For the files of folders, to try one after the other.
+FILE_ENCODINGS = ("utf-8", "latin-1")
+
 # That of UTF-32 begins with that of UTF-16.
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),

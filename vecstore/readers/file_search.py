@@ -23,8 +23,8 @@ from .patterns import Exclusion, Patterns
 LEFT_OUT_BY_EXCLUDE = "by --exclude"
 LEFT_OUT_AS_BROKEN_LINK = "linked to nothing"
 
-_GENERATED = ("node_modules", "__pycache__")
-_IN_ENVIRONMENTS = ("pyvenv.cfg", "conda-meta/history")
+_GENERATED_FOLDERS = ("node_modules", "__pycache__")
+_SIGNS_OF_ENVIRONMENT = ("pyvenv.cfg", "conda-meta/history")
 _IS_WILD = re.compile(r"[*?\[]").search
 
 
@@ -210,9 +210,9 @@ class FileSearch:
         if found.name.startswith(".") and not is_named and not is_dotted:
             return "as hidden"
         if found.is_folder and not is_named:
-            if found.name in _GENERATED:
+            if found.name in _GENERATED_FOLDERS:
                 return f"as {found.name}"
-            if any(os.path.lexists(found.path / name) for name in _IN_ENVIRONMENTS):
+            if any(os.path.lexists(found.path / name) for name in _SIGNS_OF_ENVIRONMENT):
                 return "with a virtual environment"
         if found.id != "/".join(self._parts[: found.id.count("/") + 1]):
             for ignore in folder.ignores:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import InvalidInputError
-from .decoding import decode_text
+from .decoding import FILE_ENCODINGS, decode_text
 from .file_search import FileSearch, FoundFiles, make_unreadable_error
 from .patterns import Exclusion
 from .records import OnUnreadable, raise_unreadable
@@ -41,7 +41,7 @@ def find_files(
 
 def read_files(
     files: Mapping[str, Path],
-    encodings: Sequence[str] = ("utf-8", "latin-1"),
+    encodings: Sequence[str] = FILE_ENCODINGS,
     binary: bool = False,
     on_unreadable: OnUnreadable = raise_unreadable,
 ) -> Iterator[tuple[str, str | bytes]]:

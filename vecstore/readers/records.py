@@ -16,6 +16,9 @@ InputEntry = tuple[str, str | bytes, Metadata | None]
 # stop, or returns to leave the row out. The message names the place already.
 OnUnreadable = Callable[[str, VecstoreError], None]
 
+# Gets a sentence for the user: what looks wrong, or explains what is missing.
+OnMessage = Callable[[str], None]
+
 
 @dataclass(frozen=True)
 class Record:

@@ -1,6 +1,6 @@
 """Reads rows from files: CSV, TSV, JSON and newline-delimited JSON, as a stream."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import tee
 from pathlib import PurePath
@@ -10,7 +10,7 @@ from ..errors import InvalidInputError
 from .csv_rows import Dialect, read_csv
 from .decoding import check_encodings
 from .json_stream import read_items, read_line
-from .records import OnUnreadable, Record, raise_unreadable
+from .records import OnMessage, OnUnreadable, Record, raise_unreadable
 from .streams import describe_undecoded, peek_lines, read_lines, read_text
 
 FORMATS = ("csv", "tsv", "json", "nl")
@@ -56,7 +56,7 @@ def read_rows(
     name: str,
     layout: Layout | None = None,
     on_unreadable: OnUnreadable = raise_unreadable,
-    note: Callable[[str], None] = lambda _message: None,
+    note: OnMessage = lambda _message: None,
 ) -> Iterator[Record]:
     """Yield the rows of a file or pipe, which may be zipped by gzip, as they come in.
 
@@ -67,7 +67,7 @@ def read_rows(
     """
     layout = layout or Layout()
     chunks = read_text(stream, name, layout.encoding)
-    format, chunks = _detect_and_rejoin(chunks, name, layout)
+    format, chunks = _peek_format(chunks, name, layout)
     if format in TABLE_FORMATS:
         dialect = layout.dialect
         if format == "tsv" and not dialect.delimiter:
@@ -84,7 +84,7 @@ def detect_format(stream: BinaryIO, name: str, layout: Layout) -> str:
 
     :raises InvalidInputError: it cannot be read
     """
-    format, _ = _detect_and_rejoin(read_text(stream, name, layout.encoding), name, layout)
+    format, _ = _peek_format(read_text(stream, name, layout.encoding), name, layout)
     return format
 
 
@@ -96,9 +96,7 @@ def guess_format(name: str) -> str | None:
     return _SUFFIXES.get(path.suffix.lower())
 
 
-def _detect_and_rejoin(
-    chunks: Iterator[str], name: str, layout: Layout
-) -> tuple[str, Iterator[str]]:
+def _peek_format(chunks: Iterator[str], name: str, layout: Layout) -> tuple[str, Iterator[str]]:
     """Return the format, and the chunks as they were before they were looked at."""
     told = guess_format(name)
     if layout.rows is not None:

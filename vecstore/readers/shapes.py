@@ -1,20 +1,18 @@
 """Notices rows that are none: an object around the rows, and a first row taken for a header."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain, islice
 
 from .columns import Columns
-from .records import Record
+from .records import OnMessage, Record
 from .wrappers import check_first_record, check_only_record, may_be_wrapper
 
 _NUMBER = re.compile(r"[-+]?[0-9]*[.,]?[0-9]+")
-_ROWS_THAT_TELL = 3  # that tell of a header which is a row
+_ROWS_THAT_TELL = 3  # of a header that is a row
 
 
-def check_shapes(
-    records: Iterator[Record], columns: Columns, warn: Callable[[str], None]
-) -> Iterator[Record]:
+def check_shapes(records: Iterator[Record], columns: Columns, warn: OnMessage) -> Iterator[Record]:
     """Yield the records; each as soon as it is there, unless the first may hold the rows.
 
     :param warn: gets what looks wrong and may be right
@@ -23,7 +21,7 @@ def check_shapes(
     first = next(records, None)
     if first is None:
         return
-    if may_be_wrapper(first.row, columns.named):
+    if may_be_wrapper(first.row, columns.named_columns):
         second = next(records, None)
         if second is None:
             check_only_record(first, warn)
@@ -34,7 +32,7 @@ def check_shapes(
 
 
 def _warn_of_number_as_header(
-    records: Iterator[Record], columns: Columns, warn: Callable[[str], None]
+    records: Iterator[Record], columns: Columns, warn: OnMessage
 ) -> Iterator[Record]:
     """Yield the records; warn if the header of a CSV has a number where they have numbers."""
     first = next(records, None)

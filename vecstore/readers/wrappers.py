@@ -3,13 +3,13 @@
 import re
 import shlex
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 
 from ..errors import InvalidInputError
 from ..values import shown
 from .json_stream import describe_lists, find_lists
-from .records import Record, Row
+from .records import OnMessage, Record, Row
 
 # Keys of pages, as _normalize_key() writes them. An object that is a row may have one of the second
 # kind too, but hardly beside a list of objects that it counts.
@@ -77,7 +77,7 @@ def may_be_wrapper(row: Row, named: tuple[str, ...]) -> bool:
     return any(isinstance(value, list | dict) for value in row.values())
 
 
-def check_only_record(record: Record, warn: Callable[[str], None]) -> None:
+def check_only_record(record: Record, warn: OnMessage) -> None:
     """Raise InvalidInputError if the only record holds the rows; warn if it is not so sure."""
     place, row = f"{record.place} is all there is,", record.row
     has_id = _first_key(row).lower() in ("id", "_id")

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from sqlite_utils import Database
 
-from ..entries import collection_name
+from ..entries import require_collection_name
 from ..errors import DoesNotExist, ModelMismatchError, VecstoreError
 from ..rows import CollectionRow
 from ..values import shown
@@ -36,7 +36,7 @@ def find(db: Database, name: str) -> CollectionRow | None:
 
 def find_or_fail(db: Database, name: str) -> CollectionRow:
     """Return the row of a collection; DoesNotExist says which there are instead."""
-    row = find(db, collection_name(name))
+    row = find(db, require_collection_name(name))
     if row is None:
         raise DoesNotExist(f"Collection does not exist: {shown(name)} ({describe_database(db)})")
     return row

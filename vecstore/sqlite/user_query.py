@@ -94,10 +94,10 @@ def run_user_query(
     :raises TwoLibrariesError: the sqlite3 of this process has one of the files open
     """
     sql = sql.rstrip("; \t\r\n")
-    return frozen.repeat_while_changing(lambda: _run(sql, database, attach))
+    return frozen.repeat_while_changing(lambda: _run_once(sql, database, attach))
 
 
-def _run(
+def _run_once(
     sql: str, database: str | Path | None, attach: Sequence[tuple[str, str | Path]]
 ) -> UserQueryResult:
     with ExitStack() as resources:
@@ -114,7 +114,7 @@ def _run(
                 raise db.conn.OperationalError(str(error)) from error
 
         try:
-            columns, total = frozen.fail_if_changed(db, lambda: _with_attached(db, attach, copy))
+            columns, total = frozen.fail_if_changed(db, lambda: _attach_and_work(db, attach, copy))
         except db.conn.Error as error:
             raise DatabaseError(f"The query failed: {error}") from error
         except UnicodeError as error:
@@ -124,7 +124,7 @@ def _run(
         return UserQueryResult(db, columns, total, resources.pop_all())
 
 
-def _with_attached(
+def _attach_and_work(
     db: Database, attach: Sequence[tuple[str, str | Path]], work: Callable[[], Result]
 ) -> Result:
     """Return what `work` returns with these files attached, none of which changes meanwhile."""
@@ -137,7 +137,7 @@ def _with_attached(
 
         def attach_and_work() -> Result:
             _attach(db, alias, path, other)
-            result = _with_attached(db, others, work)
+            result = _attach_and_work(db, others, work)
             db.conn.execute(f"detach {_quote(alias)}")
             return result
 

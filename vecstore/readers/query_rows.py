@@ -31,7 +31,7 @@ class QueryRows:
         for number, row in enumerate(self._result.read(), 1):
             place = f"row {number} of the query"
             if isinstance(row, UndecodableText):
-                on_unreadable(place, _undecodable_error(place, row))
+                on_unreadable(place, _make_undecodable_error(place, row))
             else:
                 yield Record(place, row)
 
@@ -57,7 +57,7 @@ def read_query(
     return QueryRows(run_user_query(sql, database, attach))
 
 
-def _undecodable_error(place: str, text: UndecodableText) -> DatabaseError:
+def _make_undecodable_error(place: str, text: UndecodableText) -> DatabaseError:
     subject, byte = place, ""
     if text.column is not None:
         subject = f"The column {text.column!r} of {place}"
