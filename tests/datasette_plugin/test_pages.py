@@ -405,7 +405,7 @@ def test_a_query_that_takes_too_long_is_the_error_of_datasette(site, animals, mo
             "with recursive n(i) as (select 1 union all select i + 1 from n) select max(i) from n"
         ).fetchall()
 
-    monkeypatch.setattr(queries.search, "search", endless)
+    monkeypatch.setattr(queries.planner, "search", endless)
     found = site(animals, settings={"sql_time_limit_ms": 100})
     response = found.get(f"{PAGE}{format}?id=hound")
     assert response.status_code == 400
