@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vecstore
-from tests.conftest import rows
+from tests.support.databases import rows
 from tests.support.models import WordLengths
 from vecstore import Collection, EmbedReport
 from vecstore.loading import contract

@@ -12,9 +12,9 @@ from contextlib import closing
 import pytest
 
 import vecstore
-from tests.conftest import LOADS_EXTENSIONS
 from tests.support import ROOT
 from tests.support.command import run
+from tests.support.databases import LOADS_EXTENSIONS
 from tests.support.models import Pseudorandom
 from tests.support.ordinary_user import as_an_ordinary_user
 from vecstore import Collection, DatabaseError, FileChangedError

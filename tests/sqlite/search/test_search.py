@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import vecstore
-from tests.conftest import rows
+from tests.support.databases import rows
 from tests.support.models import Vectors, pseudorandom
 from vecstore import Collection
 from vecstore.sqlite.index import tables
