@@ -1,52 +1,22 @@
 """One database, over every kind of connection there is; models whose vectors are exact."""
 
 import signal
-import sqlite3
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import sqlite_utils
 from sqlite_utils import Database
-from sqlite_utils.utils import sqlite3 as driver_module
 
 import vecstore
+from tests.support.databases import KINDS
 from tests.support.every_kind import Originals
 from tests.support.models import Failing, Pseudorandom, WordLengths
 from tests.support.openai_server import OpenAIServer, server_in_environment
-from vecstore.sqlite.connection.opening import can_load_extensions
 
 # Started in the background of a script, this process and all that it starts would ignore ^C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-LOADS_EXTENSIONS = can_load_extensions(driver_module)
-
-
-class NoExtensions(sqlite3.Connection):
-    """A connection like those of a Python that is built without extension loading."""
-
-    @property
-    def enable_load_extension(self):
-        raise AttributeError("enable_load_extension")
-
-
-def _adopted(path: str) -> Database:
-    return sqlite_utils.Database(path)
-
-
-def _adopted_without(path: str) -> Database:
-    return sqlite_utils.Database(sqlite3.connect(path, factory=NoExtensions))
-
-
-KINDS: dict[str, Callable[[str], Database]] = {
-    "apsw": lambda path: vecstore.connect(path, driver="apsw"),
-    "adopted-without": _adopted_without,
-}
-if LOADS_EXTENSIONS:
-    KINDS["sqlite3"] = lambda path: vecstore.connect(path, driver="sqlite3")
-    KINDS["adopted-with"] = _adopted
 
 
 @pytest.fixture(autouse=True)
@@ -162,7 +132,3 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
     """A server that the environment names as OpenAI's."""
     with server_in_environment(monkeypatch) as server:
         yield server
-
-
-def rows(db: Database, sql: str, args: Iterable[object] = ()) -> list[tuple]:
-    return db.execute(sql, list(args)).fetchall()

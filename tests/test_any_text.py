@@ -7,8 +7,8 @@ from contextlib import closing
 import pytest
 
 import vecstore
-from tests.conftest import rows
 from tests.support.command import run
+from tests.support.databases import rows
 from tests.support.every_kind import opened
 from tests.support.models import Pseudorandom
 from vecstore import Collection, InvalidInputError, check

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import ROOT
-from tests.test_packaging import run
+from tests.support.outside import run
 
 VERSIONS = {"0.65": "datasette>=0.65,<0.66", "1.0": "datasette>=1.0a41"}
 MISSING = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]

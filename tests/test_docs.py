@@ -12,16 +12,11 @@ import pytest
 
 import vecstore
 from tests.support import ROOT
+from tests.support.documents import blocks
 from tests.support.models import WordLengths
 from vecstore import Collection
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-
-
-def blocks(document, language):
-    """Return the fenced blocks of one language."""
-    text = (ROOT / document).read_text("utf-8")
-    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture(autouse=True)

@@ -11,8 +11,8 @@ import pytest
 import sqlite_utils
 
 import vecstore
-from tests.conftest import NoExtensions
 from tests.support.command import output, run
+from tests.support.databases import NoExtensions
 from vecstore import Collection
 from vecstore.sqlite.maintenance import backups
 

@@ -10,8 +10,8 @@ import apsw
 import pytest
 
 import vecstore
-from tests.conftest import rows
 from tests.support.command import output, run
+from tests.support.databases import rows
 from vecstore import Collection, readers
 
 MARK = "qx7"  # in every name, and so in no statement

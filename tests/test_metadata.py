@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import rows
+from tests.support.databases import rows
 from tests.support.foreign_values import BUFFERS, INFINITY, NAN, PLAIN, REFUSED, Word, cases
 from tests.support.models import Vectors
 from vecstore import Collection, InvalidInputError

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 import vecstore
-from tests.conftest import rows
 from tests.support import ROOT
-from tests.test_docs import blocks
+from tests.support.databases import rows
+from tests.support.documents import blocks
 from vecstore import Collection, check
 
 PAGE = "docs/operations.md"

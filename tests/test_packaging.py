@@ -1,8 +1,6 @@
 """The wheel and the sdist: what they hold, and that an installed wheel works on its own."""
 
 import json
-import os
-import subprocess
 import sys
 import tarfile
 import venv
@@ -13,10 +11,9 @@ import pytest
 
 import vecstore
 from tests.support import ROOT
+from tests.support.outside import run
 
 MIGRATIONS = {path.name for path in (ROOT / "migrations").glob("*.sql")}
-OUTSIDE = dict(os.environ)  # before a fixture moves HOME, where pip keeps its cache
-OUTSIDE.pop("PYTHONPATH", None)
 
 SEARCH = """
 import json
@@ -36,11 +33,6 @@ found = [[entry.id, entry.content] for entry in collection.similar("cabbages", n
 db.close()
 json.dump({"file": vecstore.__file__, "found": found}, sys.stdout)
 """
-
-
-def run(*command: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    arguments = [str(argument) for argument in command]
-    return subprocess.run(arguments, cwd=cwd, env=OUTSIDE, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")

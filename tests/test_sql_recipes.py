@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 import vecstore
-from tests.conftest import LOADS_EXTENSIONS
+from tests.support.databases import LOADS_EXTENSIONS
 from tests.support.recipes import (
     COLLECTION,
     Names,

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import vecstore
-from tests.conftest import rows
+from tests.support.databases import rows
 from tests.support.models import Vectors, WordLengths
 from vecstore import Collection, DoesNotExist, ModelMismatchError
 from vecstore.loading.items import make_item

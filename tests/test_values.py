@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vecstore
-from tests.conftest import LOADS_EXTENSIONS
 from tests.support.command import error, output
+from tests.support.databases import LOADS_EXTENSIONS
 from tests.support.foreign_values import (
     BUFFERS,
     FLOATS,

@@ -11,7 +11,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.expected_conditions import url_contains
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.datasette_plugin.conftest import make
+from tests.support.sites import make
 
 PROGRAMS = [shutil.which("chromium"), shutil.which("chromedriver")]
 pytestmark = pytest.mark.skipif(None in PROGRAMS, reason="Chromium or ChromeDriver is missing")

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from tests.datasette_plugin.conftest import ALLOW_EMBED, make
+from tests.support.sites import ALLOW_EMBED, make
 
 PAGE = "/zoo/-/similar/animals"
 

@@ -4,7 +4,7 @@ import pytest
 import sqlite_utils
 
 import vecstore
-from tests.datasette_plugin.conftest import Numbers, make, read
+from tests.support.sites import Numbers, make, read
 
 VISIBLE = ["collections", "embeddings"]
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 import vecstore
-from tests.datasette_plugin.conftest import VECTORS, fetch, read
+from tests.support.sites import VECTORS, fetch, read
 
 # As where pysqlite3 is not installed.
 WITHOUT = "import sys; sys.modules['pysqlite3'] = None; from datasette.cli import cli; cli()"

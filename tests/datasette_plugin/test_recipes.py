@@ -5,8 +5,8 @@ from urllib.parse import urlencode
 import pytest
 from datasette.version import __version_info__
 
-from tests.datasette_plugin.conftest import read
 from tests.support.recipes import Names, Recipe, expected, make_database, recipes, search_vector
+from tests.support.sites import read
 from vecstore import Collection
 
 HOSTILE = Names('it\'s "a"; drop table x;--', "h'o\\u\"nd[%_]\t<b>", "d%g_[a-z]'/")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.datasette_plugin.conftest import ALLOW_EMBED, make, read
+from tests.support.sites import ALLOW_EMBED, make, read
 from vecstore import Collection
 from vecstore.datasette_plugin import queries
 

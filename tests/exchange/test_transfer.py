@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vecstore
-from tests.conftest import rows
-from tests.sqlite.test_schema import AGES, make_llm_database
+from tests.support.ages import AGES, make_llm_database
 from tests.support.command import PROCESS, error, output, process, run
+from tests.support.databases import rows
 from tests.support.models import Vectors, WordLengths
 from vecstore import Collection, ExportHeader, check, encode, export_collection, import_collection
 

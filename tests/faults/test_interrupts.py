@@ -22,7 +22,7 @@ from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3
 
 import vecstore
-from tests.conftest import LOADS_EXTENSIONS, rows
+from tests.support.databases import LOADS_EXTENSIONS, rows
 from tests.support.models import Vectors
 from vecstore import Collection
 from vecstore.sqlite import catalog

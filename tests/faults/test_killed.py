@@ -20,9 +20,9 @@ import pytest
 import sqlite_utils
 
 import vecstore
-from tests.conftest import LOADS_EXTENSIONS, rows
-from tests.sqlite.test_schema import AGES, MIGRATIONS
 from tests.support import ROOT
+from tests.support.ages import AGES, MIGRATIONS
+from tests.support.databases import LOADS_EXTENSIONS, rows
 from tests.support.killed import BATCH, DIMENSIONS, Model, text_of
 from tests.support.models import pseudorandom
 from vecstore import Collection, check

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 import vecstore
-from tests.conftest import rows
 from tests.support.command import PROCESS
+from tests.support.databases import rows
 from tests.support.models import Vectors
 from vecstore import Collection, check
 

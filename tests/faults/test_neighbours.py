@@ -8,7 +8,7 @@ import random
 
 import pytest
 
-from tests.conftest import LOADS_EXTENSIONS
+from tests.support.databases import LOADS_EXTENSIONS
 from tests.support.neighbours import Neighbours
 
 pytest.importorskip("llm")

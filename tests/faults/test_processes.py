@@ -11,9 +11,9 @@ from contextlib import closing as closing_now
 import pytest
 
 import vecstore
-from tests.conftest import LOADS_EXTENSIONS, rows
 from tests.support import ROOT
 from tests.support.contending import BATCH, WRITERS, ids_of, text_of
+from tests.support.databases import LOADS_EXTENSIONS, rows
 from tests.support.models import WordLengths
 from vecstore import Collection, check
 from vecstore.sqlite import transactions

@@ -1,6 +1,5 @@
 """One bad entry among many: it is named, and what the model embedded before it is written."""
 
-import contextlib
 import threading
 
 import pytest
@@ -8,17 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vecstore
-from tests.support.command import error, run
+from tests.support.bad_entries import FAILURES, KINDS, Returning, Yielding, ids, texts
 from tests.support.models import WordLengths
 from vecstore import Collection, EmbedReport
 
-FAILURES = {
-    "ValueError": ValueError("cannot identify image\nfile"),
-    "OSError": OSError(5, "Input/output error"),
-    "MemoryError": MemoryError(),
-    "RecursionError": RecursionError("too deep"),
-    "InvalidInputError": vecstore.InvalidInputError("not for this model"),
-}
 REASONS = {
     "ValueError": "ValueError: cannot identify image file",
     "OSError": "OSError: [Errno 5] Input/output error",
@@ -26,60 +18,6 @@ REASONS = {
     "RecursionError": "RecursionError: too deep",
     "InvalidInputError": "not for this model",
 }
-
-
-class Yielding(WordLengths):
-    """Fails over texts that begin with "bad", and keeps what it was asked for."""
-
-    failure: BaseException = OSError("no such image")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: list[list[str]] = []
-
-    def embed_batch(self, items):
-        self.asked.append(list(items))
-        for item in items:
-            yield self.vector(item)
-
-    def vector(self, text: str) -> list[float]:
-        if text.startswith("bad"):
-            raise self.failure
-        return next(super().embed_batch([text]))
-
-
-class Returning(Yielding):
-    """Returns a list: all of a batch, or nothing."""
-
-    def embed_batch(self, items):
-        self.asked.append(list(items))
-        return self.vectors(items)
-
-    def vectors(self, items: list[str]) -> list[list[float]]:
-        for item in items:
-            if item.startswith("bad"):
-                self.vector(item)
-        return [self.vector(item) for item in items]
-
-
-class Chunked(Returning):
-    """Works on four at a time, and yields their vectors together."""
-
-    def embed_batch(self, items):
-        self.asked.append(list(items))
-        for start in range(0, len(items), 4):
-            yield from self.vectors(items[start : start + 4])
-
-
-KINDS = [Yielding, Returning, Chunked]
-
-
-def texts(count: int, *bad: int) -> list[tuple[str, str]]:
-    return [(f"{n:03}", f"{'bad' if n in bad else 'text'} {n}") for n in range(count)]
-
-
-def ids(*numbers: int) -> list[str]:
-    return [f"{n:03}" for n in numbers]
 
 
 @pytest.mark.parametrize("concurrency", [1, 2, 8])
@@ -309,82 +247,6 @@ def test_an_error_after_the_last_vector_loses_none(db):
     assert len(model.embedded) == 5
 
 
-@pytest.mark.parametrize("on_error", ["stop", "skip"])
-def test_a_row_that_is_no_vector_is_found(db, on_error):
-    class Odd(WordLengths):
-        def embed_batch(self, items):
-            vectors = super().embed_batch(items)
-            return ["text" if item == "odd" else next(vectors) for item in items]
-
-    collection = Collection("test", db, model=Odd())
-    told = []
-    entries = [("a", "x"), ("b", "odd"), ("c", "y")]
-    if on_error == "skip":
-        collection.embed_multi(entries, on_error=lambda id, error: told.append(str(error)))
-        assert collection.ids() == ["a", "c"]
-    else:
-        with pytest.raises(vecstore.RejectedInputError) as caught:
-            collection.embed_multi(entries)
-        told.append(str(caught.value))
-        assert collection.ids() == ["a"]
-    assert told == [
-        "'b' was not embedded: The model 'word-lengths' returned a str that is not a vector: "
-        "expected a sequence of numbers (it is of type str)"
-    ]
-
-
-class Longer(WordLengths):
-    """Gives texts that begin with "long" a dimension more."""
-
-    def embed_batch(self, items):
-        for item, vector in zip(items, super().embed_batch(items), strict=True):
-            yield [*vector, 1.0] if item.startswith("long") else vector
-
-
-LONG = [("a", "one"), ("b", "long 1"), ("c", "two"), ("d", "long 2"), ("e", "long 1")]
-
-
-@pytest.mark.parametrize("concurrency", [1, 4])
-def test_before_a_vector_that_does_not_fit_the_collection_all_are_written(db, concurrency):
-    collection = Collection("test", db, model=Longer())
-    collection.embed("first", "x")
-    with pytest.raises(vecstore.DimensionError, match="'b' has 17 dimensions and .* have 16"):
-        collection.embed_multi(LONG, concurrency=concurrency)
-    assert collection.ids() == ["a", "first"]
-
-
-def test_vectors_that_do_not_fit_the_collection_are_skipped(db):
-    collection = Collection("test", db, model=Longer())
-    collection.embed("first", "x")
-    told = []
-    report = collection.embed_multi(
-        LONG, on_error=lambda id, error: told.append((id, type(error).__name__))
-    )
-    assert report == EmbedReport(embedded=2, failed=3)
-    assert sorted(told) == [(id, "DimensionError") for id in "bde"]
-    assert collection.ids() == ["a", "c", "first"]
-    with pytest.raises(vecstore.DimensionError):  # none fits: it is another model
-        collection.embed_multi([("x", "long 3"), ("y", "long 4")], on_error="skip")
-
-
-def test_in_the_first_batch_the_dimension_of_most_counts(db):
-    collection = Collection("test", db, model=Longer())
-    with pytest.raises(vecstore.DimensionError, match="'b' has 17 dimensions and .* have 16"):
-        collection.embed_multi([*LONG[:3], ("d", "three")])
-    assert collection.ids() == ["a"]
-    collection.delete()
-    collection = Collection("test", db, model=Longer())
-    report = collection.embed_multi([LONG[1], LONG[0], *LONG[2:3]], on_error="skip")
-    assert report == EmbedReport(embedded=2, failed=1)
-    assert collection.ids() == ["a", "c"]
-
-
-def test_one_vector_that_does_not_fit_is_skipped_in_a_batch_of_its_own(db):
-    collection = Collection("test", db, model=Longer())
-    report = collection.embed_multi(LONG[:4], batch_size=1, on_error="skip")
-    assert report == EmbedReport(embedded=2, failed=2)
-
-
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("concurrency", [1, 3])
 def test_an_interrupt_of_the_model_is_no_entrys_error(db, interrupt, concurrency):
@@ -424,30 +286,3 @@ def test_an_error_of_memory_does_not_hold_the_memory(db):
     collection = Collection("test", db, model=model)
     collection.embed_multi(texts(10, 3, 6), on_error=lambda id, error: alive.append(model.alive))
     assert alive == [0, 0]
-
-
-@pytest.mark.parametrize("concurrency", [1, 4])
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_command_names_the_entry_on_one_line(
-    registered, monkeypatch, tmp_path, kind, concurrency
-):
-    registered.asked = []
-    registered.failure = FAILURES["ValueError"]
-    monkeypatch.setattr(registered, "__class__", kind)
-    path = tmp_path / "test.db"
-    rows = "id,text\n" + "".join(f"{id},{text}\n" for id, text in texts(6, 3))
-    options = ["-d", path, "-m", "words"]
-    command = ["embed-multi", "c", "-", *options, "--concurrency", concurrency]
-    message = "'003' was not embedded: ValueError: cannot identify image file"
-    assert error(*command, input=rows) == f"{message} (--on-error skip leaves it out)"
-    assert stored_ids(path) == ids(0, 1, 2)
-    result = run(*command, "--on-error", "skip", input=rows)
-    assert result.stderr == f"Error: 1 entry was skipped: {message}; --errors FILE lists them\n"
-    assert stored_ids(path) == ids(0, 1, 2, 4, 5)
-    assert error("embed", "c", "003", "-c", "bad", *options) == message
-    assert stored_ids(path) == ids(0, 1, 2, 4, 5)
-
-
-def stored_ids(path) -> list[str]:
-    with contextlib.closing(vecstore.connect(path, driver="apsw", read_only=True)) as db:
-        return Collection("c", db, create=False).ids()

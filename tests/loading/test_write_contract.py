@@ -5,7 +5,7 @@ import threading
 import pytest
 
 import vecstore
-from tests.conftest import rows
+from tests.support.databases import rows
 from tests.support.models import Vectors, WordLengths
 from vecstore import Collection, EmbedReport
 

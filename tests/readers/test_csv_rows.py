@@ -1,12 +1,13 @@
 """CSV and TSV: dialects, headers, and what is read after a row that breaks the rules."""
 
+import csv
 import io
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.readers.test_readers import failure, rows_of, skipped
+from tests.support.reading import failure, rows_of, skipped, sliced
 from vecstore.errors import InvalidInputError
 from vecstore.readers import Columns, Dialect, Layout, Record, make_entries, read_rows
 
@@ -279,3 +280,96 @@ def test_the_delimiter_that_excel_tells_before_the_header(first):
 def test_a_header_may_begin_like_what_excel_tells():
     [record] = read_rows(io.BytesIO(b"sep=;id\n1;x\n"), "a.csv")
     assert record.row == {"sep=": "1", "id": "x"}
+
+
+# Delimiters, lines and fields
+
+
+@pytest.mark.parametrize(
+    ("header", "delimiter"),
+    [
+        ("id;title, or name;text", ";"),
+        ('id,"a;b;c;d",text', ","),
+        ("id\ttext, at most", ","),
+        ("id\ta|b\ttext", "\t"),
+        ("id|text|more", "|"),
+        ("id", ","),
+    ],
+)
+def test_the_delimiter_is_the_most_frequent_of_the_header(header, delimiter):
+    names = next(csv.reader([header], delimiter=delimiter))
+    values = [str(i) for i in range(len(names))]
+    data = f"{header}\n{delimiter.join(values)}\n"
+    assert rows_of(data.encode()) == [dict(zip(names, values, strict=True))]
+
+
+def test_the_place_of_a_row_is_the_line_on_which_it_begins():
+    data = b'id,text\r\n1,"a\nb\r\nc"\r\n\r\n2,"d"\r\n'
+    assert list(read_rows(sliced(data, 1), "a.csv")) == [
+        Record("line 2 of a.csv", {"id": "1", "text": "a\nb\r\nc"}),
+        Record("line 6 of a.csv", {"id": "2", "text": "d"}),
+    ]
+
+
+def test_what_a_row_lacks_is_none():
+    assert rows_of(b"a,b,c\n1\n1,\n") == [
+        {"a": "1", "b": None, "c": None},
+        {"a": "1", "b": "", "c": None},
+    ]
+
+
+def test_a_row_with_too_many_fields_can_be_left_out():
+    data = b"id,text\n1,one\n2,two, too\n3,three\n"
+    records, problems = skipped(io.BytesIO(data), "a.csv")
+    message = "line 3 of a.csv has 3 fields, for 2 columns: a field with ',' in it must be quoted"
+    assert [record.place for record in records] == ["line 2 of a.csv", "line 4 of a.csv"]
+    assert problems == [("line 3 of a.csv", message)]
+    assert failure(data, "a.csv") == message
+
+
+def test_a_header_with_another_delimiter_in_it():
+    data = b"Id;Text, long, with, commas\n1;hello, world\n"
+    row = {"Id": "1", "Text, long, with, commas": "hello, world"}
+    assert list(read_rows(io.BytesIO(data), "a.csv")) == [Record("line 2 of a.csv", row)]
+
+
+def test_a_column_without_a_name_is_one(tmp_path):
+    """pandas writes its index like that."""
+    found = read_rows(io.BytesIO(b",text\n0,one\n"), "a.csv")
+    assert list(found) == [Record("line 2 of a.csv", {"": "0", "text": "one"})]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (
+            b'a,b\n1,2\n3,"4\n5,6\n',
+            "The row at line 3 of a.csv is not CSV: unexpected end of data (a quote inside of a "
+            "quoted field is written twice; with --quoting none, quotes are text)",
+        ),
+        (
+            b'a,b\n1,"2" and 3\n',
+            "The row at line 2 of a.csv is not CSV: ',' expected after '\"' (a quote inside of a "
+            "quoted field is written twice; with --quoting none, quotes are text)",
+        ),
+        (
+            b"a,b\n1,2\n3,\0\n",
+            "line 3 of a.csv holds the character NUL: it is not text, or in an encoding such as "
+            "utf-16 (name it with --encoding)",
+        ),
+    ],
+)
+def test_what_is_not_csv_is_refused_with_its_line(data, message):
+    assert failure(data, "a.csv") == message
+
+
+def test_fields_may_be_long_and_the_limit_of_the_module_only_grows():
+    before = csv.field_size_limit(2**31 + 5)
+    try:
+        text = "x" * 200_000
+        assert rows_of(f"id,text\n1,{text}\n".encode()) == [{"id": "1", "text": text}]
+        assert csv.field_size_limit() == 2**31 + 5
+        csv.field_size_limit(before)
+        assert rows_of(f"id,text\n1,{text}\n".encode()) == [{"id": "1", "text": text}]
+    finally:
+        csv.field_size_limit(before)

@@ -1,20 +1,12 @@
-"""JSON: objects around the rows, what is said of them, and objects that follow each other."""
+"""What is said of rows that may be none: objects around the rows, and headers like rows."""
 
 import io
-import json
 
 import pytest
 
-from tests.readers.test_readers import Pieces, failure, rows_of, skipped, sliced
+from tests.support.reading import PAGE, failure, rows_of, written
 from vecstore.errors import InvalidInputError
-from vecstore.readers import Columns, Layout, Record, check_shapes, read_rows
-
-PAGE = {"count": 123, "next": None, "results": [{"id": 1, "t": "a"}, {"id": 2, "t": "b"}]}
-NESTED = {"data": {"n": 1, "items": [{"id": 3}], "more": {"x": [1]}}, "errors": [], "a.b": [{}]}
-
-
-def written(value, indent=None) -> bytes:
-    return json.dumps(value, indent=indent).encode()
+from vecstore.readers import Columns, Record, check_shapes, read_rows
 
 
 def shaped(data: bytes, name: str = "a.json", columns=None) -> tuple[list[Record], list[str]]:
@@ -28,111 +20,6 @@ def refusal(data: bytes, name: str = "a.json", columns=None) -> str:
     with pytest.raises(InvalidInputError) as caught:
         shaped(data, name, columns)
     return str(caught.value)
-
-
-# A list in an object
-
-
-@pytest.mark.parametrize("name", ["a", "a.json", "a.jsonl"])
-@pytest.mark.parametrize("indent", [None, 2])
-@pytest.mark.parametrize("size", [1, 7, 1000])
-def test_the_rows_are_in_a_list_that_is_named(name, indent, size):
-    for value, rows, expected in (
-        (PAGE, "results", PAGE["results"]),
-        ([PAGE], "results", PAGE["results"]),
-        (NESTED, "data.items", [{"id": 3}]),
-        (NESTED, "a.b", [{}]),
-        (NESTED, "errors", []),
-        ({"a": {"b": [{"id": 1}]}, "a.b": [{"id": 2}]}, "a.b", [{"id": 1}, {"id": 2}]),
-    ):
-        stream = sliced(written(value, indent), size)
-        assert [record.row for record in read_rows(stream, name, Layout(rows=rows))] == expected
-
-
-def test_the_list_of_each_of_several_objects_is_taken():
-    second = {"count": 123, "results": [{"id": 3}]}
-    for data in (
-        written(PAGE) + b"\n" + written(second),
-        written(PAGE, 2) + written(second, 2),
-        written([PAGE, second]),
-        b"[" + written(PAGE) + b"]\n[" + written(second) + b"]",
-    ):
-        assert [row["id"] for row in rows_of(data, "a.jsonl", rows="results")] == [1, 2, 3]
-
-
-@pytest.mark.parametrize(
-    ("value", "rows", "problem"),
-    [
-        (PAGE, "result", "has no list 'result' for --rows: its lists of objects are 'results' (2)"),
-        (
-            PAGE,
-            "count",
-            "has a number in 'count', not a list for --rows: its lists of objects are 'results' "
-            "(2)",
-        ),
-        (
-            NESTED,
-            "data",
-            "has an object in 'data', not a list for --rows: its lists of objects are 'data.items' "
-            "(1), 'a.b' (1)",
-        ),
-        ({}, "x", "has no list 'x' for --rows: there is no list of objects in it"),
-        (
-            {"x": {"y": None}},
-            "x.y",
-            "has null in 'x.y', not a list for --rows: there is no list of objects in it",
-        ),
-    ],
-)
-def test_a_list_that_is_not_there_is_an_error_with_those_that_are(value, rows, problem):
-    message = f"item 1 (line 1) of a.json {problem}"
-    assert failure(written(value), "a.json", rows=rows) == message
-
-
-def test_what_is_wrong_in_a_list_can_be_left_out():
-    data = b'{"error": "busy"}\n{"results": [{"id": 1}, 17, {"id": "caf\xe9"}, {"id": 2}]}\n[5]'
-    left_out: list[str] = []
-    found = read_rows(
-        io.BytesIO(data), "a", Layout(rows="results"), lambda _, error: left_out.append(str(error))
-    )
-    assert [record.row for record in found] == [{"id": 1}, {"id": 2}]
-    assert left_out == [
-        "item 1 (line 1) of a has no list 'results' for --rows: there is no list of objects in it",
-        "item 3 (line 2) of a is a number, not an object of columns",
-        "item 4 (line 2) of a is not utf-8: name its encoding with --encoding (invalid "
-        "continuation byte)",
-        "item 6 (line 3) of a is a number, not an object of columns",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("data", "reason"),
-    [
-        (b'{"results": [{"id": 1}', "the array has no end"),
-        (b'{"results": [{"id": 1}]', "the object has no end"),
-        (b'{"results": [{"id": 1}],', "it ends in the middle of an item"),
-        (b'{"results": [{"id": 1}], "a"', "expecting ':' after a key"),
-        (b'{"results": [{"id": 1}], a: 1}', "expecting a key in double quotes"),
-        (b'{"results": [{"id": 1}] "a": 1}', "expecting ',' or '}' after a value"),
-        (b'{"results": [{"id": 1}], "a": oops}', "Expecting value"),
-    ],
-)
-def test_an_object_around_the_rows_that_is_not_json(data, reason):
-    message = f"a.json cannot be read as JSON at line 1: {reason}"
-    assert failure(data, "a.json", rows="results") == message
-
-
-def test_a_list_in_an_object_is_read_as_a_stream():
-    def endless():
-        yield b'{"count": 5, "data": {"items": [{"id": 1},'
-        yield b'{"id": 2},'
-        pytest.fail("more was read than the rows that were asked for")
-
-    records = read_rows(Pieces(endless()), "a", Layout(rows="data.items"))
-    assert [next(records).row, next(records).row] == [{"id": 1}, {"id": 2}]
-
-
-# What is taken for a row
 
 
 @pytest.mark.parametrize("name", ["a", "a.json", "a.jsonl"])
@@ -331,49 +218,10 @@ def test_an_object_of_objects_by_key_is_no_row():
     )
 
 
-# Objects that follow each other
-
-
-@pytest.mark.parametrize("name", ["a", "a.json", "a.jsonl"])
-@pytest.mark.parametrize("size", [1, 1000])
-def test_objects_over_several_lines_are_rows(name, size):
-    """As `jq .` prints them."""
-    data = b"\n".join(written({"id": i, "t": ["x"]}, 2) for i in range(3)) + b"\n"
-    found = read_rows(sliced(data, size), name)
-    assert list(found) == [
-        Record(f"item {i + 1} (line {6 * i + 1}) of {name}", {"id": i, "t": ["x"]})
-        for i in range(3)
-    ]
-
-
-def test_arrays_may_follow_each_other():
-    assert rows_of(b'[{"id": 1}]\n[]\n[{"id": 2}]', "a") == [{"id": 1}, {"id": 2}]
-
-
-@pytest.mark.parametrize("name", ["a", "a.json", "a.jsonl"])
-@pytest.mark.parametrize("size", [1, 1000])
-@pytest.mark.parametrize(
-    "start", [b'{ "id":1,\n', b'{"id":\r\n 1,\n\n', b'{"l": [\n1], "id": 1,\n']
-)
-def test_the_first_line_of_an_object_may_have_keys(name, size, start):
-    data = start + b'  "t": "a"\n}\n{ "id":2,\n  "t": "b" }\n'
-    found = read_rows(sliced(data, size), name)
-    assert [record.row["id"] for record in found] == [1, 2]
-
-
 def test_a_later_object_over_several_lines_is_told_how_to_read():
     message = failure(b'{"id": 1}\n{"id":\n2}\n', "a.jsonl")
     assert message.startswith("line 2 of a.jsonl cannot be read as JSON: Expecting value")
     assert message.endswith("; objects over several lines are read with --format json")
-
-
-def test_a_line_that_is_no_json_is_left_out_though_others_follow():
-    records, problems = skipped(io.BytesIO(b'{"id": 1,\n{"id": 2}\n'), "a.jsonl")
-    assert [record.row for record in records] == [{"id": 2}]
-    assert [place for place, _ in problems] == ["line 1 of a.jsonl"]
-
-
-# A row that is taken for a header
 
 
 def test_a_header_that_is_a_number_like_the_ids_is_told():

@@ -8,8 +8,8 @@ import pytest
 from sqlite_utils import Migrations
 
 import vecstore
-from tests.conftest import rows
 from tests.support.command import run
+from tests.support.databases import rows
 from tests.support.models import Vectors
 from vecstore import Collection, DatabaseError
 

@@ -21,10 +21,10 @@ import apsw
 import pytest
 
 import vecstore
-from tests.conftest import rows
 from tests.fixtures.make_old_llm import RELEASES
 from tests.fixtures.make_vecstore import Model
 from tests.support import ROOT
+from tests.support.databases import rows
 from vecstore import Collection, check
 
 FIXTURES = ROOT / "tests" / "fixtures"

@@ -1,6 +1,5 @@
 """Files of every age open with their data, and nothing is written without need."""
 
-import json
 import sqlite3
 import subprocess
 import sys
@@ -10,21 +9,11 @@ import pytest
 import sqlite_utils
 
 import vecstore
-from tests.conftest import rows
+from tests.support.ages import AGES, MIGRATIONS, make_llm_database
+from tests.support.databases import rows
 from tests.support.models import Vectors
 from vecstore import Collection
 from vecstore.sqlite import schema
-
-MIGRATIONS = [
-    ("llm.embeddings", "m001_create_tables"),
-    ("llm.embeddings", "m002_foreign_key"),
-    ("llm.embeddings", "m003_add_updated"),
-    ("llm.embeddings", "m004_store_content_hash"),
-    ("llm.embeddings", "m005_add_content_blob"),
-    ("vecstore", "0006_guard_embeddings"),
-    ("vecstore", "0007_views"),
-    ("vecstore", "0008_content_hash_index"),
-]
 
 
 def table_columns(db, table):
@@ -88,27 +77,6 @@ def test_opening_an_up_to_date_file_writes_nothing(open_db, path):
     assert words <= {"select", "with", "pragma"}
     db.close()
     assert Path(path).read_bytes() == before
-
-
-def make_llm_database(path, stop_before=None):
-    """Have llm make a database, of the age that is asked for, with two entries."""
-    migrations = pytest.importorskip("llm.embeddings_migrations").embeddings_migrations
-    db = sqlite_utils.Database(path)
-    migrations.apply(db, stop_before=stop_before)
-    db["collections"].insert({"id": 7, "name": "old", "model": "vectors"})
-    for id, vector, content in [("a", [1, 0], "text of a"), ("b", [0, 1], None)]:
-        row = {"collection_id": 7, "id": id, "embedding": vecstore.encode(vector)}
-        db["embeddings"].insert({**row, "content": content, "metadata": json.dumps({"id": id})})
-    db.close()
-
-
-AGES = [
-    "m002_foreign_key",
-    "m003_add_updated",
-    "m004_store_content_hash",
-    "m005_add_content_blob",
-    None,
-]
 
 
 @pytest.mark.parametrize("age", AGES)

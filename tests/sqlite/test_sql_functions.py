@@ -8,7 +8,7 @@ import pytest
 from sqlite_utils import Database
 
 import vecstore
-from tests.conftest import LOADS_EXTENSIONS, rows
+from tests.support.databases import LOADS_EXTENSIONS, rows
 from tests.support.models import Vectors, WordLengths
 from vecstore import Collection
 from vecstore.sqlite.connection import dbapi

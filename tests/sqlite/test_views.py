@@ -8,8 +8,8 @@ import pytest
 import sqlite_utils
 
 import vecstore
-from tests.conftest import rows
-from tests.sqlite.test_schema import AGES, make_llm_database
+from tests.support.ages import AGES, make_llm_database
+from tests.support.databases import rows
 from tests.support.models import Vectors
 from tests.support.recipes import sqlite3_shell
 from vecstore import Collection

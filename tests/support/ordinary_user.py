@@ -4,10 +4,14 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 
+import pytest
+
 import vecstore
 from vecstore.sqlite.connection.opening import can_load_extensions, sqlite3
 
 _NOBODY = 65534
+
+only_root_is_two_users = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users")
 
 
 @contextmanager

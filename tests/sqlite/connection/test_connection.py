@@ -8,7 +8,7 @@ import pytest
 from sqlite_utils.utils import sqlite3 as driver_module
 
 import vecstore
-from tests.conftest import KINDS, LOADS_EXTENSIONS, rows
+from tests.support.databases import KINDS, LOADS_EXTENSIONS, rows
 from tests.support.models import Vectors
 from vecstore import Collection
 from vecstore.sqlite import transactions

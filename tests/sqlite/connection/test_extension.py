@@ -10,8 +10,8 @@ import sqlite_vec
 from sqlite_utils.utils import sqlite3
 
 import vecstore
-from tests.conftest import LOADS_EXTENSIONS
 from tests.support.command import process
+from tests.support.databases import LOADS_EXTENSIONS
 from tests.support.models import Vectors
 from vecstore import Collection
 from vecstore.errors import DatabaseError

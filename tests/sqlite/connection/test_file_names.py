@@ -11,8 +11,8 @@ import pytest
 from sqlite_utils import Database
 
 import vecstore
-from tests.conftest import rows
 from tests.support.command import PROCESS, error, output
+from tests.support.databases import rows
 from tests.support.models import Vectors
 from vecstore import Collection, TwoLibrariesError
 

@@ -7,15 +7,15 @@ from contextlib import closing
 import pytest
 
 import vecstore
-from tests.conftest import LOADS_EXTENSIONS
 from tests.support import ROOT
+from tests.support.databases import LOADS_EXTENSIONS
 from tests.support.models import Vectors
 from vecstore import Collection, check
 
 KINDS = ["apsw", "adopted-without"] + ["sqlite3", "adopted-with"] * LOADS_EXTENSIONS
 HEAD = """
 import multiprocessing, os, sys
-from tests.conftest import KINDS
+from tests.support.databases import KINDS
 from tests.support.models import Vectors
 import vecstore
 from vecstore import Collection, DatabaseError

@@ -16,7 +16,7 @@ import sqlite_utils
 from sqlite_utils.utils import sqlite3 as driver_module
 
 import vecstore
-from tests.conftest import LOADS_EXTENSIONS, NoExtensions, rows
+from tests.support.databases import LOADS_EXTENSIONS, NoExtensions, rows
 from tests.support.models import Vectors
 from vecstore import Collection
 from vecstore.sqlite.connection import dbapi, guard

@@ -9,7 +9,7 @@ from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3 as driver_module
 
 import vecstore
-from tests.conftest import LOADS_EXTENSIONS, rows
+from tests.support.databases import LOADS_EXTENSIONS, rows
 from tests.support.models import WordLengths, pseudorandom
 from vecstore import Collection, DatabaseError, check
 from vecstore.sqlite import transactions

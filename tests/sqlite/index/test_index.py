@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 import vecstore
-from tests.conftest import rows
+from tests.support.databases import rows
 from tests.support.models import Vectors
 from vecstore import Collection
 from vecstore.sqlite import transactions

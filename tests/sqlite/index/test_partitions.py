@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 import vecstore
-from tests.conftest import rows
+from tests.support.databases import rows
 from tests.support.models import Pseudorandom, Vectors, pseudorandom
 from vecstore import Collection
 from vecstore.sqlite.index import building, tables

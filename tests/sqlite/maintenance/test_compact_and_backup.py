@@ -12,8 +12,8 @@ import pytest
 import sqlite_utils
 
 import vecstore
-from tests.conftest import rows
 from tests.support.command import error, output, run
+from tests.support.databases import rows
 from tests.support.models import Vectors
 from vecstore import Backup, Collection, DatabaseError, backup, check, compact
 

@@ -11,8 +11,8 @@ import pytest
 import sqlite_utils
 
 import vecstore
-from tests.conftest import rows
 from tests.support.command import error, output, run, usage_error
+from tests.support.databases import rows
 from tests.support.models import Vectors
 from vecstore import Collection, IndexStatus, build_index, check, drop_index, encode, list_indexes
 

@@ -14,7 +14,7 @@ import pytest
 import sqlite_vec
 
 import vecstore
-from tests.sqlite.test_schema import make_llm_database
+from tests.support.ages import make_llm_database
 from tests.support.command import PROCESS, error, output, process, run
 from tests.support.models import Vectors
 from vecstore import Collection

@@ -10,7 +10,7 @@ import pytest
 import vecstore
 from cli_help import BLOCK, PAGE, helps, with_helps
 from tests.support.command import output, run
-from tests.test_docs import blocks
+from tests.support.documents import blocks
 
 HELPS = dict(helps())
 EXAMPLE = re.compile(r"^ *(vecstore .*)$", re.MULTILINE)
