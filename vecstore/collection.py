@@ -158,7 +158,7 @@ class Collection:
 
     def __contains__(self, id: object) -> bool:
         """Return whether there is an entry with that id."""
-        return self._store.get(self.row, id_text(id)) is not None
+        return self._store.has(self.row, id_text(id))
 
     def __iter__(self) -> Iterator[Entry]:
         """Yield all entries, ordered by id, without scores.

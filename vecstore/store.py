@@ -112,6 +112,10 @@ class Store(Rows, Protocol):
         """Return one entry, without a score; None if there is none."""
         ...
 
+    def has(self, collection: CollectionRow, id: str) -> bool:
+        """Return whether there is an entry with that id."""
+        ...
+
     def vector(self, collection: CollectionRow, id: str) -> tuple[Any] | None:
         """Return an entry's vector, float32 bytes if it is sound, in a tuple; None for no entry."""
         ...

@@ -123,6 +123,15 @@ class SqliteStore:
         )
         return found[0] if found else None
 
+    def has(self, collection: CollectionRow, id: str) -> bool:
+        return bool(
+            self._rows(
+                collection,
+                "select 1 from embeddings where collection_id = ? and id = ?",
+                [collection.id, id],
+            )
+        )
+
     def vector(self, collection: CollectionRow, id: str) -> tuple[Any] | None:
         found = self._rows(
             collection,
