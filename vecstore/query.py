@@ -1,9 +1,10 @@
 """What a similarity search is asked, and how it was answered."""
 
+import copy
 import inspect
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypedDict, TypeVar
 
 from . import values
@@ -84,8 +85,11 @@ class Query:
             object.__setattr__(self, "min_score", _score(self.min_score))
 
     def for_vector(self, vector: bytes, skip_id: str | None = None) -> "Query":
-        """Return the same query for a vector."""
-        return replace(self, vector=vector, skip_id=skip_id)
+        """Return the same query for a vector, which is not checked again as a whole."""
+        query = copy.copy(self)
+        object.__setattr__(query, "vector", vector)
+        object.__setattr__(query, "skip_id", skip_id)
+        return query
 
     @property
     def dimensions(self) -> int:
