@@ -34,8 +34,8 @@ def export_collection(
     :raises DatabaseError: the file cannot be written
     :raises MissingPackageError: Parquet needs pyarrow
     """
-    with files.opened(db, read_only=True) as opened:
-        return transactions.read(opened, lambda: _export(opened, name, target))
+    with files.opened(db, read_only=True) as opened, transactions.reading(opened):
+        return _export(opened, name, target)
 
 
 def _export(db: Database, name: str, target: str | Path | BinaryIO) -> ExportHeader:
@@ -43,7 +43,8 @@ def _export(db: Database, name: str, target: str | Path | BinaryIO) -> ExportHea
     header, cursor = rows.read(db, name)
     # What is raised may be kept, as in a notebook, and would keep the rows that are left: SQLite
     # then refuses to write after another's commit.
-    interrupts.run(lambda: _write(target, header, cursor), end=cursor.close)
+    with interrupts.ending(cursor.close):
+        _write(target, header, cursor)
     return header
 
 

@@ -99,7 +99,10 @@ def _in_snapshot(db: Database, query: Query, work: Callable[[bool], Result]) -> 
         vectors = (query.vector, query.vector)
         return catalog.compute_and_read(db, query.collection, is_comparable, vectors, explained)
 
-    return transactions.query_only(db, read) if query.where else read()
+    if not query.where:
+        return read()
+    with transactions.query_only(db):
+        return read()
 
 
 class _Search:
