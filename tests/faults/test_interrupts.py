@@ -48,7 +48,7 @@ class Points:
         name = frame.f_code.co_filename
         # What is raised in a generator that is being collected goes nowhere, and sqlite3 makes
         # another error of what a function raises that SQL has called.
-        if frame.f_code.co_flags & inspect.CO_GENERATOR or name.endswith("sql_functions.py"):
+        if frame.f_code.co_flags & inspect.CO_GENERATOR or name.endswith("sqlite/functions.py"):
             return
         if event in ("call", "c_return") and name.startswith(_INTERRUPTED):
             self.files.append(name)

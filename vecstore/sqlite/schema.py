@@ -56,11 +56,13 @@ def ensure(db: Database) -> None:
     if _is_current(db):
         return
     try:
-        with turns.take_turn(db):
-            # Older files may hold embeddings whose collection is gone: they are copied as they are.
-            transactions.without_foreign_keys(
-                db, lambda: transactions.write(db, lambda: _apply_pending(db))
-            )
+        # Older files may hold embeddings whose collection is gone: they are copied as they are.
+        with (
+            turns.take_turn(db),
+            transactions.without_foreign_keys(db),
+            transactions.writing(db),
+        ):
+            _apply_pending(db)
     except db.conn.OperationalError as error:
         if "readonly" not in str(error):
             raise

@@ -283,7 +283,7 @@ class SqliteStore:
     def export(
         self, name: str, work: Callable[[CollectionRow, int, Iterator[EmbeddingRow]], Result]
     ) -> Result:
-        def read() -> Result:
+        with transactions.reading(self.db):
             schema.pending(self.db)  # raises for a newer one
             collection = catalog.find_or_fail(self.db, name)
             rows = self.db.execute(
@@ -297,12 +297,8 @@ class SqliteStore:
             )
             # What is raised may be kept, as in a notebook, and would keep the rows that are left:
             # SQLite then refuses to write after another's commit.
-            return interrupts.run(
-                lambda: work(collection, self.count(collection), map(EmbeddingRow._make, rows)),
-                end=rows.close,
-            )
-
-        return transactions.read_snapshot(self.db, read)
+            with interrupts.ending(rows.close):
+                return work(collection, self.count(collection), map(EmbeddingRow._make, rows))
 
     def _exported_columns(self) -> list[str]:
         """Return the SQL of each column. An older llm lacks some; its file may be read-only."""

@@ -17,7 +17,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from ...errors import DatabaseError, FileChangedError
-from . import file_status, interrupts, replacement, rights
+from . import file_status, replacement, rights
 from .file_status import Status, has_commits, identity_of, size_of, status_of
 from .interrupts import Result
 
@@ -38,7 +38,7 @@ def repeat_if_changed(db: Database, work: Callable[[], Result]) -> Result:
     :raises FileChangedError: the file was changed during each call, for seconds
     """
     watch: Watch | None = getattr(db.conn, "watch", None)
-    return work() if watch is None else watch.read(db.conn, work)
+    return work() if watch is None else watch.repeat_if_changed(db.conn, work)
 
 
 def fail_if_changed(db: Database, work: Callable[[], Result]) -> Result:
@@ -47,7 +47,7 @@ def fail_if_changed(db: Database, work: Callable[[], Result]) -> Result:
     :raises FileChangedError: the file was changed meanwhile
     """
     watch: Watch | None = getattr(db.conn, "watch", None)
-    return work() if watch is None else watch.run(db.conn, work)
+    return work() if watch is None else watch.fail_if_changed(db.conn, work)
 
 
 def fail_if_changed_since_opened(db: Database, work: Callable[[], Result]) -> Result:
@@ -56,7 +56,7 @@ def fail_if_changed_since_opened(db: Database, work: Callable[[], Result]) -> Re
     :raises FileChangedError: it is not
     """
     watch: Watch | None = getattr(db.conn, "watch", None)
-    return work() if watch is None else watch.checked(db.conn, work)
+    return work() if watch is None else watch.fail_if_changed_since_opened(db.conn, work)
 
 
 def is_frozen(db: Database) -> bool:
@@ -86,7 +86,7 @@ def set_up_each_time(conn: Any, key: object, action: Callable[[Any], object]) ->
     """
     action(conn)
     if getattr(conn, "watch", None) is not None:
-        conn.watch.keep(key, action)
+        conn.watch.repeat_at_each_opening(key, action)
 
 
 class Watch:
@@ -114,7 +114,7 @@ class Watch:
         self._settings: dict[str, int] = {}
         self._setup: dict[object, Callable[[Any], object]] = {}
 
-    def keep(self, key: object, action: Callable[[Any], object]) -> None:
+    def repeat_at_each_opening(self, key: object, action: Callable[[Any], object]) -> None:
         """Do something to each connection that takes the place of this one."""
         self._setup[key] = action
 
@@ -123,22 +123,22 @@ class Watch:
         """Whether the connection sees no change of the file."""
         return self._frozen is not None
 
-    def read(self, conn: Any, work: Callable[[], Result]) -> Result:
+    def repeat_if_changed(self, conn: Any, work: Callable[[], Result]) -> Result:
         """Return what `work` returns for one state of the file, calling it again if need be."""
         with conn.turns.lock():
             if self._is_within_another(conn):
-                return self.run(conn, work)
-            return repeat_while_changing(lambda: self.run(conn, work))
+                return self.fail_if_changed(conn, work)
+            return repeat_while_changing(lambda: self.fail_if_changed(conn, work))
 
-    def run(self, conn: Any, work: Callable[[], Result]) -> Result:
+    def fail_if_changed(self, conn: Any, work: Callable[[], Result]) -> Result:
         """Return what `work` returns, if the file was as it is now all the time.
 
         :raises FileChangedError: it was not
         :raises DatabaseError: it was changed before, and cannot be opened anew
         """
-        return self.begin(conn, lambda: self.checked(conn, work))
+        return self.use_file_of_now(conn, lambda: self.fail_if_changed_since_opened(conn, work))
 
-    def begin(self, conn: Any, work: Callable[[], Result]) -> Result:
+    def use_file_of_now(self, conn: Any, work: Callable[[], Result]) -> Result:
         """Call `work` on the file as it is now, unless that is part of a statement or transaction.
 
         :raises DatabaseError: it was changed before, and cannot be opened anew
@@ -146,22 +146,21 @@ class Watch:
         with conn.turns.lock():
             if self._is_within_another(conn):
                 return work()
-
-            def renew_and_work() -> Result:
+            try:
                 self._is_busy = True
                 self.renew(conn)
                 return work()
+            finally:  # calls nothing, so that no KeyboardInterrupt comes between
+                self._is_busy = self._is_opening = False
 
-            return interrupts.run(renew_and_work, end=self._end)
-
-    def checked(self, conn: Any, work: Callable[[], Result]) -> Result:
+    def fail_if_changed_since_opened(self, conn: Any, work: Callable[[], Result]) -> Result:
         """Return what `work` returns, if the file is still what was opened."""
-        result = self.explained(conn, work)
+        result = self.explain_errors(conn, work)
         if self.has_changed():
             raise self.error()
         return result
 
-    def explained(self, conn: Any, work: Callable[[], Result]) -> Result:
+    def explain_errors(self, conn: Any, work: Callable[[], Result]) -> Result:
         """Return what `work` returns; an error of SQLite may come from a change of the file."""
         try:
             return work()
@@ -193,11 +192,10 @@ class Watch:
         if self._is_current():
             return
         factories = conn.row_factory, conn.text_factory
-
-        def restore() -> None:
+        try:
+            self._renew(conn)
+        finally:  # as in use_file_of_now()
             conn.row_factory, conn.text_factory = factories
-
-        interrupts.run(lambda: self._renew(conn), end=restore)
 
     def _renew(self, conn: Any) -> None:
         self._is_opening = True
@@ -217,9 +215,6 @@ class Watch:
     def _is_within_another(self, conn: Any) -> bool:
         """Return whether a statement is under way, or a transaction: nothing can be reopened."""
         return self._is_busy or (not self._is_stale and conn.in_transaction)
-
-    def _end(self) -> None:
-        self._is_busy = self._is_opening = False
 
     def _is_current(self) -> bool:
         if self._is_stale:

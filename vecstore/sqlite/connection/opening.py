@@ -48,7 +48,7 @@ def open_connection(
         locks.set_busy_timeout(conn, seconds)
         if read_only and name != ":memory:" and not rights.has_writable_folder(name):
             conn.watch = Watch(conn.turns.path, partial(_open_again, seconds))
-            conn.watch.read(conn, lambda: None)
+            conn.watch.repeat_if_changed(conn, lambda: None)
         else:
             _check_is_database(conn, name)
             pragmas.enforce_foreign_keys(conn)

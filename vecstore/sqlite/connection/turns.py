@@ -108,15 +108,17 @@ def take_turn(db: Database) -> AbstractContextManager[object]:
     :raises DatabaseError: the connection is of the process that has forked this one, or one that
       sqlite3 gives to a single thread
     """
-    lock = _turns(db).lock()
-    if not hasattr(db.conn, "turns"):
+    turns: Turns | None = getattr(db.conn, "turns", None)
+    if turns is None:
+        turns = _adopted_turns(db)
+        turns.refuse_other_process()
         _check_thread(db.conn)
-    return lock
+    return turns.lock()
 
 
 def refuse_other_process(db: Database) -> None:
     """Raise DatabaseError if a connection was opened before this process was forked."""
-    _turns(db).refuse_other_process()
+    (getattr(db.conn, "turns", None) or _adopted_turns(db)).refuse_other_process()
 
 
 def has_transaction(db: Database) -> bool:
@@ -155,13 +157,10 @@ def _check_thread(conn: Any) -> None:
             ) from error
 
 
-def _turns(db: Database) -> Turns:
-    turns: Turns | None = getattr(db.conn, "turns", None)
-    if turns is None:
-        if db not in _adopted:
-            note_adopted(db, "")
-        turns = _adopted[db]
-    return turns
+def _adopted_turns(db: Database) -> Turns:
+    if db not in _adopted:
+        note_adopted(db, "")
+    return _adopted[db]
 
 
 def _inherit_all() -> None:

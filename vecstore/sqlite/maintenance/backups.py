@@ -102,13 +102,10 @@ def _check_target(source: Database, target: Path) -> None:
 def _copy(source: Database, path: Path, driver: opening.Driver) -> tuple[int, int]:
     """Copy a database, as it is at one moment, and return how many rows it has of both tables."""
     with closing(opening.open_bare_connection(str(path), driver)) as copy:
-
-        def copy_all() -> tuple[int, int]:
+        with transactions.reading(source):
             counts = _counts(source)
             source.conn.backup(copy, pages=_PAGES)
-            return counts
-
-        return transactions.read_snapshot(source, copy_all)
+        return counts
 
 
 def _counts(db: Database) -> tuple[int, int]:
@@ -118,11 +115,9 @@ def _counts(db: Database) -> tuple[int, int]:
 
 
 def _make_plain(copy: Database) -> None:
-    def drop() -> None:
+    with transactions.writing(copy):
         indexes.drop(copy)
         schema.drop_ours(copy)
-
-    transactions.write(copy, drop)
     copy.execute("vacuum")
     copy.execute("pragma journal_mode = delete").fetchall()
 

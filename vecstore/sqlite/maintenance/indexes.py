@@ -44,7 +44,8 @@ def build_index(db: Database | str | Path, dimensions: int | None = None) -> dic
     dimensions = _checked_dimensions(dimensions)
     with files.opened(db) as opened:
         schema.ensure(opened)
-        return transactions.write(opened, lambda: rebuild(opened, dimensions))
+        with transactions.writing(opened):
+            return rebuild(opened, dimensions)
 
 
 def rebuild(db: Database, dimensions: int | None = None) -> dict[int, int]:
@@ -75,13 +76,9 @@ def drop_index(db: Database | str | Path, dimensions: int | None = None) -> list
     :raises NewerSchemaError: a later vecstore has migrated it
     """
     dimensions = _checked_dimensions(dimensions)
-    with files.opened(db) as opened:
-
-        def drop_unless_newer() -> list[int]:
-            schema.pending(opened)  # raises for a newer one
-            return drop(opened, dimensions)
-
-        return transactions.write(opened, drop_unless_newer)
+    with files.opened(db) as opened, transactions.writing(opened):
+        schema.pending(opened)  # raises for a newer one
+        return drop(opened, dimensions)
 
 
 def drop(db: Database, dimensions: int | None = None) -> list[int]:

@@ -93,7 +93,10 @@ class _Search:
                 args=(query.vector, query.vector),
             )
 
-        return transactions.query_only(db, read) if query.where else read()
+        if not query.where:
+            return read()
+        with transactions.query_only(db):
+            return read()
 
     def _run_if_ready(self, is_comparable: bool, build_index: bool) -> list[Hit] | None:
         """Return what is nearest, or None where the index is to be made first."""
