@@ -4,10 +4,10 @@ What stands above (collections, loads, exchanged files) speaks no SQL and knows 
 store. The one there is, on SQLite, is in `sqlite/store.py`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from sqlite_utils import Database
 
@@ -18,8 +18,6 @@ from .sqlite import databases
 from .sqlite.maintenance import files
 from .sqlite.store import SqliteStore
 
-Result = TypeVar("Result")
-
 
 class Rows(Protocol):
     """The part of a store that a load asks, and has written to.
@@ -28,8 +26,8 @@ class Rows(Protocol):
     where that is not the one that it was: another may have its id by now.
     """
 
-    def write(self, work: Callable[[], Result]) -> Result:
-        """Call `work` in one transaction, or in a savepoint of the caller's own."""
+    def writing(self) -> AbstractContextManager[None]:
+        """Return a block that is one transaction, or a savepoint in the caller's own."""
         ...
 
     def stored(self, collection: CollectionRow, ids: Sequence[str]) -> dict[str, StoredRow]:
@@ -47,11 +45,11 @@ class Rows(Protocol):
         ...
 
     def put(self, collection: CollectionRow, rows: Iterable[EmbeddingRow]) -> int:
-        """Insert rows, in place of those with their ids; return how many. Belongs into write()."""
+        """Insert rows, in place of those with their ids; return how many. Only in writing()."""
         ...
 
     def change(self, collection: CollectionRow, changes: Iterable[RowChange]) -> None:
-        """Change rows whose vectors stay. Belongs into write()."""
+        """Change rows whose vectors stay. Only in writing()."""
         ...
 
 
@@ -134,10 +132,10 @@ class Store(Rows, Protocol):
 
     # As one
 
-    def export(
-        self, name: str, work: Callable[[CollectionRow, int, Iterator[EmbeddingRow]], Result]
-    ) -> Result:
-        """Call `work` with a collection, the number of its rows, and these, all of one moment."""
+    def exporting(
+        self, name: str
+    ) -> AbstractContextManager[tuple[CollectionRow, int, Iterator[EmbeddingRow]]]:
+        """Return a block with a collection, the number of its rows, and these, of one moment."""
         ...
 
     def has_transaction(self) -> bool:

@@ -56,13 +56,9 @@ def _delete_if_empty(collection: Collection) -> None:
 
     Another process may write to it until now, and may have deleted it.
     """
-
-    def delete() -> None:
+    with suppress(DoesNotExist, ModelMismatchError), transactions.writing(collection.db):
         if not collection.count():
             collection.delete()
-
-    with suppress(DoesNotExist, ModelMismatchError):
-        transactions.write(collection.db, delete)
 
 
 @contextmanager

@@ -39,14 +39,13 @@ def export_collection(
     :raises DatabaseError: the file cannot be written
     :raises MissingPackageError: Parquet needs pyarrow
     """
-
-    def write(collection: CollectionRow, number: int, rows: Iterator[EmbeddingRow]) -> ExportHeader:
+    with (
+        opened_store(db, read_only=True) as store,
+        store.exporting(name) as (collection, number, rows),
+    ):
         header = ExportHeader(name, collection.model, number)
         _write(target, header, rows)
-        return header
-
-    with opened_store(db, read_only=True) as store:
-        return store.export(name, write)
+    return header
 
 
 def _write(
@@ -87,11 +86,12 @@ def import_collection(
         header = replace(header, collection=require_collection_name(name or header.collection))
         with opened_store(db, create=True) as store:
             store.ensure_schema()
-            store.write(lambda: _store(store, header, rows))
+            with store.writing():
+                _store_rows(store, header, rows)
     return header
 
 
-def _store(store: Store, header: ExportHeader, rows: Iterator[EmbeddingRow]) -> None:
+def _store_rows(store: Store, header: ExportHeader, rows: Iterator[EmbeddingRow]) -> None:
     """Write rows into a collection, which is created if need be. Belongs into a transaction.
 
     The last row of an id wins, over what is stored as well.

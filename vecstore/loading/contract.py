@@ -123,7 +123,8 @@ class Batch:
 
         :raises DimensionError: a vector is not of the collection's dimension; nothing is written
         """
-        plan = self._rows.write(self._plan_and_write)
+        with self._rows.writing():
+            plan = self._plan_and_write()
         if plan.missing:
             return plan.missing
         embedded = sum(item.id in self._embedded for item in plan.new)

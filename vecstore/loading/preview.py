@@ -1,17 +1,15 @@
 """The dry run: what a load would do, found out by the load's own batches, which write nowhere."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
-from typing import TypeVar
 
 from ..entries import Item
 from ..rows import CollectionRow, EmbeddingRow, RowChange, StoredRow
 from ..store import Store
 from .contract import Batch, Plan
-
-_Result = TypeVar("_Result")
 
 _NO_VECTOR = b""  # in place of what the model would return
 
@@ -82,8 +80,8 @@ class _RehearsedRows:
         self._copies: Counter[bytes | None] = Counter()  # of a content, beyond the store's
         self._latest: dict[str, StoredRow] = {}  # of the batch that is written next
 
-    def write(self, work: Callable[[], _Result]) -> _Result:
-        return work()
+    def writing(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def stored(self, collection: CollectionRow, ids: Sequence[str]) -> dict[str, StoredRow]:
         found = self._store.stored(collection, ids)

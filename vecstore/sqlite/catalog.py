@@ -68,7 +68,8 @@ def create(db: Database, name: str, model_id: str) -> CollectionRow:
     :raises DoesNotExist: there is none, and the database is read-only
     """
     try:
-        return transactions.write(db, lambda: find(db, name) or _insert(db, name, model_id))
+        with transactions.writing(db):
+            return find(db, name) or _insert(db, name, model_id)
     except db.conn.OperationalError as error:
         # Without tables, schema.ensure() could not write either.
         reason = error if db["collections"].exists() else "the database is readonly"

@@ -4,6 +4,7 @@ Those on the collections themselves are in catalog.py, and those of a search in 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from sqlite_utils import Database
@@ -55,12 +56,10 @@ class SqliteStore:
         return catalog.create(self.db, name, model_id)
 
     def drop(self, collection: CollectionRow) -> None:
-        def drop() -> None:
+        with self.writing():
             self.require(collection)
             self.db.execute("delete from embeddings where collection_id = ?", [collection.id])
             self.db.execute("delete from collections where id = ?", [collection.id])
-
-        self.write(drop)
 
     def require(self, collection: CollectionRow) -> None:
         catalog.require_unchanged(self.db, collection)
@@ -68,8 +67,8 @@ class SqliteStore:
     def use_model(self, model: EmbeddingModel) -> None:
         functions.use_model(self.db, model)
 
-    def write(self, work: Callable[[], Result]) -> Result:
-        return transactions.write(self.db, work)
+    def writing(self) -> AbstractContextManager[None]:
+        return transactions.writing(self.db)
 
     def has_transaction(self) -> bool:
         return turns.has_transaction(self.db)
@@ -141,11 +140,9 @@ class SqliteStore:
         return found[0] if found else None
 
     def delete(self, collection: CollectionRow, ids: Sequence[str]) -> int:
-        def delete() -> int:
+        with self.writing():
             self.require(collection)
             return sum(self._delete(collection, portion) for portion in _variables(ids))
-
-        return self.write(delete)
 
     def _delete(self, collection: CollectionRow, ids: Sequence[str]) -> int:
         return self.db.conn.execute(
@@ -280,9 +277,8 @@ class SqliteStore:
     def search(self, query: Query, steps: list[Step]) -> list[Hit]:
         return planner.search(self.db, query, steps=steps)
 
-    def export(
-        self, name: str, work: Callable[[CollectionRow, int, Iterator[EmbeddingRow]], Result]
-    ) -> Result:
+    @interrupts.block
+    def exporting(self, name: str) -> Iterator[tuple[CollectionRow, int, Iterator[EmbeddingRow]]]:
         with transactions.reading(self.db):
             schema.pending(self.db)  # raises for a newer one
             collection = catalog.find_or_fail(self.db, name)
@@ -298,7 +294,7 @@ class SqliteStore:
             # What is raised may be kept, as in a notebook, and would keep the rows that are left:
             # SQLite then refuses to write after another's commit.
             with interrupts.ending(rows.close):
-                return work(collection, self.count(collection), map(EmbeddingRow._make, rows))
+                yield collection, self.count(collection), map(EmbeddingRow._make, rows)
 
     def _exported_columns(self) -> list[str]:
         """Return the SQL of each column. An older llm lacks some; its file may be read-only."""
