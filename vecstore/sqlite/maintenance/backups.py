@@ -8,7 +8,7 @@ from sqlite_utils import Database
 
 from ...errors import DatabaseError
 from .. import databases, schema, transactions
-from ..connection import extension, opening, pragmas
+from ..connection import opening, pragmas
 from . import files, indexes
 
 _PAGES = 1000  # that are copied between two looks for ^C
@@ -54,8 +54,7 @@ def backup(db: Database | str | Path, target: str | Path, *, plain: bool = False
         if plain:
             schema.pending(source)  # raises for a newer one
         _check_target(source, target)
-        library = extension.library_name(source.conn)
-        driver: opening.Driver = "apsw" if library == "apsw" else "sqlite3"
+        driver = opening.driver_of(source)
         name = opening.name_of(source)
         with files.replacing(target) as temporary:
             try:
