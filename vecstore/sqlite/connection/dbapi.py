@@ -22,12 +22,12 @@ from . import watched
 from .dbapi_translation import (
     TRANSLATED,
     Aggregate,
-    adapted,
-    answering,
-    bindings,
-    guarded,
-    made,
-    reraise,
+    adapt_value,
+    failing_as_in_sqlite3,
+    make_row,
+    never_failing,
+    raise_as_sqlite3,
+    to_bindings,
 )
 from .frozen import Watch
 from .turns import Turns
@@ -204,7 +204,7 @@ class Connection:
     def create_function(
         self, name: str, narg: int, func: Callable[..., Any] | None, *, deterministic: bool = False
     ) -> None:
-        function = func and guarded(func, "user-defined function raised exception")
+        function = func and failing_as_in_sqlite3(func, "user-defined function raised exception")
         with self.turns.lock(), TRANSLATED:
             self.apsw.create_scalar_function(name, function, narg, deterministic=deterministic)
 
@@ -228,15 +228,15 @@ class Connection:
 
     def set_authorizer(self, callback: Callable[..., int] | None) -> None:
         with self.turns.lock(), TRANSLATED:
-            self.apsw.authorizer = callback and answering(callback, apsw.SQLITE_DENY)
+            self.apsw.authorizer = callback and never_failing(callback, apsw.SQLITE_DENY)
 
     def set_progress_handler(self, callback: Callable[[], int | None] | None, n: int) -> None:
-        handler = callback and answering(lambda: bool(callback()), True)
+        handler = callback and never_failing(lambda: bool(callback()), True)
         with self.turns.lock(), TRANSLATED:
             self.apsw.set_progress_handler(handler, n)
 
     def set_trace_callback(self, callback: Callable[[str], object] | None) -> None:
-        traced = callback and answering(lambda event: callback(event["sql"]), None)
+        traced = callback and never_failing(lambda event: callback(event["sql"]), None)
         with self.turns.lock(), TRANSLATED:
             self.apsw.trace_v2(apsw.SQLITE_TRACE_STMT if traced else 0, traced, id=__name__)
 
@@ -367,7 +367,7 @@ class Cursor:
                 self._fail(error)
         if self.row_factory is None and self.connection.text_factory is str:
             return rows
-        return [self._made(row) for row in rows]
+        return [self._make_row(row) for row in rows]
 
     def __iter__(self) -> "Cursor":
         return self
@@ -382,7 +382,7 @@ class Cursor:
                 self._advance(self._steps)
             except BaseException as error:
                 self._fail(error)
-        return self._made(row)
+        return self._make_row(row)
 
     def close(self) -> None:
         with self.connection.turns.lock():
@@ -406,12 +406,12 @@ class Cursor:
         self._columns = ()
         self.rowcount = 0 if self._is_dml else -1
         self._steps = steps = self.connection.apsw.cursor()
-        steps.convert_binding = adapted
+        steps.convert_binding = adapt_value
         steps.exec_trace = self._inspect
         return steps
 
     def _run(self, steps: apsw.Cursor, parameters: Parameters) -> None:
-        steps.execute(self._sql, bindings(parameters))
+        steps.execute(self._sql, to_bindings(parameters))
         # The method refers to this cursor: with the cycle, a statement that is dropped half-way
         # would hold its locks until the garbage collector comes by.
         steps.exec_trace = None
@@ -459,7 +459,7 @@ class Cursor:
 
         steps.exec_trace = describe
         with suppress(apsw.Error):
-            steps.execute(self._sql, bindings(parameters))
+            steps.execute(self._sql, to_bindings(parameters))
         steps.exec_trace = None
 
     def _advance(self, steps: apsw.Cursor) -> None:
@@ -480,18 +480,18 @@ class Cursor:
                     self._steps.close(True)
             self._forget()
             self.rowcount = -1
-            reraise(error)
+            raise_as_sqlite3(error)
         finally:
             del error
 
     def _forget(self) -> None:
         self._steps = self._row = None
 
-    def _made(self, row: Values) -> Any:
+    def _make_row(self, row: Values) -> Any:
         text_factory = self.connection.text_factory
         if text_factory is not str:
             row = tuple(text_factory(v.encode()) if isinstance(v, str) else v for v in row)
-        return row if self.row_factory is None else made(self.row_factory, self, row)
+        return row if self.row_factory is None else make_row(self.row_factory, self, row)
 
 
 class _WatchedCursor(watched.Cursor, Cursor):

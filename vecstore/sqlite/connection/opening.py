@@ -97,6 +97,11 @@ def name_of(db: Database) -> str:
     return filenames.main_file(db.conn) or "the database in memory"
 
 
+def driver_of(db: Database) -> Driver:
+    """Return the driver by which a database is open."""
+    return "apsw" if extension.library_name(db.conn) == "apsw" else "sqlite3"
+
+
 def max_parameters(db: Database) -> int | None:
     """Return how many parameters a statement may have; None where Python 3.10 does not tell."""
     conn: Any = db.conn

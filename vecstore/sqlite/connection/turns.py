@@ -12,8 +12,8 @@ import ctypes
 import os
 import threading
 import weakref
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,26 +63,24 @@ class Turns:
                 "its parent's connection to SQLite: open it anew in the child, with the path"
             )
 
-    def inherit(self) -> None:
-        """Keep the connection open in a child that was just forked, for ever."""
+    def keep_open(self) -> None:
+        """In a child that was just forked, keep the connection open for ever."""
         conn = self.connection()
         if conn is None:
             return
         with suppress(conn.Error):  # it is closed
-            self._is_busy = not self._lock.acquire(blocking=False)
-            if not self._is_busy:
-                self._process = _process
-                try:
+            if self._lock.acquire(blocking=False):
+                with self._used_by_child():
                     self._is_busy = conn.in_transaction
-                finally:
-                    self._process = None
-                    self._lock.release()
+                self._lock.release()
+            else:
+                self._is_busy = True
             # Not even the end of the interpreter may close it.
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(getattr(conn, "apsw", conn)))
             _inherited.append((self, conn))
 
-    def close_inherited(self, conn: Any, path: str) -> None:
-        """Close the connection in a forked child, or refuse to open the same file beside it."""
+    def close_or_refuse(self, conn: Any, path: str) -> None:
+        """In a forked child, close the connection, or refuse to open the same file beside it."""
         if self._is_busy:
             with suppress(OSError):
                 if Path(path).samefile(self.path):
@@ -96,10 +94,17 @@ class Turns:
         configure = configure or getattr(conn, "setconfig", None)  # from Python 3.12 on
         if configure:
             configure(_NO_CHECKPOINT_ON_CLOSE, True)
-        self._process = _process
-        conn.close()
-        self._process = None
+        with self._used_by_child():
+            conn.close()
         _inherited.remove((self, conn))
+
+    @contextmanager
+    def _used_by_child(self) -> Iterator[None]:
+        self._process = _process
+        try:
+            yield
+        finally:
+            self._process = None
 
 
 def take_turn(db: Database) -> AbstractContextManager[object]:
@@ -142,7 +147,7 @@ def note_adopted(db: Database, path: str) -> None:
 def close_inherited_connections(path: str) -> None:
     """In a forked child, prepare for opening a file: close what the parent had opened."""
     for turns, conn in _inherited.copy():  # what is closed is removed
-        turns.close_inherited(conn, path)
+        turns.close_or_refuse(conn, path)
 
 
 def _check_thread(conn: Any) -> None:
@@ -163,13 +168,12 @@ def _adopted_turns(db: Database) -> Turns:
     return _adopted[db]
 
 
-def _inherit_all() -> None:
+def _keep_all_open() -> None:
     global _process
     _process = object()
     for turns in list(_all):
-        turns.inherit()
+        turns.keep_open()
     _all.clear()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_inherit_all)
+os.register_at_fork(after_in_child=_keep_all_open)

@@ -9,7 +9,7 @@ from sqlite_utils import Database
 from ...atomic_files import replacing
 from ...errors import DatabaseError
 from .. import databases, schema, transactions
-from ..connection import extension, opening, pragmas
+from ..connection import opening, pragmas
 from . import files, indexes
 
 _PAGES = 1000  # that are copied between two looks for ^C
@@ -55,8 +55,7 @@ def backup(db: Database | str | Path, target: str | Path, *, plain: bool = False
         if plain:
             schema.pending(source)  # raises for a newer one
         _check_target(source, target)
-        library = extension.library_name(source.conn)
-        driver: opening.Driver = "apsw" if library == "apsw" else "sqlite3"
+        driver = opening.driver_of(source)
         name = opening.name_of(source)
         with replacing(target) as temporary:
             try:

@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 from sqlite_utils import Database
 
 from .. import databases, schema
-from ..connection import dbapi, opening
+from ..connection import opening
 from ..index import building, tables
 from ..index.names import dimensions_in_name
 
@@ -38,12 +37,12 @@ def parts_of(db: Database) -> dict[str, str]:
 
 def schema_parts(db: Database) -> list[Part]:
     """Return what every database has: tables, their indexes, triggers and views."""
-    return _schema_parts(_driver(db))
+    return _schema_parts(opening.driver_of(db))
 
 
 def index_parts(db: Database, dimensions: int) -> list[Part]:
     """Return the parts of the index of one dimension."""
-    return _index_parts(_driver(db), dimensions)
+    return _index_parts(opening.driver_of(db), dimensions)
 
 
 def indexed_dimensions(db: Database) -> list[int]:
@@ -55,11 +54,6 @@ def indexed_dimensions(db: Database) -> list[int]:
         if dimensions <= tables.MAX_DIMENSIONS
         and any(part.name in found for part in index_parts(db, dimensions))
     ]
-
-
-def _driver(db: Database) -> opening.Driver:
-    conn: Any = db.conn
-    return "apsw" if isinstance(conn, dbapi.Connection) else "sqlite3"
 
 
 @lru_cache

@@ -24,7 +24,7 @@ def test_every_apsw_exception_is_translated(exception):
     assert issubclass(expected, sqlite_utils_sqlite3.Error | MemoryError)
     original = exception("what happened")
     with pytest.raises(expected) as caught:
-        dbapi_translation.reraise(original)
+        dbapi_translation.raise_as_sqlite3(original)
     assert type(caught.value) is expected
     assert caught.value.__cause__ is original
 

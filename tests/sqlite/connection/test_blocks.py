@@ -1,13 +1,16 @@
 """`with` blocks that end although the function at their end is interrupted: interrupts.block."""
 
 import _thread
+import ast
 import sys
 import traceback
 from contextlib import suppress
 from operator import methodcaller
+from pathlib import Path
 
 import pytest
 
+import vecstore
 from vecstore.sqlite.connection import interrupts
 
 
@@ -128,3 +131,32 @@ class Interrupt:
             if self._left < 0:
                 sys.setprofile(None)
                 raise KeyboardInterrupt
+
+
+TREES = [
+    ast.parse(file.read_text("utf-8")) for file in Path(vecstore.__file__).parent.rglob("*.py")
+]
+
+
+def nodes(kind, *trees):
+    return [node for tree in trees or TREES for node in ast.walk(tree) if isinstance(node, kind)]
+
+
+def name_of(node):
+    """Return the last part of the name that is called, or decorates."""
+    node = node.func if isinstance(node, ast.Call) else node
+    return getattr(node, "attr", getattr(node, "id", None))
+
+
+def decorated(name):
+    return [f for f in nodes(ast.FunctionDef) if name in map(name_of, f.decorator_list)]
+
+
+def test_blocks_are_begun_in_with_statements_alone():
+    """What else would begin one, such as an ExitStack, would keep it when it is interrupted."""
+    blocks = {function.name for function in decorated("block")}
+    assert {"writing", "reading", "ending", "undoing"} <= blocks
+    called = [call for call in nodes(ast.Call) if name_of(call) in blocks]
+    begun = [item.context_expr for node in nodes(ast.With) for item in node.items]
+    kept = [call for call in nodes(ast.Call, *decorated("contextmanager")) if call in called]
+    assert [ast.unparse(call) for call in called if call not in begun or call in kept] == []
