@@ -1,5 +1,6 @@
 """One database, over every kind of connection there is; models whose vectors are exact."""
 
+import gc
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
@@ -30,6 +31,15 @@ def outside_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "VECSTORE_DB", "VECSTORE_EMBEDDING_MODEL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(vecstore.models.retries, "FIRST_WAIT", 0.001)
+
+
+@pytest.fixture(scope="module")
+def small_heap() -> Iterator[None]:
+    """What the tests before a module have left is no garbage, and need not be looked through."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture

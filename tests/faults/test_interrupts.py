@@ -28,6 +28,8 @@ from vecstore import Collection
 from vecstore.sqlite import catalog
 from vecstore.sqlite.connection import turns
 
+pytestmark = pytest.mark.usefixtures("small_heap")
+
 OTHERS = 15  # points, spread over a call
 
 _BEGINNING_AND_ENDING = ("transactions.py", "interrupts.py", "locks.py")
@@ -103,15 +105,6 @@ ALONE: dict[str, Callable[[Collection, Path], object]] = {
     ),
 }
 SETTINGS = ("busy_timeout", "foreign_keys", "query_only")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def small_heap():
-    """What the tests before this module have left is no garbage, and need not be looked through."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(scope="module")

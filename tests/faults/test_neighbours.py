@@ -9,7 +9,7 @@ import random
 import pytest
 
 from tests.support.databases import LOADS_EXTENSIONS
-from tests.support.neighbours import Neighbours
+from tests.support.neighbours import Neighbours, programs
 
 pytest.importorskip("llm")
 
@@ -19,9 +19,15 @@ NAMES = ["shared", "shared", "wide", "other"]
 IDS = [f"id{n}" for n in range(6)]
 
 
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    with programs(tmp_path_factory.mktemp("programs")) as running:
+        yield running
+
+
 @pytest.fixture
-def neighbours(tmp_path):
-    return Neighbours(tmp_path)
+def neighbours(tmp_path, running):
+    return Neighbours(tmp_path, running)
 
 
 def steps(n, rng):
@@ -42,7 +48,7 @@ def steps(n, rng):
             lambda: n.utils_transform(table, with_vec=with_vec),
         ]
 
-    programs = {
+    by_program = {
         "llm": [
             lambda: n.llm_embed(name, id, store=store),
             lambda: n.llm_embed(name, other, store=store),
@@ -67,16 +73,16 @@ def steps(n, rng):
         ],
     }
     if not LOADS_EXTENSIONS:
-        del programs["sqlite-utils with sqlite-vec"]
-    return programs
+        del by_program["sqlite-utils with sqlite-vec"]
+    return by_program
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_steps_in_any_order_lose_no_row_and_leave_a_clean_file(neighbours, seed):
     rng = random.Random(seed)
     while len(neighbours.log) < STEPS:
-        programs = steps(neighbours, rng)
-        rng.choice(programs[rng.choice(list(programs))])()
+        each = steps(neighbours, rng)
+        rng.choice(each[rng.choice(list(each))])()
         neighbours.assert_equal()
     neighbours.assert_sound()
 

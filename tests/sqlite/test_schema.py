@@ -3,6 +3,7 @@
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -241,32 +242,41 @@ class Model(vecstore.EmbeddingModel):
     def embed_batch(self, items):
         return [[1.0, float(len(item))] for item in items]
 
-path, name, start = sys.argv[1:]
-while time.time() < float(start):
-    pass
-collection = vecstore.Collection("shared", path, model=Model())
-collection.embed_multi((f"{name}{n}", f"{name} {n}") for n in range(20))
-print(collection.db.journal_mode, collection.id)
+name, *paths = sys.argv[1:]
+for path in paths:
+    print("ready", flush=True)
+    start = float(input())
+    while time.time() < start:
+        pass
+    collection = vecstore.Collection("shared", path, model=Model())
+    collection.embed_multi((f"{name}{n}", f"{name} {n}") for n in range(20))
+    print(collection.db.journal_mode, collection.id, flush=True)
+    collection.db.close()
 """
 
 
 def test_processes_that_create_the_same_file_at_once_all_succeed(tmp_path):
-    import time
-
-    for attempt in range(5):
-        path = tmp_path / f"{attempt}.db"
-        start = time.time() + 1.5
-        processes = [
-            subprocess.Popen(
-                [sys.executable, "-c", OPEN_AT_ONCE, str(path), name, str(start)],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for name in ("a", "b", "c")
-        ]
-        outcomes = [(*process.communicate(), process.returncode) for process in processes]
-        assert outcomes == [("wal 1\n", "", 0)] * 3
+    paths = [str(tmp_path / f"{attempt}.db") for attempt in range(5)]
+    pipe = subprocess.PIPE
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPEN_AT_ONCE, name, *paths],
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+        )
+        for name in ("a", "b", "c")
+    ]
+    for path in paths:
+        assert [process.stdout.readline() for process in processes] == ["ready\n"] * 3
+        start = time.time() + 0.05
+        for process in processes:
+            process.stdin.write(f"{start!r}\n")
+            process.stdin.flush()
+        assert [process.stdout.readline() for process in processes] == ["wal 1\n"] * 3
         db = sqlite_utils.Database(path)
         assert db["embeddings"].count == 60
         db.close()
+    outcomes = [(*process.communicate(), process.returncode) for process in processes]
+    assert outcomes == [("", "", 0)] * 3

@@ -1,8 +1,8 @@
-"""llm, sqlite-utils and vecstore on one file, each as a process, and a model of what it must hold.
+"""llm, sqlite-utils and vecstore on one file, and a model of what it must hold.
 
-Every step runs one command. Where it can write, it changes the model too; where it cannot, because
-the file has an index and the program does not load sqlite-vec, the error must be a documented one
-and the model stays. `assert_equal()` compares the file with the model.
+Every step is one command, in a process of its own. Where it can write, it changes the model too;
+where it cannot, because the file has an index and the program does not load sqlite-vec, the error
+must be a documented one and the model stays. `assert_equal()` compares the file with the model.
 """
 
 import base64
@@ -12,16 +12,17 @@ import math
 import os
 import re
 import struct
-import subprocess
-import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import apsw
 
 from tests.support import ROOT
 from tests.support.command import output
+from tests.support.forked_program import ForkedProgram
 from tests.support.neighbour_plugin import DIMENSIONS, vector
 
 # The pages that say what fails without the extension, and how.
@@ -54,8 +55,24 @@ def embedded(text: str, model: str, store: bool, metadata: str | None = None) ->
     return Row(encoded(text, model), text if store else None, hashed, metadata)
 
 
+@contextmanager
+def programs(folder: Path) -> Iterator[dict[str, ForkedProgram]]:
+    """Start the three programs, with neighbour_plugin as a plugin of llm and of vecstore."""
+    install_plugin(folder / "plugins")
+    environment = {
+        "PYTHONPATH": os.pathsep.join([str(folder / "plugins"), str(ROOT)]),
+        "LLM_LOAD_PLUGINS": "neighbour",  # what else is installed is not ours to test
+        "LLM_USER_PATH": str(folder / "llm"),
+    }
+    with ExitStack() as started:
+        yield {
+            program: started.enter_context(closing(ForkedProgram(program, folder, **environment)))
+            for program in ("llm", "sqlite_utils", "vecstore")
+        }
+
+
 def install_plugin(folder: Path) -> None:
-    """Install neighbour_plugin as a plugin of llm and of vecstore, for PYTHONPATH."""
+    """Write the plugin where a folder of PYTHONPATH is looked through for some."""
     about = folder / "neighbour-1.0.dist-info"
     about.mkdir(parents=True)
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: neighbour\nVersion: 1.0\n")
@@ -66,34 +83,21 @@ def install_plugin(folder: Path) -> None:
 class Neighbours:
     """One file, the programs, and the model."""
 
-    def __init__(self, folder: Path) -> None:
-        install_plugin(folder / "plugins")
+    def __init__(self, folder: Path, programs: dict[str, ForkedProgram]) -> None:
         self.folder = folder
         self.path = str(folder / "shared.db")
         self.models: dict[str, str] = {}  # of each collection
         self.rows: dict[tuple[str, str], Row] = {}
         self.log: list[str] = []
         self._count = 0
-        search_path = [str(folder / "plugins"), str(ROOT)]
-        self._environment = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(search_path),
-            "LLM_LOAD_PLUGINS": "neighbour",  # what else is installed is not ours to test
-        }
+        self._programs = programs
 
     # What the programs do.
 
-    def run(self, program: str, *args: str, input: str | None = None):
+    def run(self, program: str, *args: str, input: str = "") -> CompletedProcess[str]:
         """Run a program of this environment on the file."""
         self.log.append(f"{program} {' '.join(args)}".replace(str(self.folder), "FOLDER"))
-        return subprocess.run(
-            [sys.executable, "-m", program, *args],
-            capture_output=True,
-            text=True,
-            input=input,
-            env=self._environment,
-            timeout=900,
-        )
+        return self._programs[program].run(*args, input=input)
 
     def write(self, program: str, *args: str, needs_vec: bool = True, **kwargs) -> bool:
         """Run what writes; return whether it could, which the state of the index decides."""

@@ -21,6 +21,9 @@ from tests.support.models import Vectors
 from vecstore import Collection
 from vecstore.sqlite.connection import dbapi, guard
 
+# The guard looks for connections through all that Python has.
+pytestmark = pytest.mark.usefixtures("small_heap")
+
 
 @pytest.fixture
 def no_extensions(closing):
