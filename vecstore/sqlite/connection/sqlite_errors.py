@@ -89,6 +89,7 @@ TOO_MANY_PARAMETERS = "too many SQL variables"
 PARAMETER_NUMBER = "variable number"  # of `?NNN`, which is too high
 # Of the Python module or apsw, and of no code.
 OF_ANOTHER_THREAD = "that same thread"
+UNDECODABLE = "decode"  # text that is not UTF-8
 NOT_OF_SQL = (OF_ANOTHER_THREAD, "in another thread", "on a closed")
 
 # What sqlite-vec says where SQLite cannot write one of its tables: not why.
