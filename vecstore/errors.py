@@ -7,6 +7,12 @@
         AdoptionError           a Database cannot be moved to a connection that loads extensions
         NewerSchemaError        the file was written by a later vecstore
         FileChangedError        others wrote to a file that this user cannot lock, while it was read
+        DatabaseBusyError       another connection has the lock: try again
+        DatabaseReadOnlyError   it may not be written
+        DatabaseDamagedError    the file is damaged, or no SQLite database
+        DatabaseInterruptedError  interrupt() has ended the statement
+        DiskError               the system cannot open, read or write a file
+          DiskFullError
       DoesNotExist              no such collection, or no such id in it
         MissingFileError        nor the file it would be in (also a ValueError)
       ModelError                an embedding model failed, or answered nonsense
@@ -22,6 +28,10 @@
 
 A message names the thing, the values and the remedy. The ValueError, KeyError and ImportError
 bases are there for code that was written against llm.
+
+A DatabaseError that an operation on an open database raises in place of one of SQLite is also of
+that one's class, such as sqlite3.OperationalError, with its sqlite_errorcode:
+`sqlite/connection/sqlite_errors.py` has the table.
 """
 
 
@@ -59,6 +69,30 @@ class NewerSchemaError(DatabaseError):
 
 class FileChangedError(DatabaseError):
     """A file that this user may not lock was changed while it was read: read it again."""
+
+
+class DatabaseBusyError(DatabaseError):
+    """Another connection has the lock, for longer than the timeout: try again."""
+
+
+class DatabaseReadOnlyError(DatabaseError):
+    """A database may not be written: by this user, by this connection, or where it lies."""
+
+
+class DatabaseDamagedError(DatabaseError):
+    """A file is damaged, or is no SQLite database."""
+
+
+class DatabaseInterruptedError(DatabaseError):
+    """A statement was ended before it was done, as by interrupt() of its connection."""
+
+
+class DiskError(DatabaseError):
+    """The system cannot open, read or write a file of a database."""
+
+
+class DiskFullError(DiskError):
+    """There is no room: on the disk, or in a database with a limit to its pages."""
 
 
 class DoesNotExist(VecstoreError):

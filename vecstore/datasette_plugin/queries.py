@@ -13,9 +13,11 @@ from datasette.utils import sqlite_timelimit
 from datasette.views.base import DatasetteError
 from sqlite_utils import Database as SqliteDatabase
 
+from ..errors import DatabaseInterruptedError
 from ..query import Query
 from ..rows import CollectionRow
 from ..sqlite import catalog
+from ..sqlite.connection import sqlite_errors
 from ..sqlite.search import planner
 from . import connections
 
@@ -219,14 +221,15 @@ async def _execute(
             with sqlite_timelimit(conn, limit):
                 return read(sqlite)
         except conn.OperationalError as error:
-            if "no such function: vec_" in str(error) or "no such module: vec0" in str(error):
+            if sqlite_errors.says(error, *sqlite_errors.NO_SQLITE_VEC):
                 raise DatasetteError(
                     f"sqlite-vec cannot be loaded here: {connections.REMEDY}",
                     title="No sqlite-vec",
                     status=501,
                 ) from error
             # Inside of vec0, the interruption gets another name.
-            if str(error) == "interrupted" or time.monotonic() - start >= limit / 1000:
+            is_interrupted = sqlite_errors.error_class(error) is DatabaseInterruptedError
+            if is_interrupted or time.monotonic() - start >= limit / 1000:
                 raise time_limit_error() from error
             raise
 

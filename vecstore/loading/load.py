@@ -183,7 +183,7 @@ class Load:
         while self._pipeline:
             batch, items, answer = self._pipeline.oldest()
             try:
-                with suppress(VecstoreError):
+                with suppress(DoesNotExist, InvalidInputError):
                     batch.take_vectors(items, answer.vectors)
                     batch.keep_embedded()
                     self._write_what_fits(batch, skip=False)

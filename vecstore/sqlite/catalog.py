@@ -10,7 +10,7 @@ from ..errors import DoesNotExist, ModelMismatchError, VecstoreError
 from ..rows import CollectionRow
 from ..values import shown
 from . import schema, transactions
-from .connection import opening, rights
+from .connection import opening, rights, sqlite_errors
 from .connection.interrupts import Result
 
 
@@ -136,7 +136,7 @@ def read_unchanged(
             work_if_found,
         )
     except db.conn.OperationalError as error:
-        if "no such table: collections" in str(error):
+        if sqlite_errors.says(error, f"{sqlite_errors.NO_SUCH_TABLE}: collections"):
             raise _changed(db, row) from error
         raise
 

@@ -10,6 +10,7 @@ from ..errors import DatabaseError, InvalidInputError, MissingFileError
 from . import functions
 from .connection import adoption, opening, pragmas, rights, turns
 from .connection.opening import Driver
+from .connection.sqlite_errors import TRANSLATING
 
 
 def connect(
@@ -74,7 +75,7 @@ def adopt(db: Database) -> None:
     :raises DatabaseError: it belongs to another thread, or to the process that forked this one; or
       this user may not read the file
     """
-    with turns.take_turn(db):
+    with turns.take_turn(db), TRANSLATING:
         adoption.adopt_connection(db)
         functions.register(db)
 

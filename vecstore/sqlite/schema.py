@@ -17,7 +17,7 @@ from ..errors import DatabaseError, NewerSchemaError
 from ..values import shown
 from ..vectors import content_hash
 from . import transactions
-from .connection import opening, turns
+from .connection import opening, rights, turns
 
 # What the tables of every llm and vecstore have, and that of sqlite-utils that records them.
 _COLUMNS = {
@@ -64,7 +64,7 @@ def ensure(db: Database) -> None:
         ):
             _apply_pending(db)
     except db.conn.OperationalError as error:
-        if "readonly" not in str(error):
+        if not rights.is_read_only(error):
             raise
 
 

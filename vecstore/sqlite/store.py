@@ -4,7 +4,6 @@ Those on the collections themselves are in catalog.py, and those of a search in 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from sqlite_utils import Database
@@ -16,8 +15,9 @@ from ..rows import CollectionRow, EmbeddingRow, EntryRow, Hit, RowChange, Stored
 from ..values import shown
 from ..vectors import content_hash
 from . import catalog, functions, schema, transactions
-from .connection import frozen, interrupts, opening, turns
+from .connection import frozen, interrupts, opening, sqlite_errors, turns
 from .connection.interrupts import Result
+from .connection.sqlite_errors import CALLING_OTHERS, TRANSLATING
 from .index import building, partitions
 from .search import planner
 
@@ -38,38 +38,51 @@ _T = TypeVar("_T")
 
 
 class SqliteStore:
-    """The collections of one SQLite database; `store.Store` says what each method does."""
+    """The collections of one SQLite database; `store.Store` says what each method does.
+
+    What SQLite refuses is raised as an error of ours.
+    """
 
     def __init__(self, db: Database) -> None:
         self.db = db
 
+    @TRANSLATING
     def ensure_schema(self) -> None:
         frozen.repeat_if_changed(self.db, lambda: schema.ensure(self.db))
 
+    @TRANSLATING
     def describe(self) -> str:
         return catalog.describe_database(self.db)
 
+    @TRANSLATING
     def find(self, name: str) -> CollectionRow | None:
         return frozen.repeat_if_changed(self.db, lambda: catalog.find(self.db, name))
 
+    @TRANSLATING
     def create(self, name: str, model_id: str) -> CollectionRow:
         return catalog.create(self.db, name, model_id)
 
+    @TRANSLATING
     def drop(self, collection: CollectionRow) -> None:
-        with self.writing():
+        with transactions.writing(self.db):
             self.require(collection)
             self.db.execute("delete from embeddings where collection_id = ?", [collection.id])
             self.db.execute("delete from collections where id = ?", [collection.id])
 
+    @TRANSLATING
     def require(self, collection: CollectionRow) -> None:
         catalog.require_unchanged(self.db, collection)
 
+    @TRANSLATING
     def use_model(self, model: EmbeddingModel) -> None:
         functions.use_model(self.db, model)
 
-    def writing(self) -> AbstractContextManager[None]:
-        return transactions.writing(self.db)
+    @interrupts.block
+    def writing(self) -> Iterator[None]:
+        with TRANSLATING, transactions.writing(self.db), CALLING_OTHERS:
+            yield
 
+    @TRANSLATING
     def has_transaction(self) -> bool:
         return turns.has_transaction(self.db)
 
@@ -139,8 +152,9 @@ class SqliteStore:
         )
         return found[0] if found else None
 
+    @TRANSLATING
     def delete(self, collection: CollectionRow, ids: Sequence[str]) -> int:
-        with self.writing():
+        with transactions.writing(self.db):
             self.require(collection)
             return sum(self._delete(collection, portion) for portion in _variables(ids))
 
@@ -233,12 +247,17 @@ class SqliteStore:
     def put(self, collection: CollectionRow, rows: Iterable[EmbeddingRow]) -> int:
         number = 0
         for portion in portions(rows, _ROWS_A_STATEMENT):
-            indexed = [d for d in _dimensions_of(portion) if building.ensure(self.db, d)]
-            self._insert(collection, portion)
-            for dimensions in indexed:
-                partitions.give_partition(self.db, collection.id, dimensions)
+            self._put(collection, portion)
             number += len(portion)
         return number
+
+    @TRANSLATING
+    def _put(self, collection: CollectionRow, rows: list[EmbeddingRow]) -> None:
+        with transactions.errors_explained(self.db):
+            indexed = [d for d in _dimensions_of(rows) if building.ensure(self.db, d)]
+            self._insert(collection, rows)
+            for dimensions in indexed:
+                partitions.give_partition(self.db, collection.id, dimensions)
 
     def _insert(self, collection: CollectionRow, rows: list[EmbeddingRow]) -> None:
         columns = EmbeddingRow._fields
@@ -259,27 +278,33 @@ class SqliteStore:
                 f"{error}"
             ) from error
 
+    @TRANSLATING
     def change(self, collection: CollectionRow, changes: Iterable[RowChange]) -> None:
-        for change in changes:
-            self.db.conn.execute(
-                """
-                update embeddings
-                set content = coalesce(?, content),
-                    content_blob = coalesce(?, content_blob),
-                    metadata = nullif(coalesce(?, metadata), ''),
-                    updated = ?
-                where collection_id = ?
-                  and id = ?
-                """,
-                [*change[1:], collection.id, change.id],
-            )
+        with transactions.errors_explained(self.db):
+            for change in changes:
+                self._change(collection, change)
 
+    def _change(self, collection: CollectionRow, change: RowChange) -> None:
+        self.db.conn.execute(
+            """
+            update embeddings
+            set content = coalesce(?, content),
+                content_blob = coalesce(?, content_blob),
+                metadata = nullif(coalesce(?, metadata), ''),
+                updated = ?
+            where collection_id = ?
+              and id = ?
+            """,
+            [*change[1:], collection.id, change.id],
+        )
+
+    @TRANSLATING
     def search(self, query: Query, steps: list[Step]) -> list[Hit]:
         return planner.search(self.db, query, steps=steps)
 
     @interrupts.block
     def exporting(self, name: str) -> Iterator[tuple[CollectionRow, int, Iterator[EmbeddingRow]]]:
-        with transactions.reading(self.db):
+        with TRANSLATING, transactions.reading(self.db):
             schema.pending(self.db)  # raises for a newer one
             collection = catalog.find_or_fail(self.db, name)
             rows = self.db.execute(
@@ -294,7 +319,9 @@ class SqliteStore:
             # What is raised may be kept, as in a notebook, and would keep the rows that are left:
             # SQLite then refuses to write after another's commit.
             with interrupts.ending(rows.close):
-                yield collection, self.count(collection), map(EmbeddingRow._make, rows)
+                number = self.count(collection)
+                with CALLING_OTHERS:
+                    yield collection, number, _exported(rows)
 
     def _exported_columns(self) -> list[str]:
         """Return the SQL of each column. An older llm lacks some; its file may be read-only."""
@@ -312,17 +339,24 @@ class SqliteStore:
         """Return all rows of a query, of a collection that is the one that it was."""
         return self._read(collection, lambda _: self.db.execute(sql, args).fetchall())
 
+    @TRANSLATING
     def _read(self, collection: CollectionRow, work: Callable[[object], Result]) -> Result:
         """Call `work` while a collection is the one that it was, and return what it returns."""
         try:
             return catalog.read_unchanged(self.db, collection, work)
         except self.db.conn.OperationalError as error:
-            if "no such column" in str(error) and schema.pending(self.db):
+            is_older = sqlite_errors.says(error, sqlite_errors.NO_SUCH_COLUMN)
+            if is_older and schema.pending(self.db):
                 raise DatabaseError(
                     f"{opening.name_of(self.db)} is of an older llm, and read-only: it cannot "
                     "be brought up to date, or written"
                 ) from error
             raise
+
+
+def _exported(rows: Iterator[Any]) -> Iterator[EmbeddingRow]:
+    with TRANSLATING:
+        yield from map(EmbeddingRow._make, rows)
 
 
 def _variables(values: Sequence[_T]) -> Iterator[Sequence[_T]]:

@@ -1,7 +1,6 @@
 """Work on a database that is one whole: a transaction, a snapshot, under a setting of its own."""
 
 import itertools
-import re
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -9,15 +8,10 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from ..errors import DatabaseError
-from .connection import filenames, frozen, interrupts, locks, opening, rights, turns
+from ..errors import DatabaseError, DiskError
+from .connection import filenames, frozen, interrupts, locks, rights, sqlite_errors, turns
 from .connection.dbapi_translation import TRANSLATED
 from .connection.interrupts import Result
-
-# What sqlite-vec says where SQLite cannot write one of its tables: not why.
-_OF_VEC0 = re.compile(
-    "Internal sqlite-vec error|.* shadow table|.* blob|vec0 deletion error|SQL logic error"
-)
 
 _savepoints = itertools.count()  # one's name is never another's
 _query_only_before: weakref.WeakKeyDictionary[Database, int] = weakref.WeakKeyDictionary()
@@ -43,13 +37,13 @@ def writing(db: Database, *, patience: float | None = None) -> Iterator[None]:
     while True:
         with turns.take_turn(db):
             if turns.has_transaction(db):
-                with _explained(db), _savepoint(db):
+                with errors_explained(db), _savepoint(db):
                     yield
                 return
             wait = wait or locks.Wait(locks.busy_timeout(db.conn), patience)
             _end_query_only(db)
             if not db.conn.in_transaction:
-                with _explained(db), interrupts.undoing(lambda: _roll_back(db)):
+                with errors_explained(db), interrupts.undoing(lambda: _roll_back(db)):
                     if locks.begin_immediate(db.conn, wait):
                         yield
                         turns.refuse_other_process(db)
@@ -79,7 +73,7 @@ def _savepoint(db: Database) -> Iterator[None]:
         except db.conn.OperationalError as error:
             # It is not there before it begins and after its end, and when SQLite has undone the
             # whole transaction.
-            if "no such savepoint" not in str(error):
+            if not sqlite_errors.says(error, sqlite_errors.NO_SUCH_SAVEPOINT):
                 raise
 
     with interrupts.undoing(roll_back):
@@ -89,22 +83,22 @@ def _savepoint(db: Database) -> Iterator[None]:
 
 
 @interrupts.block
-def _explained(db: Database) -> Iterator[None]:
-    """Raise what says more than an error of SQLite, or one of sqlite-vec, which hides that."""
+def errors_explained(db: Database) -> Iterator[None]:
+    """Where the block, which writes, fails, say more than SQLite, or sqlite-vec, which hides it."""
     try:
         yield
     except db.conn.OperationalError as error:
-        message = str(error)
+        if sqlite_errors.is_settled(error):
+            raise
         if rights.is_denied(error):
-            message = rights.unwritable_message(filenames.main_file(db.conn), error)
-        elif _OF_VEC0.match(message):
+            raise rights.unwritable_error(filenames.main_file(db.conn), error) from error
+        if sqlite_errors.is_vec0_unwritten(error):
             message = (
-                f"sqlite-vec cannot write its tables ({message}): has the disk room, and does it "
+                f"sqlite-vec cannot write its tables ({error}): has the disk room, and does it "
                 "work?"
             )
-        else:
-            raise
-        raise db.conn.OperationalError(message) from error
+            raise sqlite_errors.to_ours(error, message, DiskError) from error
+        raise
 
 
 def try_to_write(db: Database, work: Callable[[], None], *, patience: float | None = None) -> bool:
@@ -112,14 +106,14 @@ def try_to_write(db: Database, work: Callable[[], None], *, patience: float | No
     is_part = db.conn.in_transaction
     try:
         write(db, work, patience=patience)
-    except DatabaseError:
-        return False
-    except db.conn.OperationalError as error:
+    except db.conn.Error as error:
         # Where a disk is full, SQLite may undo all of the transaction that this is a part of.
         is_undone = is_part and not db.conn.in_transaction
-        if opening.is_unwritable(error) and not is_undone:
+        if sqlite_errors.is_unwritable(error) and not is_undone:
             return False
         raise
+    except DatabaseError:
+        return False
     return True
 
 

@@ -14,6 +14,7 @@
     opening           open a file by a driver; what a connection is called and can do
     pragmas           a function for each setting
     rights            what a user may do with files, and what to say where they may not
+    sqlite_errors     what SQLite says by an error, and which of ours that becomes: by its codes
     turns             one thread at a time, and no forked child
     user_functions    remember what users register with sqlite-utils
 

@@ -16,6 +16,7 @@ import apsw
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
 from ...values import with_plain_scalars
+from . import sqlite_errors
 
 EXCEPTIONS: dict[type[apsw.Error], type[Exception]] = {
     apsw.Error: sqlite3.DatabaseError,
@@ -64,12 +65,6 @@ EXCEPTIONS: dict[type[apsw.Error], type[Exception]] = {
 _MESSAGES: dict[type[apsw.Error], str] = {
     apsw.ConnectionClosedError: "Cannot operate on a closed database.",
     apsw.CursorClosedError: "Cannot operate on a closed cursor.",
-}
-# An exception that a VFS written in Python raises comes without SQLite's message.
-_NO_MESSAGE: dict[type[apsw.Error], str] = {
-    apsw.CantOpenError: "unable to open database file",
-    apsw.FullError: "database or disk is full",
-    apsw.IOError: "disk I/O error",
 }
 _NAMES: dict[Any, Any] = {**apsw.mapping_result_codes, **apsw.mapping_extended_result_codes}
 
@@ -125,9 +120,11 @@ def _replacement(error: BaseException) -> Exception | None:
 
 def _of_apsw(error: apsw.Error) -> Exception:
     kind = next(base for base in type(error).__mro__ if base in EXCEPTIONS)
-    message = str(error).removeprefix(f"{kind.__name__}: ") or _NO_MESSAGE.get(kind, "")
-    replacement = EXCEPTIONS[kind](_MESSAGES.get(kind, message))
     code = getattr(error, "extendedresult", None)
+    message = str(error).removeprefix(f"{kind.__name__}: ")
+    if not message and code is not None:  # a VFS written in Python has raised it
+        message = sqlite_errors.MESSAGES.get(code & 0xFF, "")
+    replacement = EXCEPTIONS[kind](_MESSAGES.get(kind, message))
     if code is not None and isinstance(replacement, sqlite3.Error):
         replacement.sqlite_errorcode = code
         replacement.sqlite_errorname = _NAMES.get(code, "unknown")

@@ -9,6 +9,8 @@ import urllib.parse
 from collections.abc import Iterator
 from typing import Any
 
+from . import sqlite_errors
+
 
 def to_uri(path: str) -> str:
     """Return the URI by which any SQLite opens a file; options may be added to it."""
@@ -32,7 +34,7 @@ def database_files(conn: Any) -> Iterator[tuple[str, str]]:
         # Unlike the query below, it does not read the file, which another may have locked.
         rows = conn.execute("pragma database_list").fetchall()
     except Exception as error:
-        if "decode" not in str(error):
+        if not sqlite_errors.says(error, sqlite_errors.UNDECODABLE):
             raise
         rows = conn.execute("select seq, name, cast(file as blob) from pragma_database_list")
     for _, schema, file in rows:

@@ -14,17 +14,17 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import apsw
 from sqlite_utils import Database
 
 from ...errors import DatabaseError, FileChangedError
-from . import file_status, replacement, rights
+from . import file_status, replacement, rights, sqlite_errors
 from .file_status import Status, has_commits, identity_of, size_of, status_of
 from .interrupts import Result
 
 _PATIENCE = 5.0  # seconds in which what was read of two states is read again
 _TRIES = 40  # to open a file that its writer is closing, which takes a moment
 _PAUSE = 0.005
-_READONLY = 8  # https://www.sqlite.org/rescode.html#readonly, and more where it says why
 
 _SETTINGS = (*replacement.OF_THE_CONNECTION, "trusted_schema")
 
@@ -230,7 +230,7 @@ class Watch:
         """Return whether a live connection cannot read its file any more: its mode was changed."""
         if self._is_opening or self._frozen is not None or not rights.is_denied(error):
             return False
-        if rights.is_read_only(error) and getattr(error, "sqlite_errorcode", _READONLY) > _READONLY:
+        if rights.is_read_only(error) and sqlite_errors.error_code(error) != apsw.SQLITE_READONLY:
             self._is_stale = True  # it would have to be rolled back, or recovered
             return True
         try:

@@ -9,13 +9,13 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from . import dbapi, interrupts
+import apsw
+
+from . import dbapi, interrupts, sqlite_errors
 
 _LONGEST = 0.005  # of a sleep, in seconds, where there are 5 or more left
 _SHORTEST = 0.0005  # where there are 1.6 or less
 _SLOWING = 5000  # makes the one of the other, with the square of the time left
-
-_SQLITE_BUSY_SNAPSHOT = 517  # https://www.sqlite.org/rescode.html#busy_snapshot
 
 
 class Wait:
@@ -104,12 +104,14 @@ def begin_immediate(conn: Any, wait: Wait) -> bool:
         try:
             conn.execute("begin immediate")
         except conn.OperationalError as error:
-            if getattr(error, "sqlite_errorcode", None) == _SQLITE_BUSY_SNAPSHOT:
-                raise conn.OperationalError(
+            # https://www.sqlite.org/rescode.html#busy_snapshot
+            if sqlite_errors.error_code(error) == apsw.SQLITE_BUSY_SNAPSHOT:
+                raise sqlite_errors.to_ours(
+                    error,
                     "database is locked: a query of this connection still has rows to give, and "
-                    "the file has been written since it began: fetch them all before writing"
+                    "the file has been written since it began: fetch them all before writing",
                 ) from error
-            if "locked" not in str(error) or wait.is_in_vain(conn):
+            if not sqlite_errors.is_busy(error) or wait.is_in_vain(conn):
                 raise
             return False
         return True

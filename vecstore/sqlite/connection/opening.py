@@ -14,7 +14,18 @@ from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
 from ...errors import DatabaseError, InvalidInputError
 from ...values import shown, surrogate_position, to_float
-from . import dbapi, extension, filenames, guard, locks, pragmas, rights, threaded_sqlite3, turns
+from . import (
+    dbapi,
+    extension,
+    filenames,
+    guard,
+    locks,
+    pragmas,
+    rights,
+    sqlite_errors,
+    threaded_sqlite3,
+    turns,
+)
 from .dbapi_translation import TRANSLATED
 from .frozen import Watch
 
@@ -66,7 +77,8 @@ def closed_on_error(conn: Any, name: str) -> Iterator[None]:
         yield
     except conn.OperationalError as error:
         conn.close()
-        raise DatabaseError(f"{name} cannot be opened: {error}") from error
+        error_class = sqlite_errors.error_class(error)
+        raise error_class(f"{name} cannot be opened: {error}") from error
     except BaseException:
         conn.close()
         raise
@@ -106,12 +118,6 @@ def max_parameters(db: Database) -> int | None:
     """Return how many parameters a statement may have; None where Python 3.10 does not tell."""
     conn: Any = db.conn
     return conn.getlimit(apsw.SQLITE_LIMIT_VARIABLE_NUMBER) if hasattr(conn, "getlimit") else None
-
-
-def is_unwritable(error: Exception) -> bool:
-    """Return whether an error says that the database is read-only, locked, or its disk full."""
-    message = str(error)
-    return "readonly" in message or "locked" in message or "full" in message
 
 
 def open_bare_connection(name: str, driver: str, read_only: bool = False) -> Any:

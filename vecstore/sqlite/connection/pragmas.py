@@ -5,7 +5,7 @@ from typing import Any
 
 import apsw
 
-from . import dbapi, locks
+from . import dbapi, locks, rights, sqlite_errors
 
 _PAGE_BYTES = 8192
 # The whole file, or what SQLite was built for. A SQLite of 32 bits would cut off the bits above.
@@ -71,10 +71,10 @@ def prepare_new_file(conn: Any) -> None:
             conn.execute("pragma journal_mode = wal").fetchall()
             return
         except conn.OperationalError as error:
-            if "readonly" in str(error):
+            if rights.is_read_only(error):
                 return
             # Another process is creating the same file, and for this lock SQLite never waits.
-            if "locked" not in str(error) or wait.is_over():
+            if not sqlite_errors.is_busy(error) or wait.is_over():
                 raise
             wait.sleep()
 

@@ -6,7 +6,10 @@ SQLite says "readonly" and "unable to open", whatever the reason.
 import os
 from pathlib import Path
 
-from ...errors import DatabaseError
+import apsw
+
+from ...errors import DatabaseError, DatabaseReadOnlyError
+from . import sqlite_errors
 
 
 def is_writable(path: str | Path) -> bool:
@@ -19,19 +22,14 @@ def has_writable_folder(path: str | Path) -> bool:
     return os.access(Path(path).absolute().parent, os.W_OK)
 
 
-def is_cannot_open(error: Exception) -> bool:
-    """Return whether an error says that SQLite can open a file not at all, or one beside it."""
-    return "unable to open" in str(error)
-
-
 def is_read_only(error: Exception) -> bool:
     """Return whether an error says that what is open cannot be written, nor rolled back."""
-    return "readonly" in str(error)
+    return sqlite_errors.error_class(error) is DatabaseReadOnlyError
 
 
 def is_denied(error: Exception) -> bool:
     """Return whether an error may say that this user can make no file beside the database."""
-    return is_cannot_open(error) or is_read_only(error)
+    return is_read_only(error) or sqlite_errors.primary_code(error) == apsw.SQLITE_CANTOPEN
 
 
 def unreadable_error(path: str, error: Exception) -> DatabaseError:
@@ -42,12 +40,13 @@ def unreadable_error(path: str, error: Exception) -> DatabaseError:
         return DatabaseError(f"{path} does not exist{may_not} ({error})")
     why = _why_unreadable(path, error)
     if why is None:
-        return DatabaseError(
+        return DatabaseReadOnlyError(
             f"{path} cannot be written: this user can make no files beside it ({error}). Have its "
             "owner allow that, or write to a copy, which 'vecstore backup' makes; to read it, open "
             "it with vecstore.connect(path, read_only=True)"
         )
-    return DatabaseError(f"{path} cannot be read as a SQLite database: {why}")
+    error_class = sqlite_errors.error_class(error)
+    return error_class(f"{path} cannot be read as a SQLite database: {why}")
 
 
 def _why_unreadable(path: str, error: Exception) -> str | None:
@@ -67,17 +66,19 @@ def _why_unreadable(path: str, error: Exception) -> str | None:
     return str(error) if has_writable_folder(path) else None
 
 
-def unwritable_message(path: str, error: Exception) -> str:
-    """Return why a database cannot be written, and what helps."""
+def unwritable_error(path: str, error: Exception) -> DatabaseError:
+    """Return the error for a database that cannot be written: why, and what helps."""
     if path and not is_writable(path):
         what = "make files beside it" if os.access(path, os.W_OK) else "write to it"
-        return (
+        message = (
             f"{path} is readonly for this user, who cannot {what} ({error}): have its owner allow "
             "that, or write to a copy, which 'vecstore backup' makes"
         )
-    if is_read_only(error):
-        return (
+    elif is_read_only(error):
+        message = (
             f"{path or 'The database in memory'} was opened for reading alone ({error}): open it "
             "with vecstore.connect(path)"
         )
-    return f"{path} cannot be written: {error}"
+    else:
+        return sqlite_errors.to_ours(error, f"{path} cannot be written: {error}")
+    return sqlite_errors.to_ours(error, message, DatabaseReadOnlyError)

@@ -20,6 +20,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from ...errors import DatabaseError
+from . import sqlite_errors
 
 _NO_CHECKPOINT_ON_CLOSE = 1006  # https://www.sqlite.org/c3ref/c_dbconfig_defensive.html
 
@@ -155,7 +156,7 @@ def _check_thread(conn: Any) -> None:
     try:
         conn.cursor()
     except conn.ProgrammingError as error:
-        if "that same thread" in str(error):
+        if sqlite_errors.says(error, sqlite_errors.OF_ANOTHER_THREAD):
             raise DatabaseError(
                 f"This database belongs to another thread ({error}): open a Collection for each "
                 "thread, with the path, or share one that was opened with the path"

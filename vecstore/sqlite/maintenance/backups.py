@@ -7,9 +7,9 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from ...atomic_files import replacing
-from ...errors import DatabaseError
+from ...errors import DatabaseBusyError, DatabaseError, DiskFullError
 from .. import databases, schema, transactions
-from ..connection import opening, pragmas
+from ..connection import opening, pragmas, sqlite_errors
 from . import files, indexes
 
 _PAGES = 1000  # that are copied between two looks for ^C
@@ -66,9 +66,10 @@ def backup(db: Database | str | Path, target: str | Path, *, plain: bool = False
                         _make_plain(copy)
                     _verify(copy, counts, name)
             except source.conn.OperationalError as error:
-                raise DatabaseError(
+                error_class = sqlite_errors.error_class(error)
+                raise error_class(
                     f"{name} was not copied to {target} ({error}), and an older copy was kept: "
-                    f"{_remedy(error)}"
+                    f"{_remedy(error_class)}"
                 ) from error
             size = temporary.stat().st_size
             _check_target(source, target)
@@ -132,9 +133,9 @@ def _verify(copy: Database, counts: tuple[int, int], name: str) -> None:
         raise DatabaseError(f"The copy of {name} has not all rows, and an older one was kept")
 
 
-def _remedy(error: Exception) -> str:
-    if "full" in str(error):
+def _remedy(error_class: type[DatabaseError]) -> str:
+    if error_class is DiskFullError:
         return "make room on the disk of the copy, and in the folder for temporary files"
-    if "locked" in str(error):
+    if error_class is DatabaseBusyError:
         return "try again when no other program uses it"
     return "see whether the disks of both are sound, and 'vecstore check' whether the database is"

@@ -8,11 +8,13 @@ SQLite, reads the whole file at once.
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import apsw
 from sqlite_utils import Database
 
 from ...errors import DatabaseError
 from .. import schema
-from ..connection import frozen, opening
+from ..connection import frozen, opening, sqlite_errors
+from ..connection.sqlite_errors import CALLING_OTHERS
 from . import files, index_checks, reference
 from .report import CheckReport
 from .row_checks import Rows
@@ -50,7 +52,8 @@ def _check(db: Database, progress: files.Progress | None) -> CheckReport:
         if is_complete:
             _check_contents(db, report, pending, progress)
     except db.conn.DatabaseError as error:
-        if isinstance(error, db.conn.OperationalError) and "disk I/O" not in str(error):
+        is_io_error = sqlite_errors.primary_code(error) == apsw.SQLITE_IOERR
+        if isinstance(error, db.conn.OperationalError) and not is_io_error:
             raise
         _unreadable(report, str(error))
     return report
@@ -205,7 +208,8 @@ class _Steps:
         self._done += number
         self._total = max(self._total, self._done)
         if self._progress:
-            self._progress(self._done, self._total)
+            with CALLING_OTHERS:
+                self._progress(self._done, self._total)
 
     def of(self, ranges: Iterator[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
         for after, last, number in ranges:

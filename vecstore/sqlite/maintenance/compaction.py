@@ -5,9 +5,9 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from ...errors import DatabaseError
+from ...errors import DatabaseError, DatabaseReadOnlyError, DiskError
 from .. import schema, transactions
-from ..connection import locks, opening
+from ..connection import locks, opening, sqlite_errors
 from . import files, indexes
 
 _WAIT_FOR_READERS = 1.0  # seconds
@@ -55,9 +55,10 @@ def compact(db: Database | str | Path) -> Compaction:
             opened.execute("vacuum main")
             is_pending = _empty_wal(opened)
         except opened.conn.OperationalError as error:
-            raise DatabaseError(
+            error_class = sqlite_errors.error_class(error)
+            raise error_class(
                 f"{opening.name_of(opened)} was not compacted ({error}), and nothing is lost: "
-                f"{_remedy(error)}"
+                f"{_remedy(error_class)}"
             ) from error
         return Compaction(before, _size(opened), is_pending)
 
@@ -82,12 +83,12 @@ def _empty_wal(db: Database) -> bool:
     return bool(busy)
 
 
-def _remedy(error: Exception) -> str:
-    if "full" in str(error) or "I/O" in str(error):
+def _remedy(error_class: type[DatabaseError]) -> str:
+    if issubclass(error_class, DiskError):
         return (
             "make room of twice its size, there and in the folder for temporary files, which "
             "SQLITE_TMPDIR names"
         )
-    if "readonly" in str(error):
+    if error_class is DatabaseReadOnlyError:
         return "its file and folder must be writable"
     return "try again when no other program uses it"

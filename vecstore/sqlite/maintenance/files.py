@@ -9,6 +9,7 @@ from sqlite_utils import Database
 from ...errors import DatabaseError, MissingFileError
 from .. import databases
 from ..connection import pragmas
+from ..connection.sqlite_errors import TRANSLATING
 
 Progress = Callable[[int, int], object]  # is called with how much is done, and how much there is
 
@@ -23,11 +24,13 @@ def opened(
     """
     if isinstance(db, Database):
         databases.adopt(db)
-        yield db
+        with TRANSLATING:
+            yield db
         return
     if not create and not Path(db).exists():
         raise MissingFileError(f"The file {db} does not exist")
-    with closing(databases.connect_to_read(db) if read_only else databases.connect(db)) as new:
+    opener = databases.connect_to_read if read_only else databases.connect
+    with closing(opener(db)) as new, TRANSLATING:
         pragmas.unmap_file(new.conn)
         yield new
 

@@ -6,8 +6,14 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from ...errors import (
+    DatabaseBusyError,
+    DatabaseInterruptedError,
+    DatabaseReadOnlyError,
+    DiskError,
+)
 from ...values import describe_count
-from ..connection import opening
+from ..connection import sqlite_errors
 from ..index import bits, tables
 from ..index.names import chunks_of, index_names, rowids_of
 from . import reference
@@ -15,6 +21,12 @@ from .report import CheckReport, Tally
 
 _Ranges = Callable[[str], Iterator[tuple[int, int, int]]]
 
+_NOT_OF_THE_INDEX = (
+    DatabaseBusyError,
+    DatabaseInterruptedError,
+    DatabaseReadOnlyError,
+    DiskError,
+)
 _REMEDY = "rebuild it: vecstore index build"
 
 
@@ -39,7 +51,7 @@ def check_index(
             if _is_vec0(part):
                 _compare_chunks(db, part.name, dimensions, spans, tallies)
     except db.conn.DatabaseError as error:
-        if opening.is_unwritable(error) or "disk I/O" in str(error):
+        if issubclass(sqlite_errors.error_class(error), _NOT_OF_THE_INDEX):
             raise
         if not reference.parts_of(db).keys() & {part.name for part in parts}:
             return  # it was dropped meanwhile

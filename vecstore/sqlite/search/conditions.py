@@ -3,23 +3,20 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import apsw
 from sqlite_utils import Database
 
-from ...errors import InvalidInputError
+from ...errors import (
+    DatabaseBusyError,
+    DatabaseInterruptedError,
+    DiskError,
+    InvalidInputError,
+)
 from ...query import Query
 from ...values import shown
-from ..connection import opening
+from ..connection import opening, sqlite_errors
 
-# Whole phrases: a message may also hold a name from the condition, such as a column "closed".
-_NOT_OF_A_CONDITION = (
-    "is locked",
-    "disk I/O error",
-    "disk is full",
-    "on a closed",
-    "that same thread",
-    "in another thread",
-    "constraint failed",
-)
+_NOT_OF_A_CONDITION = (DatabaseBusyError, DatabaseInterruptedError, DiskError)
 
 
 @contextmanager
@@ -48,19 +45,25 @@ def errors_explained(db: Database, query: Query) -> Iterator[None]:
         OverflowError,
         UnicodeEncodeError,
     ) as error:
-        message = str(error)
-        if not query.where or any(words in message for words in _NOT_OF_A_CONDITION):
-            raise
-        if message == "interrupted":
+        if not query.where or not _is_of_condition(error):
             raise
         number = len(query.where_args)
         # Where a few are left, it is the search's own that have no place any more.
-        if "too many SQL variables" in message or ("variable number" in message and number > 999):
-            message = _too_many(db, number)
+        too_many = sqlite_errors.says(error, sqlite_errors.TOO_MANY_PARAMETERS) or (
+            number > 999 and sqlite_errors.says(error, sqlite_errors.PARAMETER_NUMBER)
+        )
         raise InvalidInputError(
             f"where={shown(query.where)} with where_args={shown(query.where_args)} cannot be "
-            f"applied to the rows of `embeddings`: {message}"
+            f"applied to the rows of `embeddings`: {_too_many(db, number) if too_many else error}"
         ) from error
+
+
+def _is_of_condition(error: Exception) -> bool:
+    return not (
+        issubclass(sqlite_errors.error_class(error), _NOT_OF_A_CONDITION)
+        or sqlite_errors.primary_code(error) == apsw.SQLITE_CONSTRAINT
+        or sqlite_errors.says(error, *sqlite_errors.NOT_OF_SQL)
+    )
 
 
 def _too_many(db: Database, number: int) -> str:
