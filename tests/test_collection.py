@@ -1,5 +1,7 @@
 """The Python API, as its reference documents it."""
 
+import inspect
+import typing
 from dataclasses import asdict
 from pathlib import Path
 from unittest.mock import ANY
@@ -9,7 +11,8 @@ import sqlite_utils
 
 import vecstore
 from tests.support.models import Vectors, WordLengths
-from vecstore import Collection, Entry
+from vecstore import Collection, Entry, InvalidInputError
+from vecstore.query import Conditions
 
 
 def test_a_new_collection_is_a_row_with_its_model(collection):
@@ -312,3 +315,41 @@ def test_a_misspelt_path_makes_no_file(tmp_path, arguments):
     assert isinstance(caught.value, Collection.DoesNotExist)
     assert isinstance(caught.value, ValueError)
     assert list(tmp_path.glob("*.db")) == []
+
+
+SEARCHES = [
+    Collection.similar,
+    Collection.similar_multi,
+    Collection.similar_by_id,
+    Collection.similar_by_vector,
+    Collection.explain,
+    vecstore.similar_across,
+]
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+def test_a_search_shows_its_conditions_to_help_and_editors(search):
+    shown = inspect.signature(search).parameters
+    assert [name for name in shown if name in Conditions.__annotations__] == [
+        "where",
+        "where_args",
+        "min_score",
+        "exact",
+    ]
+    for name in Conditions.__annotations__:
+        assert shown[name].kind is inspect.Parameter.KEYWORD_ONLY
+        assert shown[name].default is None
+    assert typing.get_type_hints(search).keys() >= Conditions.__annotations__.keys()
+
+
+def test_a_search_with_a_wrong_condition_embeds_nothing(collection, model):
+    collection.embed("a", "one")
+    model.embedded.clear()
+    for wrong in ({"wher": "1"}, {"skip_id": "a"}, {"vector": b""}):
+        with pytest.raises(TypeError, match=f"unexpected keyword argument '{next(iter(wrong))}'"):
+            collection.similar("two", **wrong)
+    with pytest.raises(InvalidInputError, match="number is -1"):
+        collection.similar("two", -1)
+    with pytest.raises(InvalidInputError, match="min_score is 'x'"):
+        collection.similar_multi(["two"], min_score="x")
+    assert model.embedded == []

@@ -66,6 +66,6 @@ def test_a_temporary_error_keeps_what_it_says_of_time():
 
 def test_a_model_that_has_waited_can_be_pickled():
     model = Vectors()
-    retries.of(model)
+    retries.retries_of(model)
     again = pickle.loads(pickle.dumps(model))
     assert again.embed("1 0") == [1.0, 0.0]

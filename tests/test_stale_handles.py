@@ -9,10 +9,11 @@ import vecstore
 from tests.support.databases import rows
 from tests.support.models import Vectors, WordLengths
 from vecstore import Collection, DoesNotExist, ModelMismatchError
-from vecstore.entries import make_item
+from vecstore.loading.items import make_item
 from vecstore.loading.preview import preview
 from vecstore.sqlite import catalog, transactions
 from vecstore.sqlite.index import building
+from vecstore.store import open_store
 
 VECTOR = [1.0] + [0.0] * 15
 ENTRIES = [("a", "one"), ("b", "three four")]
@@ -89,7 +90,9 @@ CHANGES = {
 
 def preview_of(collection):
     items = [make_item((*entry, None), WordLengths(), collection.content_hash) for entry in ENTRIES]
-    return preview(collection.db, collection.row, items, store=True, batch_size=1)
+    return preview(
+        open_store(collection.db), collection.row, items, stores_content=True, batch_size=1
+    )
 
 
 READS = {
@@ -298,15 +301,15 @@ def test_it_is_looked_for_again_when_the_index_was_built(two, monkeypatch):
 def test_what_is_held_is_as_it_was_until_the_end(two):
     red, other = two
 
-    def read_and_change():
+    def read_and_change(_):
         before = state(red.db)
         if red.row == catalog.find(other, "red"):
             delete_and_add_blue(other)
         return before == state(red.db)
 
-    assert catalog.read(red.db, red.row, read_and_change)
+    assert catalog.read_unchanged(red.db, red.row, read_and_change)
     with pytest.raises(DoesNotExist):
-        catalog.check(red.db, red.row)
+        catalog.require_unchanged(red.db, red.row)
     transactions.write(red.db, lambda: None)  # nothing is held any more
 
 

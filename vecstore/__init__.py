@@ -1,6 +1,6 @@
 """An embeddings store in one SQLite file."""
 
-from .collection import Collection
+from .collection import Collection, similar_across
 from .entries import Entry
 from .errors import (
     AdoptionError,
@@ -34,9 +34,12 @@ from .models import (
     get_embedding_models_with_aliases,
 )
 from .models.hooks import hookimpl
+from .query import Explanation
 from .settings import get_default_embedding_model, set_default_embedding_model, user_dir
-from .similarity import Explanation, similar_across
-from .sqlite.connection.opening import connect
+from .sqlite.connection.user_functions import (
+    remember_registered_functions as _remember_registered_functions,
+)
+from .sqlite.databases import connect
 from .sqlite.maintenance import (
     Backup,
     CheckReport,
@@ -53,6 +56,9 @@ from .sqlite.maintenance import (
 from .vectors import content_hash, cosine_similarity, decode, encode
 
 __version__ = "0.1.0"
+
+# Users register functions before vecstore sees their Database: import it first, and none is lost.
+_remember_registered_functions()
 
 __all__ = [
     "AdoptionError",

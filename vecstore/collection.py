@@ -1,33 +1,43 @@
 """What users hold: a named group of vectors in a SQLite file, and the entries found in it."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn, SupportsIndex
+from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex, TypeVar
 
 from sqlite_utils import Database
 
 from . import errors, models, vectors
-from .entries import Entry, id_text, id_texts, read_all, read_entry, read_ids, with_no_metadata
-from .loading import contract
+from .entries import (
+    Entry,
+    encode_vector,
+    id_text,
+    id_texts,
+    read_entry,
+    require_collection_name,
+)
+from .loading.items import without_metadata
 from .loading.load import Load, OnError, Progress
 from .loading.report import EmbedReport
 from .metadata import Metadata
 from .models import EmbeddingModel
-from .similarity import Searchable
-from .sqlite import catalog, functions, schema, transactions
-from .sqlite.catalog import CollectionRow
-from .sqlite.connection import adoption, frozen, opening
+from .query import Conditions, Explanation, Query, Step, show_conditions
+from .rows import CollectionRow
+from .store import has_collection, open_store
 from .values import shown
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
-class Collection(Searchable):
+_PAGE = 1000  # entries that an iteration reads at once
+
+
+class Collection:
     """A named collection of embeddings, created if it does not exist.
 
     :param name: its name, unique in the database
     :param db: a sqlite_utils.Database, or the path of a SQLite file, which is created if need be;
       without it, a database in memory. A Database whose connection cannot load extensions is
-      moved to one that can: see `vecstore.sqlite.connection.adoption.adopt()`
+      moved to one that can: see `vecstore.sqlite.databases.adopt()`
     :param model: the embedding model, or
     :param model_id: its id or an alias. A new collection needs one of them, and an existing
       one remembers its own
@@ -46,6 +56,8 @@ class Collection(Searchable):
     :raises UnknownModelError: a new collection is to use a model that is not installed
     """
 
+    DoesNotExist = errors.DoesNotExist
+
     def __init__(
         self,
         name: str,
@@ -60,29 +72,31 @@ class Collection(Searchable):
             raise errors.InvalidInputError(
                 f"model= takes an EmbeddingModel, not {shown(model)}: a name goes into model_id="
             )
-        self.name = catalog.check_name(name)
+        self.name = require_collection_name(name)
         self.exact = exact
         self._model = model
-        self.db = adoption.database(db, create and bool(model or model_id))
-        row = frozen.read(self.db, lambda: self._find(create))
-        self.id, _, self.model_id = row or self._create(model_id)
+        self._store = open_store(db, may_create=create and bool(model or model_id))
+        self.db: Database = self._store.db
+        self._store.ensure_schema()
+        row = self._store.find(self.name) or self._create(model_id, create)
+        self.id, _, self.model_id = row
         self._check_model(model_id)
         if model is not None:
-            functions.use_model(self.db, model)
+            self._store.use_model(model)
 
-    def _find(self, create: bool) -> CollectionRow | None:
-        schema.ensure(self.db)
-        return catalog.find(self.db, self.name) if create else catalog.get(self.db, self.name)
-
-    def _create(self, model_id: str | None) -> CollectionRow:
+    def _create(self, model_id: str | None, create: bool) -> CollectionRow:
+        if not create:
+            raise errors.DoesNotExist(
+                f"Collection does not exist: {shown(self.name)} ({self._store.describe()})"
+            )
         if self._model is None:
             if not model_id:
                 raise errors.InvalidInputError(
                     f"Collection {shown(self.name)} does not exist yet "
-                    f"({catalog.describe(self.db)}): to create it, pass model= or model_id="
+                    f"({self._store.describe()}): to create it, pass model= or model_id="
                 )
             self._model = models.get_embedding_model(model_id)
-        return catalog.create(self.db, self.name, self._model.model_id)
+        return self._store.create(self.name, self._model.model_id)
 
     def _check_model(self, model_id: str | None) -> None:
         asked = model_id if self._model is None else self._model.model_id
@@ -126,22 +140,16 @@ class Collection(Searchable):
     @classmethod
     def exists(cls, db: Database | str | Path, name: str) -> bool:
         """Return whether a database has a collection of that name; nothing is written."""
-        if isinstance(db, Database):
-            return catalog.find(db, name) is not None
-        if not Path(db).exists():
-            return False
-        with closing(opening.connect_to_read(db)) as opened:
-            return catalog.find(opened, name) is not None
+        return has_collection(db, name)
+
+    @property
+    def row(self) -> CollectionRow:
+        """The row of `collections` that was opened: id, name and model."""
+        return CollectionRow(self.id, self.name, self.model_id)
 
     def count(self) -> int:
         """Return the number of entries."""
-        return self._read(self._count)
-
-    def _count(self) -> int:
-        found = self.db.execute(
-            "select count(*) from embeddings where collection_id = ?", [self.id]
-        ).fetchone()
-        return int(found[0])
+        return self._store.count(self.row)
 
     __len__ = count
 
@@ -150,39 +158,25 @@ class Collection(Searchable):
 
     def __contains__(self, id: object) -> bool:
         """Return whether there is an entry with that id."""
-        key = id_text(id)
-        found = self._read(
-            lambda: self.db.execute(
-                "select 1 from embeddings where collection_id = ? and id = ?", [self.id, key]
-            ).fetchone()
-        )
-        return found is not None
+        return self._store.has(self.row, id_text(id))
 
     def __iter__(self) -> Iterator[Entry]:
         """Yield all entries, ordered by id, without scores.
 
         They are read a thousand at a time, so the collection may be written meanwhile.
         """
-        return read_all(self.db, self.row)
+        after = None
+        while page := self._store.page(self.row, after, _PAGE):
+            yield from map(read_entry, page)
+            after = page[-1][0]
 
     def ids(self) -> list[str]:
         """Return all ids, in order."""
-        return self._read(lambda: read_ids(self.db, self.id))
+        return self._store.ids(self.row)
 
     def get(self, id: str) -> Entry:
         """Return the entry with that id, without a score; DoesNotExist if there is none."""
-        key = id_text(id)
-        row = self._read(
-            lambda: self.db.execute(
-                """
-                select id, null, content, metadata
-                from embeddings
-                where collection_id = ?
-                  and id = ?
-                """,
-                [self.id, key],
-            ).fetchone()
-        )
+        row = self._store.get(self.row, id_text(id))
         if row is None:
             raise self._no_such_id(id)
         return read_entry(row)
@@ -212,7 +206,7 @@ class Collection(Searchable):
     ) -> EmbedReport:
         """Embed (id, value) pairs and store them; see embed_multi_with_metadata()."""
         return self.embed_multi_with_metadata(
-            map(with_no_metadata, entries),
+            map(without_metadata, entries),
             store,
             batch_size,
             key=key,
@@ -268,11 +262,11 @@ class Collection(Searchable):
         :raises ModelError: the model failed, and not over one entry
         """
         load = Load(
-            self.db,
+            self._store,
             self.row,
             self.model(),
             content_hash=self.content_hash,
-            store=store,
+            stores_content=store,
             key=key,
             concurrency=concurrency,
             on_error=on_error,
@@ -280,37 +274,209 @@ class Collection(Searchable):
         )
         return load.run(entries, batch_size)
 
+    @show_conditions
+    def similar(
+        self,
+        value: str | bytes,
+        number: int = 10,
+        prefix: str | None = None,
+        **conditions: "Unpack[Conditions]",
+    ) -> list[Entry]:
+        """Return the entries most similar to a value, which the model embeds, best first.
+
+        See similar_by_vector() for the parameters and the order.
+        """
+        query = self._query(number, prefix, conditions)
+        return self._nearest(query, self._embedded(value))
+
+    @show_conditions
+    def similar_multi(
+        self,
+        values: Iterable[str | bytes],
+        number: int = 10,
+        prefix: str | None = None,
+        **conditions: "Unpack[Conditions]",
+    ) -> list[list[Entry]]:
+        """Return for each of many values what similar() does, embedding them in batches.
+
+        See similar_by_vector() for the parameters.
+
+        :raises InvalidInputError: `values` is one text or bytes, not many
+        """
+        if isinstance(values, str | bytes):
+            raise errors.InvalidInputError(
+                f"values is {shown(values)}: pass a list of what to search for"
+            )
+        query = self._query(number, prefix, conditions)
+        self._store.require(self.row)  # before it costs anything
+        return [self._nearest(query, vector) for vector in self.model().embed_multi(values)]
+
+    @show_conditions
+    def similar_by_id(
+        self,
+        id: str,
+        number: int = 10,
+        prefix: str | None = None,
+        **conditions: "Unpack[Conditions]",
+    ) -> list[Entry]:
+        """Return the entries most similar to a stored one, which is itself left out.
+
+        Needs no model. An entry whose vector cannot be compared is similar to nothing. See
+        similar_by_vector() for the other parameters.
+
+        :raises DoesNotExist: there is no entry with that id
+        """
+        query = self._query(number, prefix, conditions)
+        id = id_text(id)
+        return self._answer(query.for_vector(self._stored_vector(id), id)).entries
+
+    @show_conditions
+    def similar_by_vector(
+        self,
+        vector: Sequence[float],
+        number: int = 10,
+        skip_id: str | None = None,
+        prefix: str | None = None,
+        **conditions: "Unpack[Conditions]",
+    ) -> list[Entry]:
+        """Return the entries most similar to a vector, best first; equal scores by id.
+
+        The search runs in SQL. Every score is exact. Of the most similar in a large collection (for
+        ten of them, from about 3,000 entries on), one in a hundred may be missed, unless `exact`.
+        All conditions apply before the most similar are taken. Entries whose vector cannot be
+        compared (zero, NaN, infinite) are left out, and to a zero vector nothing is similar.
+
+        :param number: how many to return, at most
+        :param skip_id: an id to leave out
+        :param prefix: only ids that start with this text, taken literally
+        :param where: only rows of the table `embeddings` that meet this condition in SQL, such as
+          "json_extract(metadata, '$.lang') = ?"; it may use all its columns, and cannot write
+        :param where_args: the values of its parameters: a list for ?, a dict for :name. They are
+          None, bool, int of 64 bits, float, str or bytes; NumPy's scalars become these
+        :param min_score: only entries with at least this score
+        :param exact: True misses none; by default, what the collection's `exact` says
+        :raises DimensionError: the collection's vectors have another dimension
+        :raises InvalidInputError: the vector is empty or not finite, number is negative or no
+          integer, a parameter has a type that SQLite does not, which is named, or SQLite cannot
+          apply the condition
+        """
+        query = self._query(number, prefix, conditions)
+        return self._nearest(query, vector, None if skip_id is None else id_text(skip_id))
+
+    @show_conditions
+    def explain(
+        self,
+        value: str | bytes | Sequence[float] | None = None,
+        number: int = 10,
+        prefix: str | None = None,
+        *,
+        id: str | None = None,
+        **conditions: "Unpack[Conditions]",
+    ) -> Explanation:
+        """Search for a value, for a vector or like an id, and return how that was done.
+
+        See similar_by_vector() for the other parameters, and for what is raised.
+        """
+        if (value is None) == (id is None):
+            raise errors.InvalidInputError("explain() takes a value to search for, or else id=")
+        query = self._query(number, prefix, conditions)
+        if id is not None:
+            id = id_text(id)
+            return self._answer(query.for_vector(self._stored_vector(id), id))
+        vector = self._vector_of(value)
+        return self._answer(query.for_vector(encode_vector(vector, "The vector to search for")))
+
+    def _query(self, number: int, prefix: str | None, conditions: Conditions) -> Query:
+        """Return what is asked, but for the vector; what is wrong with it costs nothing yet."""
+        unknown = conditions.keys() - Conditions.__annotations__.keys()
+        if unknown:
+            raise TypeError(f"A search got an unexpected keyword argument {min(unknown)!r}")
+        given: dict[str, Any] = {k: value for k, value in conditions.items() if value is not None}
+        return Query(self.row, number, prefix or "", **{"exact": self.exact, **given})
+
+    def _nearest(
+        self, query: Query, vector: Sequence[float], skip_id: str | None = None
+    ) -> list[Entry]:
+        blob = encode_vector(vector, "The vector to search for")
+        return self._answer(query.for_vector(blob, skip_id)).entries
+
+    def _answer(self, query: Query) -> Explanation:
+        if not query.vector or len(query.vector) % 4:
+            return Explanation([])  # what another program stored, and cannot be compared
+        steps: list[Step] = []
+        hits = self._store.search(query, steps)
+        return Explanation([read_entry(hit) for hit in hits], steps)
+
+    def _vector_of(self, value: Any) -> Sequence[float]:
+        return self._embedded(value) if isinstance(value, str | bytes) else value
+
+    def _embedded(self, value: str | bytes) -> Sequence[float]:
+        self._store.require(self.row)  # before it costs anything
+        return self.model().embed(value)
+
+    def _stored_vector(self, id: str) -> bytes:
+        found = self._store.vector(self.row, id)
+        if found is None:
+            raise self._no_such_id(id)
+        [vector] = found
+        return vector if isinstance(vector, bytes) else b""
+
+    def _no_such_id(self, id: str) -> errors.DoesNotExist:
+        return self.DoesNotExist(f"ID not found in collection {shown(self.name)}: {shown(id)}")
+
     def delete_ids(self, ids: Iterable[str]) -> int:
         """Delete the entries with these ids, in one transaction; return how many there were."""
-        portions = list(contract.portions(sorted(id_texts(ids))))
-
-        def delete() -> int:
-            catalog.check(self.db, self.row)
-            return sum(self._delete_portion(portion) for portion in portions)
-
-        return transactions.write(self.db, delete)
+        return self._store.delete(self.row, sorted(id_texts(ids)))
 
     def delete(self) -> None:
         """Delete the collection and all its entries."""
-
-        def delete() -> None:
-            catalog.check(self.db, self.row)
-            self.db.execute("delete from embeddings where collection_id = ?", [self.id])
-            self.db.execute("delete from collections where id = ?", [self.id])
-
-        transactions.write(self.db, delete)
-
-    def _delete_portion(self, ids: list[str]) -> int:
-        return self.db.conn.execute(
-            f"""
-            delete from embeddings
-            where collection_id = ?
-              and id in ({contract.marks(ids)})
-            """,
-            [self.id, *ids],
-        ).rowcount
+        self._store.drop(self.row)
 
     @staticmethod
     def content_hash(input: str | bytes) -> bytes:
         """Return the hash by which embedded content is recognised: MD5. Meant to be overridden."""
         return vectors.content_hash(input)
+
+
+_Kind = TypeVar("_Kind", bound=Collection)
+
+
+@show_conditions
+def similar_across(
+    collections: Iterable[_Kind],
+    value: str | bytes | Sequence[float],
+    number: int = 10,
+    prefix: str | None = None,
+    **conditions: "Unpack[Conditions]",
+) -> list[tuple[_Kind, Entry]]:
+    """Return what is most similar in several collections of one model: (collection, entry) pairs.
+
+    One ranking, best first; equal scores in the order of the collections, then by id. They may be
+    in several files. See Collection.similar_by_vector() for the other parameters.
+
+    :param value: a text or bytes, which are embedded once, or a vector
+    :raises ModelMismatchError: they have different models, whose scores do not compare
+    """
+    collections = list(collections)
+    for collection in collections:
+        if not _have_one_model(collection, collections[0]):
+            raise errors.ModelMismatchError(
+                f"Collection {shown(collection.name)} has the model {collection.model_id!r}, and "
+                f"{shown(collections[0].name)} has {collections[0].model_id!r}: vectors of two "
+                "models cannot be compared"
+            )
+    if not collections:
+        return []
+    vector = collections[0]._vector_of(value)
+    found = [
+        (collection, entry)
+        for collection in collections
+        for entry in collection.similar_by_vector(vector, number, prefix=prefix, **conditions)
+    ]
+    return sorted(found, key=lambda pair: -(pair[1].score or 0.0))[:number]
+
+
+def _have_one_model(one: Collection, other: Collection) -> bool:
+    """Return whether two collections were made with the same model, whatever name each recorded."""
+    names = one.model_id, other.model_id
+    return models.is_recorded_as(*names) or models.is_recorded_as(*reversed(names))

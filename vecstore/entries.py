@@ -1,23 +1,18 @@
-"""What comes out of a collection, and what goes in: checked before anything is embedded."""
+"""The entries of a collection, their ids and vectors: as they come out, and as they go in."""
 
 import json
 import math
 import re
 import struct
 from collections import abc
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-from sqlite_utils import Database
-
 from . import values
-from .errors import InputTypeError, InvalidInputError
-from .metadata import Metadata, to_json
-from .models import EmbeddingModel
-from .sqlite import catalog
-from .sqlite.catalog import CollectionRow
+from .errors import InvalidInputError
+from .metadata import Metadata
+from .rows import EntryRow
 from .values import shown
 from .vectors import encode, numbers_of
 
@@ -52,52 +47,15 @@ class Item:
     metadata: str | None
 
 
-def make_item(
-    entry: tuple[Any, ...],
-    model: EmbeddingModel,
-    content_hash: Callable[[str | bytes], bytes],
-) -> Item:
-    """Return an (id, value, metadata) triple as it will be written.
-
-    :raises InvalidInputError: says what of the entry is wrong, or that the model cannot embed it
-    """
-    id, value, metadata = entry
-    id = id_text(id)
-    value = values.to_plain(value)
-    if not isinstance(value, str | bytes):
-        raise InputTypeError(
-            f"The value of {shown(id)} is of type {type(value).__name__}: it must be str or bytes"
-        )
-    is_text = isinstance(value, str)
-    if not (model.supports_text if is_text else model.supports_binary):
-        raise InputTypeError(
-            f"The value of {shown(id)} is {'text' if is_text else 'binary'}, which the model "
-            f"{model.model_id!r} cannot embed"
-        )
-    try:
-        hashed = content_hash(value)
-    except UnicodeEncodeError as error:
-        raise _surrogate_error(f"The value of {shown(id)}", error.start) from None
-    return Item(id, value, hashed, _metadata_json(id, metadata))
-
-
-def as_tuple(entry: Any, length: int) -> tuple[Any, ...]:
-    """Return an entry as a tuple of that length; a dict, which would be taken by its keys, is none.
-
-    :raises InvalidInputError: it is something else
-    """
-    if not isinstance(entry, tuple | list) or len(entry) != length:
-        form = "(id, value)" if length == 2 else "(id, value, metadata)"
+def require_collection_name(name: object) -> str:
+    """Return a collection's name, which must be text that is not empty."""
+    if not isinstance(name, str) or not name:
         raise InvalidInputError(
-            f"An entry is {shown(entry)}, not a {form} tuple: make tuples of rows, such as "
-            "((row['id'], row['text']) for row in rows)"
+            f"A collection is named {shown(name)}: it must be text that is not empty"
         )
-    return tuple(entry)
-
-
-def with_no_metadata(entry: Any) -> tuple[Any, ...]:
-    """Return an (id, value) pair as a triple that leaves stored metadata as it is."""
-    return *as_tuple(entry, 2), None
+    if values.surrogate_position(name) is not None:
+        raise InvalidInputError(f"The name {shown(name)} has a lone surrogate: it is not text")
+    return name
 
 
 def id_texts(ids: Any) -> list[str]:
@@ -119,7 +77,7 @@ def id_text(id: Any) -> str:
         plain = _text_of(id, plain)
     position = values.surrogate_position(plain)
     if position is not None:
-        raise _surrogate_error(f"The id {shown(plain)}", position)
+        raise surrogate_error(f"The id {shown(plain)}", position)
     return plain
 
 
@@ -154,8 +112,8 @@ def _text_of(id: Any, plain: Any) -> str:
     return text
 
 
-def read_entry(row: tuple[Any, ...]) -> Entry:
-    """Return the entry in a row of id, score, content and metadata."""
+def read_entry(row: EntryRow) -> Entry:
+    """Return the entry that a row of id, score, content and metadata is of."""
     id, score, content, metadata = row
     try:
         return Entry(id, score, content, json.loads(metadata) if metadata else None)
@@ -164,52 +122,6 @@ def read_entry(row: tuple[Any, ...]) -> Entry:
             f"The metadata of {shown(id)} is not JSON ({error}): correct the column "
             "embeddings.metadata"
         ) from error
-
-
-def read_all(db: Database, collection: CollectionRow) -> Iterator[Entry]:
-    """Yield the entries of a collection, ordered by id, without scores.
-
-    :raises DoesNotExist, ModelMismatchError: where more are to be read, and it is another one now
-    """
-    after, comparison = "", ">="
-    while True:
-        page = partial(_read_page, db, collection.id, comparison, after)
-        rows = catalog.read(db, collection, page)
-        if not rows:
-            return
-        yield from map(read_entry, rows)
-        after, comparison = rows[-1][0], ">"
-
-
-def _read_page(
-    db: Database, collection_id: int, comparison: str, after: str
-) -> list[tuple[Any, ...]]:
-    return db.execute(
-        f"""
-        select id, null, content, metadata
-        from embeddings
-        where collection_id = ?
-          and id {comparison} ?
-        order by id
-        limit 1000
-        """,
-        [collection_id, after],
-    ).fetchall()
-
-
-def read_ids(db: Database, collection_id: int) -> list[str]:
-    """Return the ids of a collection, in order."""
-    found = db.execute(
-        """
-        select id
-        from embeddings
-        where collection_id = ?
-          and id is not null
-        order by id
-        """,
-        [collection_id],
-    )
-    return [id for (id,) in found.fetchall()]
 
 
 def encode_vector(vector: Sequence[float], name: str) -> bytes:
@@ -232,16 +144,7 @@ def encode_vector(vector: Sequence[float], name: str) -> bytes:
     raise InvalidInputError(f"{name} {problem}: it could not be compared with anything")
 
 
-def _metadata_json(id: str, metadata: Any) -> str | None:
-    if metadata is None:
-        return None
-    name = f"The metadata of {shown(id)}"
-    if not isinstance(metadata, dict):
-        raise InvalidInputError(f"{name} is of type {type(metadata).__name__}: it must be a dict")
-    return to_json(metadata, name) if metadata else ""
-
-
-def _surrogate_error(name: str, position: int) -> InvalidInputError:
+def surrogate_error(name: str, position: int) -> InvalidInputError:
     return InvalidInputError(
         f"{name} has a lone surrogate at position {position}, which is not text: "
         "decode its bytes with the right encoding, or with errors='replace'"

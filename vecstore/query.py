@@ -1,15 +1,45 @@
-"""What a similarity search is asked."""
+"""What a similarity search is asked, and how it was answered."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+import copy
+import inspect
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypedDict, TypeVar
 
 from . import values
+from .entries import Entry
 from .errors import InvalidInputError
-from .sqlite.catalog import CollectionRow
+from .rows import CollectionRow
 from .values import shown
 
 WhereArgs = Sequence[Any] | dict[str, Any]
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+class Conditions(TypedDict, total=False):
+    """What each search can be told by keyword; Collection.similar_by_vector() says what it is."""
+
+    where: str | None
+    where_args: WhereArgs | None
+    min_score: float | None
+    exact: bool | None
+
+
+def show_conditions(function: _Function) -> _Function:
+    """Have a function that takes `**conditions` show each of them, in help() and to editors."""
+    kinds = Conditions.__annotations__
+    signature = inspect.signature(function)
+    named = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    for name, kind in kinds.items():
+        named.append(
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+        )
+    shown_signature = signature.replace(parameters=named)
+    function.__signature__ = shown_signature  # type: ignore[attr-defined]
+    del function.__annotations__["conditions"]
+    function.__annotations__.update(kinds)
+    return function
 
 
 @dataclass(frozen=True)
@@ -20,12 +50,14 @@ class Query:
     that do not start with it, literally; `skip_id` one id; `where` all rows of `embeddings` that do
     not meet a condition in SQL, whose parameters are in `where_args`. `min_score` cuts off the
     rest of the result.
+
+    :raises InvalidInputError: one of these is none, which is named
     """
 
     collection: CollectionRow
-    vector: bytes
     number: int
     prefix: str = ""
+    vector: bytes = b""
     skip_id: str | None = None
     where: str | None = None
     where_args: WhereArgs = ()
@@ -52,10 +84,12 @@ class Query:
         if self.min_score is not None:
             object.__setattr__(self, "min_score", _score(self.min_score))
 
-    @property
-    def collection_id(self) -> int:
-        """The id of the collection, in the snapshot of the search."""
-        return self.collection.id
+    def for_vector(self, vector: bytes, skip_id: str | None = None) -> "Query":
+        """Return the same query for a vector, which is not checked again as a whole."""
+        query = copy.copy(self)
+        object.__setattr__(query, "vector", vector)
+        object.__setattr__(query, "skip_id", skip_id)
+        return query
 
     @property
     def dimensions(self) -> int:
@@ -94,3 +128,55 @@ def _score(score: Any) -> float:
     if number is None:
         raise InvalidInputError(f"min_score is {shown(score)}: it must be a number")
     return number
+
+
+@dataclass(frozen=True)
+class Step:
+    """One statement of a search: its plan, its SQL, how long it took, and what it looked at.
+
+    candidates: rows that were chosen by their bits, in the plan `fast`; else None
+    """
+
+    plan: str
+    sql: str
+    seconds: float
+    rows: int
+    candidates: int | None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """How a search was answered: each statement with its plan, SQL, rows and seconds, in order.
+
+    There is more than one where the first looked at too few candidates. As text, for people.
+    """
+
+    entries: list[Entry]
+    steps: list[Step] = field(default_factory=list)
+
+    @property
+    def plan(self) -> str | None:
+        """The plan that gave the answer: "exact", "fast" or "scan"; None if nothing can match."""
+        return self.steps[-1].plan if self.steps else None
+
+    @property
+    def candidates(self) -> int | None:
+        """How many rows were chosen by their bits and compared exactly; None without `fast`."""
+        return self.steps[-1].candidates if self.steps else None
+
+    @property
+    def seconds(self) -> float:
+        """The time that all statements took."""
+        return sum(step.seconds for step in self.steps)
+
+    def __str__(self) -> str:
+        if not self.steps:
+            return "Nothing to compare with: no statement was run"
+        return "\n\n".join(map(_described, self.steps))
+
+
+def _described(step: Step) -> str:
+    candidates = "" if step.candidates is None else f"{step.candidates} candidates, "
+    heading = f"{step.plan}: {candidates}{step.rows} rows, {1000 * step.seconds:.1f} ms"
+    lines = (line.rstrip() for line in textwrap.dedent(step.sql).splitlines() if line.strip())
+    return "\n".join((heading, *lines))

@@ -1,4 +1,4 @@
-"""Which values SQLite, JSON and Python agree on, what stands for one, and how a message shows it.
+"""Which values SQLite, JSON and Python agree on, what stands for one, and how messages show them.
 
 A scalar of NumPy is none of them: sqlite3 binds the bytes of its buffer, a BLOB that is greater
 than every number. What gives a plain value without a loss is made one, by NumPy's own protocol.
@@ -25,6 +25,7 @@ _PLAIN_TYPES = {*_PLAIN}
 _INTEGERS_END = 2**63  # of SQLite: from there on, its JSON functions make a float of an integer
 _INFINITIES: tuple[Any, ...] = (math.inf, -math.inf)
 _SHOWN = 80  # characters of a value, in a message
+_SEVERAL = {"entry": "entries", "is": "are", "has": "have", "was": "were"}
 
 # How what has no plain value of its own is written instead.
 _REMEDIES: tuple[tuple[type | tuple[type, ...], str], ...] = (
@@ -216,3 +217,14 @@ def shown(value: Any) -> str:
     except Exception:  # of an integer with too many digits, or of another's class
         text = f"<{type(value).__name__}>"
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+def describe_count(count: int, noun: str, verb: str = "") -> str:
+    """Return "1 row is" or "2,000 rows are", for instance."""
+    verb = verb if count == 1 else _SEVERAL.get(verb, verb)
+    return f"{count:,} {inflect(noun, count)} {verb}".rstrip()
+
+
+def inflect(noun: str, count: int) -> str:
+    """Return a noun as it is after a number: "entry" or "entries", for instance."""
+    return noun if count == 1 else _SEVERAL.get(noun, f"{noun}s")

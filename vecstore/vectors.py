@@ -5,7 +5,7 @@ import struct
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
-from .errors import InvalidInputError
+from .errors import DimensionError, InvalidInputError
 from .values import is_bytes_view, to_plain
 
 
@@ -75,3 +75,11 @@ def content_hash(value: str | bytes) -> bytes:
     """
     data = value.encode() if isinstance(value, str) else value
     return hashlib.md5(data, usedforsecurity=False).digest()
+
+
+def dimension_error(name: str, found: int, expected: int) -> DimensionError:
+    """Return the error for a vector of another dimension than the collection's."""
+    return DimensionError(
+        f"{name} has {found} dimensions and the collection's vectors have {expected}: "
+        "use the model that the collection was made with"
+    )

@@ -26,7 +26,7 @@ from tests.support.openai_server import (
     error,
     reject,
 )
-from vecstore.cli import options
+from vecstore.cli import databases
 
 ROWS = [(f"{n:04}", f"text {n}") for n in range(600)]
 CSV = "id,text\n" + "".join(f"{id},{text}\n" for id, text in ROWS)
@@ -236,7 +236,7 @@ def test_a_lock_that_lasts_is_named_and_nothing_that_was_stored_is_lost(
     server, database, monkeypatch
 ):
     assert finish(database, "--limit", "50")[0] == 0
-    monkeypatch.setattr(options, "_PATIENCE", 0.2)
+    monkeypatch.setattr(databases, "_PATIENCE_SECONDS", 0.2)
     with closing(vecstore.connect(database, driver="apsw")) as other:
         other.conn.execute("begin immediate")
         message = one_line("embed-multi", "c", database.parent / "rows.csv", "-d", database)

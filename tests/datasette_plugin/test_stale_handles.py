@@ -55,7 +55,7 @@ def test_a_page_whose_collection_goes_while_the_model_works_is_not_of_another(
 def test_rows_are_of_the_collection_that_the_page_has_found(
     site, animals, monkeypatch, query, model
 ):
-    find = queries.collection
+    find = queries.find_collection
 
     async def find_and_replace(*arguments):
         of = await find(*arguments)
@@ -66,7 +66,7 @@ def test_rows_are_of_the_collection_that_the_page_has_found(
         return of
 
     found = site(animals)
-    monkeypatch.setattr(queries, "collection", find_and_replace)
+    monkeypatch.setattr(queries, "find_collection", find_and_replace)
     response = found.get(PAGE + query)
     assert response.status_code == 404
     assert "of others" not in response.text

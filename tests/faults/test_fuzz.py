@@ -33,7 +33,7 @@ def test_an_input_fails_nothing(name):
 
 
 def test_a_target_fails_where_a_row_is_read_wrong(monkeypatch):
-    monkeypatch.setattr(json_stream, "_judged", lambda value, constants: ({}, None))
+    monkeypatch.setattr(json_stream, "_check_object", lambda value, constants: ({}, None))
     with pytest.raises(AssertionError):
         TARGETS["readers"]((CORPUS / "readers/json").read_bytes())
 

@@ -50,7 +50,7 @@ class Points:
         name = frame.f_code.co_filename
         # What is raised in a generator that is being collected goes nowhere, and sqlite3 makes
         # another error of what a function raises that SQL has called.
-        if frame.f_code.co_flags & inspect.CO_GENERATOR or name.endswith("sql_functions.py"):
+        if frame.f_code.co_flags & inspect.CO_GENERATOR or name.endswith("sqlite/functions.py"):
             return
         if event in ("call", "c_return") and name.startswith(_INTERRUPTED):
             self.files.append(name)
@@ -166,7 +166,7 @@ def assert_no_snapshot_is_held(db):
 
 def assert_no_turn_is_held(db):
     def take_one():
-        with turns.using(db):
+        with turns.take_turn(db):
             pass
 
     thread = threading.Thread(target=take_one, daemon=True)
@@ -254,7 +254,7 @@ def test_an_interrupt_leaves_no_snapshot_held(opened):
     collection = opened()
 
     def check():
-        catalog.check(collection.db, collection.row)
+        catalog.require_unchanged(collection.db, collection.row)
 
     points = Points()
     assert run(check, points) is None

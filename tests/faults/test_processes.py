@@ -75,12 +75,12 @@ def test_a_lock_that_goes_from_hand_to_hand_is_waited_for(path, closing):
         db.conn.execute("begin immediate")
         db["t"].insert({"a": 1})
         for _ in range(3):
-            assert not locks.begin(waiting.conn, wait)
+            assert not locks.begin_immediate(waiting.conn, wait)
             wait.sleep()
         while not wait.is_over():
             wait.sleep()
         db.conn.execute("commit")
-    assert locks.begin(waiting.conn, wait)
+    assert locks.begin_immediate(waiting.conn, wait)
     waiting.conn.execute("rollback")
     assert locks.busy_timeout(waiting.conn) == 0.05
 

@@ -107,7 +107,7 @@ def test_an_interrupt_as_a_thread_starts_does_not_lose_what_it_asks_for(db, monk
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_an_interrupt_as_a_transaction_begins_leaves_none_open(db, monkeypatch, moment):
-    begin = locks.begin
+    begin = locks.begin_immediate
     collection = Collection("test", db, model=Slow())
     collection.embed_multi(numbered(10))
 
@@ -116,7 +116,7 @@ def test_an_interrupt_as_a_transaction_begins_leaves_none_open(db, monkeypatch, 
             begin(*arguments)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(locks, "begin", interrupted_begin)
+    monkeypatch.setattr(locks, "begin_immediate", interrupted_begin)
     with pytest.raises(KeyboardInterrupt):
         collection.delete_ids(["1"])
     monkeypatch.undo()

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 import vecstore
 from tests.support.models import WordLengths
 from vecstore import Collection
-from vecstore.entries import make_item
+from vecstore.loading.items import make_item
 from vecstore.loading.preview import Preview, preview
+from vecstore.store import open_store
 
 ENTRIES = st.lists(
     st.tuples(
@@ -36,7 +37,9 @@ def test_a_preview_is_the_report_of_the_load(before, after, batch_size, stored_b
         collection.embed_multi_with_metadata(before, store=stored_before)
         items = [make_item(entry, model, collection.content_hash) for entry in after]
         changes = db.conn.total_changes
-        said = preview(db, collection.row, items, store=store, batch_size=batch_size)
+        said = preview(
+            open_store(db), collection.row, items, stores_content=store, batch_size=batch_size
+        )
         assert db.conn.total_changes == changes
         model.embedded.clear()
         done = collection.embed_multi_with_metadata(after, store=store, batch_size=batch_size)
@@ -51,5 +54,7 @@ def test_new_and_changed_are_told_apart(collection, model):
         make_item((id, text, None), model, collection.content_hash)
         for id, text in [("a", "three"), ("c", "four"), ("d", b"\0\1"), ("b", "two")]
     ]
-    found = preview(collection.db, collection.row, items, store=False, batch_size=10)
+    found = preview(
+        open_store(collection.db), collection.row, items, stores_content=False, batch_size=10
+    )
     assert found == Preview(new=2, changed=1, unchanged=1, characters=9, bytes=2)

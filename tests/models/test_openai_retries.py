@@ -239,7 +239,7 @@ def test_event_ends_a_wait_for_the_server_at_once(server, model, waiting):
     stop = threading.Event()
 
     def embed():
-        with retries.until(stop):
+        with retries.stop_waiting_on(stop):
             return embed_until_error(model, ["a"])
 
     with ThreadPoolExecutor(1) as pool:

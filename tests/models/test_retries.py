@@ -56,7 +56,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     clock = Clock()
     monkeypatch.setattr(retries, "FIRST_WAIT", 0.5)
     monkeypatch.setattr(retries, "monotonic", lambda: clock.now)
-    with retries.until(clock):
+    with retries.stop_waiting_on(clock):
         yield clock
 
 
@@ -194,7 +194,7 @@ def stopped_by(event: threading.Event, wait, *args) -> Exception:
     started = threading.Event()
 
     def run() -> None:
-        with retries.until(event):
+        with retries.stop_waiting_on(event):
             started.set()
             try:
                 wait(*args)
@@ -226,7 +226,7 @@ def test_event_ends_a_wait_for_other_threads_with_an_error_of_its_own():
 def test_no_request_is_made_once_the_event_is_set():
     model, event = Flaky(), threading.Event()
     event.set()
-    with retries.until(event), pytest.raises(TemporaryError, match="was not made"):
+    with retries.stop_waiting_on(event), pytest.raises(TemporaryError, match="was not made"):
         model.embed("a")
     assert model.calls == []
     assert model.embed("a") == [1.0]
@@ -236,7 +236,7 @@ def test_event_of_one_thread_is_not_that_of_another():
     event, model = threading.Event(), Flaky()
     event.set()
     vectors = []
-    with retries.until(event):
+    with retries.stop_waiting_on(event):
         thread = threading.Thread(target=lambda: vectors.append(model.embed("a")))
         thread.start()
         thread.join()
@@ -247,7 +247,7 @@ def test_inner_event_counts_until_its_end(clock):
     event = threading.Event()
     event.set()
     waiting = Retries()
-    with pytest.raises(TemporaryError), retries.until(event):
+    with pytest.raises(TemporaryError), retries.stop_waiting_on(event):
         waiting.wait()
     waiting.wait()
 
@@ -328,9 +328,9 @@ def test_model_that_asks_another_does_not_begin_again_with_its_tries():
 
 def test_copy_of_a_model_waits_with_it_and_another_instance_does_not():
     model = Flaky()
-    assert retries.of(model) is retries.of(model)
-    assert retries.of(copy.copy(model)) is retries.of(model)
-    assert retries.of(Flaky()) is not retries.of(model)
+    assert retries.retries_of(model) is retries.retries_of(model)
+    assert retries.retries_of(copy.copy(model)) is retries.retries_of(model)
+    assert retries.retries_of(Flaky()) is not retries.retries_of(model)
 
 
 def test_threads_that_ask_first_at_once_share_one():
@@ -339,7 +339,7 @@ def test_threads_that_ask_first_at_once_share_one():
 
     def ask() -> None:
         barrier.wait(30)
-        found.append(retries.of(model))
+        found.append(retries.retries_of(model))
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:

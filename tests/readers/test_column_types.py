@@ -16,12 +16,12 @@ def types_of(*cells) -> ColumnTypes:
     survey = TypeSurvey()
     for cell in cells:
         survey.watch({"c": cell})
-    return survey.found()
+    return survey.find_types()
 
 
 def metadata_of(row: dict, *names: str, types: ColumnTypes | None = None, **columns):
     columns = {"id": "id", "content": ("id",), "metadata": names, "types": types, **columns}
-    return Columns(**columns).entry(Record("row 1", {"id": "x", **row}))[2]
+    return Columns(**columns).make_entry(Record("row 1", {"id": "x", **row}))[2]
 
 
 @pytest.mark.parametrize(
@@ -100,9 +100,9 @@ def test_a_number_is_written_as_json_writes_it(cell):
 def test_id_and_content_stay_as_they_are_written():
     survey = TypeSurvey()
     survey.watch({"id": "7", "n": "2.50"})
-    columns = Columns(metadata=("id",), content=("id", "n"), types=survey.found())
+    columns = Columns(metadata=("id",), content=("id", "n"), types=survey.find_types())
     record = Record("row 1", {"id": "7", "n": "2.50"})
-    assert columns.entry(record) == ("7", "7 2.50", {"id": 7})
+    assert columns.make_entry(record) == ("7", "7 2.50", {"id": 7})
 
 
 # Objects

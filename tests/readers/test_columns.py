@@ -12,13 +12,13 @@ from llm.cli import cli
 from llm.plugins import load_plugins, pm
 
 from vecstore.errors import InvalidInputError
-from vecstore.readers import Columns, Record, entries, read_rows
+from vecstore.readers import Columns, Record, make_entries, read_rows
 
 ROW = {"id": 7, "title": "Cats", "text": None, "year": 2021}
 
 
 def entry(row, **columns):
-    return Columns(**columns).entry(Record("line 2 of a.csv", row))
+    return Columns(**columns).make_entry(Record("line 2 of a.csv", row))
 
 
 def failure(row, **columns) -> str:
@@ -96,7 +96,7 @@ def test_an_empty_id_is_none():
 def test_the_id_is_in_the_column_that_comes_first_in_the_first_row():
     """The keys of an object have no order, and may be missing."""
     told = []
-    found = entries(
+    found = make_entries(
         records({"id": 1, "t": "x"}, {"t": "y", "id": 2}, {"number": 3, "t": "z"}),
         Columns(),
         lambda place, error: told.append(str(error)),
@@ -170,7 +170,7 @@ def records(*rows):
 
 def test_rows_that_are_no_entry_can_be_left_out():
     problems = []
-    found = entries(
+    found = make_entries(
         records({"id": None, "t": "x"}, {"id": 1, "t": "x"}, {"id": 2}, {"id": 3, "t": "y"}),
         Columns(content=("t",)),
         lambda place, error: problems.append((place, str(error))),
@@ -185,21 +185,21 @@ def test_rows_that_are_no_entry_can_be_left_out():
         ("row 3", "row 3 has no column 't': its columns are 'id'"),
     ]
     with pytest.raises(InvalidInputError, match="^row 2 has no column 't'"):
-        list(entries(records({"id": 1, "t": "x"}, {"id": 2}), Columns(content=("t",))))
+        list(make_entries(records({"id": 1, "t": "x"}, {"id": 2}), Columns(content=("t",))))
 
 
 @pytest.mark.parametrize(
     "columns", [{"id": "ID"}, {"content": ("text", "ID")}, {"metadata": ("ID",)}]
 )
 def test_a_misspelt_column_is_an_error_of_the_first_row_in_any_case(columns):
-    found = entries(records(ROW, ROW), Columns(**columns), lambda place, error: None)
+    found = make_entries(records(ROW, ROW), Columns(**columns), lambda place, error: None)
     with pytest.raises(InvalidInputError, match="^row 1 has no column 'ID': its columns are 'id'"):
         next(found)
 
 
 def test_later_rows_may_lack_metadata():
     columns = Columns(content=("text",), metadata=("a", "b"))
-    found = entries(
+    found = make_entries(
         records({"id": 1, "text": "x", "a": 1, "b": 2}, {"id": 2, "text": "y"}), columns
     )
     assert list(found) == [("1", "x", {"a": 1, "b": 2}), ("2", "y", {})]
@@ -210,7 +210,7 @@ def test_entries_come_one_by_one():
         yield from records(ROW)
         pytest.fail("one row is enough for one entry")
 
-    assert next(entries(endless(), Columns())) == ("7", "Cats  2021", None)
+    assert next(make_entries(endless(), Columns())) == ("7", "Cats  2021", None)
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"])) | st.none(), min_size=1))
@@ -250,6 +250,6 @@ def test_the_hashes_are_those_of_llm(tmp_path, llm_model):
     of_llm = {row["id"]: row["content_hash"] for row in db["embeddings"].rows}
     db.close()
     with file.open("rb") as stream:
-        found = list(entries(read_rows(stream, "a.csv"), Columns(prepend="p: ")))
+        found = list(make_entries(read_rows(stream, "a.csv"), Columns(prepend="p: ")))
     assert len(found) == 2
     assert of_llm == {id: hashlib.md5(value.encode()).digest() for id, value, _ in found}

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from tests.support.reading import failure, rows_of, skipped, sliced
 from vecstore.errors import InvalidInputError
-from vecstore.readers import Columns, Dialect, Layout, Record, entries, read_rows
+from vecstore.readers import Columns, Dialect, Layout, Record, make_entries, read_rows
 
 QUOTES_ARE_TEXT = Dialect(quoting="none")
 
 
 def contents(data: bytes, name: str = "a.csv", **columns) -> list[tuple]:
-    found = entries(read_rows(io.BytesIO(data), name), Columns(**columns))
+    found = make_entries(read_rows(io.BytesIO(data), name), Columns(**columns))
     return [(id, content) for id, content, _ in found]
 
 
@@ -265,7 +265,9 @@ def test_a_header_that_cannot_be_read_is_an_error_in_any_case():
 def test_the_delimiter_that_excel_tells_before_the_header(first):
     data = first + b"id;a, b, c\n1;x,y\n2;3;4\n"
     found, left_out = [], []
-    rows = read_rows(io.BytesIO(data), "a.csv", on_error=lambda place, _: left_out.append(place))
+    rows = read_rows(
+        io.BytesIO(data), "a.csv", on_unreadable=lambda place, _: left_out.append(place)
+    )
     found += [record.row for record in rows]
     assert found == [{"id": "1", "a, b, c": "x,y"}]
     assert left_out == [f"line {3 + first.count(10)} of a.csv"]

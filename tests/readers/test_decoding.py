@@ -1,10 +1,10 @@
-"""decode(): which bytes are text, and in which encoding."""
+"""decode_text(): which bytes are text, and in which encoding."""
 
 import codecs
 
 import pytest
 
-from vecstore.readers.decoding import decode
+from vecstore.readers.decoding import decode_text
 
 DEFAULT = ("utf-8", "latin-1")
 ALONE = "(an --encoding that is given alone is obeyed)"
@@ -12,7 +12,7 @@ ALONE = "(an --encoding that is given alone is obeyed)"
 
 def why_not(data: bytes, encodings=DEFAULT) -> str:
     with pytest.raises(UnicodeError) as caught:
-        decode(data, encodings)
+        decode_text(data, encodings)
     return str(caught.value)
 
 
@@ -29,7 +29,7 @@ def why_not(data: bytes, encodings=DEFAULT) -> str:
     ],
 )
 def test_text_of_unicode_is_decoded_and_has_no_byte_order_mark(data):
-    assert decode(data, DEFAULT) == "Größe\nund 1 €"
+    assert decode_text(data, DEFAULT) == "Größe\nund 1 €"
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_text_of_unicode_is_decoded_and_has_no_byte_order_mark(data):
     ],
 )
 def test_text_stays_text(data, text):
-    assert decode(data, DEFAULT) == (data.decode("latin-1") if text is None else text)
+    assert decode_text(data, DEFAULT) == (data.decode("latin-1") if text is None else text)
 
 
 @pytest.mark.parametrize(
@@ -70,12 +70,12 @@ def test_what_is_binary_is_no_text(data, reason):
 
 
 def test_the_first_encoding_that_makes_text_counts():
-    assert decode("Größe".encode("utf-16-le"), ["utf-8", "utf-16-le"]) == "Größe"
+    assert decode_text("Größe".encode("utf-16-le"), ["utf-8", "utf-16-le"]) == "Größe"
     assert why_not(b"\xff", ["utf-8", "ascii"]) == "is not in utf-8 or ascii"
 
 
 def test_one_encoding_alone_is_obeyed():
-    assert decode(b"%PDF-\0\x01\xff", ["latin-1"]) == "%PDF-\0\x01ÿ"
-    assert decode(b"a\0b", ["utf-8"]) == "a\0b"
-    assert decode("Größe".encode("utf-16-le"), ["utf-16-le"]) == "Größe"
+    assert decode_text(b"%PDF-\0\x01\xff", ["latin-1"]) == "%PDF-\0\x01ÿ"
+    assert decode_text(b"a\0b", ["utf-8"]) == "a\0b"
+    assert decode_text("Größe".encode("utf-16-le"), ["utf-16-le"]) == "Größe"
     assert why_not(b"\xff", ["utf-8"]) == "is not in utf-8"

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from vecstore.errors import InvalidInputError
-from vecstore.readers import Choice, find_files, read_files
+from vecstore.readers import FoundFiles, find_files, read_files
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def test_files_are_found_by_their_path_in_the_folder(folder):
         ("b.txt", folder / "b.txt"),
         ("sub/c.txt", folder / "sub" / "c.txt"),
     ]
-    assert find_files([(str(folder), "*.none")]) == Choice()
+    assert find_files([(str(folder), "*.none")]) == FoundFiles()
 
 
 def test_a_file_that_is_found_twice_counts_once(folder):
@@ -84,7 +84,7 @@ def test_files_that_cannot_be_read_can_be_left_out(folder):
     (folder / "b.txt").unlink()
     files["sub"] = folder / "sub"
     problems = []
-    found = read_files(files, ["utf-8", "ascii"], on_error=lambda *args: problems.append(args))
+    found = read_files(files, ["utf-8", "ascii"], on_unreadable=lambda *args: problems.append(args))
     assert list(found) == [("a.txt", "a")]
     assert [(id, type(error), str(error)) for id, error in problems] == [
         (id, InvalidInputError, f"{message}")

@@ -39,7 +39,7 @@ def skipped(stream, name: str) -> tuple[list[Record], list[tuple[str, str]]]:
     def note(place, error):
         problems.append((place, str(error)))
 
-    return list(read_rows(stream, name, on_error=note)), problems
+    return list(read_rows(stream, name, on_unreadable=note)), problems
 
 
 def failure(data: bytes, name: str = "notes", **options) -> str:

@@ -1,93 +1,32 @@
-"""The command `vecstore`: one file for each group of commands, and one way out for errors."""
+"""The command `vecstore`: options, output and errors. What a command does is done below it.
 
-import io
-import sys
-import traceback
-from pathlib import Path
-from typing import Any
+    root             the command itself, with one way out for errors
+    embed            `embed`
+    embed_multi      `embed-multi`; dry_run: what it would do
+    similar          `similar`
+    collections      `collections`; transfer: its `export` and `import`
+    embed_models     `embed-models`
+    index            `index`
+    maintenance      `check`, `compact` and `backup`
+    shell            `shell` and `extension-path`
 
-import click
-from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
+What these share:
 
-from .. import __version__
-from ..errors import VecstoreError
-from .collections import collections
-from .embed import embed
-from .embed_models import embed_models
-from .embed_multi import embed_multi
-from .index import index
-from .maintenance import backup, check, compact
-from .progress import INTERRUPTED
-from .shell import extension_path, shell
-from .similar import similar
+    options          options of several commands, and how many become one object
+    content          the text, file or standard input that one command embeds
+    databases        opens the file that a command is about
+    model_choice     which model a command embeds with
+    progress         how far a load or a check has come
 
+What `embed-multi` is made of:
 
-class ErrorsInOneLine(click.Group):
-    """A group in which what goes wrong is one line on stderr, and the exit status 1."""
+    input_options    what is read; row_options: how a file of rows is written
+    load_options     how it is embedded, and where it goes
+    sources          opens what is read; row_files: a file or pipe of rows
+    failures         what is left out
+    load_interrupts  what ^C does
+"""
 
-    def invoke(self, ctx: click.Context) -> Any:
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            # What a database holds may be more than the terminal's encoding can show.
-            sys.stdout.reconfigure(errors="backslashreplace")
-        try:
-            return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
-            raise
-        except (KeyboardInterrupt, click.Abort) as error:
-            # click makes an Abort of ^C at a prompt, and of a plain "no" as well.
-            cause = error.__context__ if isinstance(error, click.Abort) else error
-            if not isinstance(cause, KeyboardInterrupt):
-                raise
-            on_terminal = sys.stderr is not None and sys.stderr.isatty()  # which has shown "^C"
-            click.echo("\n" * on_terminal + "Interrupted", err=True)
-            ctx.exit(INTERRUPTED)
-        except Exception as error:
-            raise click.ClickException(" ".join(_describe(error).split())) from error
+from .root import ErrorsInOneLine, cli, main
 
-
-def _describe(error: Exception) -> str:
-    if isinstance(error, VecstoreError | sqlite3.Error):
-        return str(error)
-    if isinstance(error, OSError):
-        return f"{error.filename}: {error.strerror}" if error.filename else str(error)
-    # Not foreseen: where it was raised, so that it can be reported.
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    place = f"({Path(frame.filename).name}, line {frame.lineno})"
-    return f"{type(error).__name__}: {error} {place}"
-
-
-@click.group(cls=ErrorsInOneLine, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="vecstore")
-def cli() -> None:
-    """Embeddings in a SQLite file, and semantic search in them.
-
-    \b
-      vecstore embed-models default local
-      vecstore embed pets hound --store -c "my happy hound"
-      vecstore embed pets cat --store -c "my dissatisfied cat"
-      vecstore similar pets -c "a dog in a good mood"
-
-    \b
-    Environment variables:
-      VECSTORE_DB               the SQLite file, instead of -d
-      VECSTORE_EMBEDDING_MODEL  the default model
-      VECSTORE_USER_PATH        the folder of the default file and of settings
-    """
-
-
-cli.add_command(embed)
-cli.add_command(embed_multi)
-cli.add_command(similar)
-cli.add_command(collections)
-cli.add_command(embed_models)
-cli.add_command(shell)
-cli.add_command(extension_path)
-cli.add_command(check)
-cli.add_command(index)
-cli.add_command(compact)
-cli.add_command(backup)
-
-
-def main() -> None:
-    """Run the command."""
-    cli(prog_name="vecstore")
+__all__ = ["ErrorsInOneLine", "cli", "main"]

@@ -5,12 +5,12 @@ import sys
 from pathlib import Path
 
 import click
-from sqlite_utils import Database
 
 from ..settings import default_database
-from ..sqlite import schema
-from ..values import shown
-from .options import ListByDefault, database_option, existing_collection, open_to_read
+from ..sqlite import catalog
+from ..values import describe_count, inflect, shown
+from .databases import open_existing_collection, open_file_to_read
+from .options import ListByDefault, database_option, json_option
 from .transfer import export, import_
 
 
@@ -27,7 +27,7 @@ def collections() -> None:
 
 @click.command("list")
 @database_option
-@click.option("as_json", "--json", is_flag=True, help="Print JSON.")
+@json_option
 def list_(database: Path, as_json: bool) -> None:
     """List the collections: name, model and number of embeddings.
 
@@ -35,16 +35,16 @@ def list_(database: Path, as_json: bool) -> None:
       vecstore collections list
       vecstore collections list --json
     """
-    with open_to_read(database) as db:
-        found = _collections(db)
+    with open_file_to_read(database) as db:
+        found = catalog.count_embeddings(db)
     if as_json:
-        click.echo(json.dumps(found, indent=4))
+        click.echo(json.dumps([row._asdict() for row in found], indent=4))
         return
     if not found:
         click.echo(f"No collections in {database}", err=True)
-    for row in found:
-        click.echo(f"{row['name']}: {row['model']}")
-        click.echo(f"  {_plural(row['num_embeddings'], 'embedding')}")
+    for name, model, number in found:
+        click.echo(f"{name}: {model}")
+        click.echo(f"  {number} {inflect('embedding', number)}")
 
 
 @click.command()
@@ -60,9 +60,9 @@ def delete(collection: str, database: Path, yes: bool) -> None:
 
     Asks first, unless standard input is no terminal.
     """
-    with existing_collection(database, collection) as opened:
+    with open_existing_collection(database, collection) as opened:
         if not yes and sys.stdin is not None and sys.stdin.isatty():
-            entries = "1 entry" if len(opened) == 1 else f"{len(opened):,} entries"
+            entries = describe_count(len(opened), "entry")
             question = f"Delete the collection {shown(collection)} with {entries} from {database}?"
             click.confirm(question, abort=True, err=True)
         opened.delete()
@@ -83,22 +83,3 @@ def path() -> None:
 
 for command in (list_, delete, path, export, import_):
     collections.add_command(command)
-
-
-def _plural(number: object, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _collections(db: Database) -> list[dict[str, object]]:
-    """Return the rows that the command shows; none for a file that has never had a collection."""
-    schema.refuse_foreign(db)
-    if not {"collections", "embeddings"} <= set(db.table_names()):
-        return []
-    sql = """
-        select c.name, c.model, count(e.collection_id) as num_embeddings
-        from collections c
-        left join embeddings e on e.collection_id = c.id
-        group by c.id
-        order by c.name
-    """
-    return list(db.query(sql))

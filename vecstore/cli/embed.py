@@ -11,22 +11,15 @@ import click
 from ..collection import Collection
 from ..entries import encode_vector
 from ..errors import DoesNotExist
-from ..sqlite import catalog
+from ..store import open_store
 from ..vectors import decode
-from .options import (
-    choose_model,
-    content_options,
-    database_option,
-    key_option,
-    model_option,
-    model_to_write,
-    open_collection,
-    read_content,
-    store_option,
-)
+from .content import ContentOptions, add_content_options
+from .databases import open_collection_to_write
+from .model_choice import choose_model, choose_model_to_write
+from .options import database_option, key_option, model_option, store_option
 
 
-def _json_object(
+def _parse_metadata(
     _ctx: click.Context, _param: click.Parameter, value: str | None
 ) -> dict[str, Any] | None:
     if value is None:
@@ -43,12 +36,12 @@ def _json_object(
 @click.command()
 @click.argument("collection", required=False)
 @click.argument("id", required=False)
-@content_options
+@add_content_options
 @model_option
 @key_option
 @store_option
 @click.option(
-    "--metadata", metavar="JSON", callback=_json_object, help="A JSON object to store with it."
+    "--metadata", metavar="JSON", callback=_parse_metadata, help="A JSON object to store with it."
 )
 @database_option
 @click.option(
@@ -61,9 +54,7 @@ def _json_object(
 def embed(
     collection: str | None,
     id: str | None,
-    content: str | None,
-    input: str | None,
-    binary: bool,
+    content: ContentOptions,
     model: str | None,
     key: str | None,
     store: bool,
@@ -83,42 +74,31 @@ def embed(
     model, and needs no -m from then on.
     """
     if collection is None:
-        _check_no_collection(store, metadata)
+        _refuse_options_of_entries(store, metadata)
         chosen = choose_model(model)
-        _print_vector(chosen.embed(read_content(content, input, binary), key=key), format_)
+        _print_vector(chosen.embed(content.read(), key=key), format_)
         return
     if not id:
         raise click.ClickException("Must provide both collection and id")
-    new = model_to_write(database, collection, model)
-    value = read_content(content, input, binary)
-    with open_collection(database, collection, new) as opened:
+    new = choose_model_to_write(database, collection, model)
+    value = content.read()
+    with open_collection_to_write(database, collection, new) as opened:
         opened.embed(id, value, metadata, store, key=key)
         if format_:
-            _print_vector(_stored_vector(opened, id), format_)
+            _print_vector(_read_stored_vector(opened, id), format_)
 
 
-def _check_no_collection(store: bool, metadata: dict[str, Any] | None) -> None:
+def _refuse_options_of_entries(store: bool, metadata: dict[str, Any] | None) -> None:
     for name, given in (("--store", store), ("--metadata", metadata is not None)):
         if given:
             raise click.ClickException(f"Must provide collection when using {name}")
 
 
-def _stored_vector(collection: Collection, id: str) -> tuple[float, ...]:
-    def read() -> Any:
-        return collection.db.execute(
-            """
-            select embedding
-            from embeddings
-            where collection_id = ?
-              and id = ?
-            """,
-            [collection.id, id],
-        ).fetchone()
-
-    row = catalog.read(collection.db, collection.row, read)
-    if row is None:
+def _read_stored_vector(collection: Collection, id: str) -> tuple[float, ...]:
+    found = open_store(collection.db).vector(collection.row, id)
+    if found is None:
         raise DoesNotExist(f"{id!r} was stored, and deleted by another program")
-    return decode(row[0])
+    return decode(found[0])
 
 
 def _print_vector(vector: Sequence[float], format_: str | None) -> None:

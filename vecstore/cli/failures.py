@@ -8,9 +8,10 @@ from typing import TextIO
 import click
 
 from ..errors import VecstoreError
-from ..readers import BY_EXCLUDE, BY_LINK, Choice
+from ..readers import LEFT_OUT_AS_BROKEN_LINK, LEFT_OUT_BY_EXCLUDE, FoundFiles
+from ..values import describe_count
 
-_LONGEST_LINE = 1_000_000  # of a list of errors: an id may be long
+_MAX_LINE_BYTES = 1_000_000  # of a list of errors: an id may be long
 
 
 class Failures:
@@ -30,12 +31,12 @@ class Failures:
         self._no_text = 0
         self._notes: list[str] = []
 
-    def check(self) -> None:
+    def refuse_to_replace(self) -> None:
         """Raise UsageError if the path is of a file that is no earlier list: it would be lost."""
         if self._path is None or not self._path.is_file():
             return
         with self._path.open("rb") as file:
-            first = file.readline(_LONGEST_LINE)
+            first = file.readline(_MAX_LINE_BYTES)
         try:
             is_list = not first or json.loads(first).keys() == {"id", "error"}
         except (ValueError, AttributeError):
@@ -60,7 +61,7 @@ class Failures:
         self._first = self._first or error
         self._write(id, error)
 
-    def of_input(self, place: str, error: VecstoreError) -> None:
+    def add_unreadable(self, place: str, error: VecstoreError) -> None:
         """Take note of what could not be read, or raise it."""
         if self.skip:
             self.add(place, error)
@@ -76,11 +77,11 @@ class Failures:
         """Take note of what explains that there is less, or more, than expected."""
         self._notes.append(message)
 
-    def note_left_out(self, choice: Choice) -> None:
+    def note_left_out(self, found: FoundFiles) -> None:
         """Take note of the files that were not chosen."""
-        self._left_out.update(choice.left_out.values())
-        if choice.unmatched:
-            patterns = ", ".join(map(repr, choice.unmatched))
+        self._left_out.update(found.left_out.values())
+        if found.unmatched:
+            patterns = ", ".join(map(repr, found.unmatched))
             self.note(
                 f"--exclude {patterns} left nothing out: patterns are relative to the folder of "
                 "--files, and name what is in it"
@@ -90,29 +91,26 @@ class Failures:
         """Say what was noted, and in one line how many files were left out, if any, and why."""
         for message in self._notes:
             click.echo(message, err=True)
-        counts = sorted(self._left_out.items())
-        always = [_count(n, *key) for key, n in counts if key[1] in (BY_EXCLUDE, BY_LINK)]
-        always += [_count(self._no_text, "file", "as no text")] * bool(self._no_text)
-        others = [_count(n, *key) for key, n in counts if key[1] not in (BY_EXCLUDE, BY_LINK)]
-        found = [", ".join(always), ", ".join(others) + " (--all takes these)" * bool(others)]
-        if any(found):
-            click.echo(f"Left out: {'; '.join(filter(None, found))}", err=True)
+        always: list[str] = []
+        others: list[str] = []
+        for (kind, reason), number in sorted(self._left_out.items()):
+            listed = always if reason in (LEFT_OUT_BY_EXCLUDE, LEFT_OUT_AS_BROKEN_LINK) else others
+            listed.append(f"{describe_count(number, kind)} {reason}")
+        if self._no_text:
+            always.append(f"{describe_count(self._no_text, 'file')} as no text")
+        parts = [", ".join(always), ", ".join(others) + " (--all takes these)" * bool(others)]
+        if any(parts):
+            click.echo(f"Left out: {'; '.join(filter(None, parts))}", err=True)
 
     def raise_if_any(self) -> None:
         """Raise ClickException with the number of entries that were skipped and the first error."""
         if self._first:
-            entries = "entry was" if self._number == 1 else "entries were"
+            entries = describe_count(self._number, "entry", "was")
             listed = "" if self._path else "; --errors FILE lists them"
             first = "" if self._number == 1 else "the first: "
-            raise click.ClickException(
-                f"{self._number:,} {entries} skipped: {first}{self._first}{listed}"
-            )
+            raise click.ClickException(f"{entries} skipped: {first}{self._first}{listed}")
 
     def _write(self, id: str, error: VecstoreError) -> None:
         if self._file:
             self._file.write(json.dumps({"id": id, "error": str(error)}) + "\n")
             self._file.flush()
-
-
-def _count(number: int, kind: str, reason: str) -> str:
-    return f"{number:,} {kind}{'s' * (number > 1)} {reason}"

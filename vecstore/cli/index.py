@@ -8,7 +8,9 @@ import click
 
 from ..sqlite import maintenance
 from ..sqlite.index.tables import MAX_DIMENSIONS
-from .options import ListByDefault, database_argument, open_for_maintenance
+from ..values import describe_count
+from .databases import open_file_for_maintenance
+from .options import ListByDefault, add_database_argument, json_option
 
 _STATES = {
     "ready": "indexed",
@@ -39,7 +41,7 @@ def index() -> None:
 
 
 @click.command()
-@database_argument
+@add_database_argument
 @dimensions_option
 def build(database: Path, dimensions: int | None) -> None:
     """Build the index anew from the stored vectors.
@@ -51,16 +53,16 @@ def build(database: Path, dimensions: int | None) -> None:
     It needs no model, and mends whatever is wrong with an index. Others may search meanwhile. It is
     one transaction: until it is done, the old index is there.
     """
-    with open_for_maintenance(database) as db:
+    with open_file_for_maintenance(database) as db:
         built = maintenance.build_index(db, dimensions)
     for d, number in built.items():
-        click.echo(f"{d} dimensions: {_vectors(number)} indexed")
+        click.echo(f"{d} dimensions: {describe_count(number, 'vector')} indexed")
     if not built:
         click.echo("There are no vectors to index", err=True)
 
 
 @click.command()
-@database_argument
+@add_database_argument
 @dimensions_option
 def drop(database: Path, dimensions: int | None) -> None:
     """Remove the index, so that programs without sqlite-vec can write.
@@ -72,7 +74,7 @@ def drop(database: Path, dimensions: int | None) -> None:
     llm is one of them. The next search or write of vecstore builds the index anew, with what was
     written meanwhile.
     """
-    with open_for_maintenance(database) as db:
+    with open_file_for_maintenance(database) as db:
         dropped = maintenance.drop_index(db, dimensions)
     for d in dropped:
         click.echo(f"{d} dimensions: dropped")
@@ -81,8 +83,8 @@ def drop(database: Path, dimensions: int | None) -> None:
 
 
 @click.command("list")
-@database_argument
-@click.option("as_json", "--json", is_flag=True, help="Print JSON.")
+@add_database_argument
+@json_option
 def list_(database: Path, as_json: bool) -> None:
     """List the dimensions, with their vectors and the state of their index.
 
@@ -93,13 +95,13 @@ def list_(database: Path, as_json: bool) -> None:
     An index that is there can be out of step only if a program wrote to its own tables:
     'vecstore check' compares it.
     """
-    with open_for_maintenance(database, read_only=True) as db:
+    with open_file_for_maintenance(database, read_only=True) as db:
         found = maintenance.list_indexes(db)
     if as_json:
         click.echo(json.dumps([asdict(status) for status in found], indent=4))
         return
     for status in found:
-        vectors = _vectors(status.vectors)
+        vectors = describe_count(status.vectors, "vector")
         click.echo(f"{status.dimensions} dimensions: {vectors}, {_STATES[status.state]}")
     if not found:
         click.echo("There are no vectors to index", err=True)
@@ -107,7 +109,3 @@ def list_(database: Path, as_json: bool) -> None:
 
 for command in (list_, build, drop):
     index.add_command(command)
-
-
-def _vectors(number: int) -> str:
-    return f"{number:,} vector{'' if number == 1 else 's'}"

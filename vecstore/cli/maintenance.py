@@ -8,13 +8,14 @@ import click
 
 from ..sqlite import maintenance
 from ..sqlite.maintenance import CheckReport, Finding
-from ..values import shown
-from .options import database_argument, open_for_maintenance
-from .progress import showing
+from ..values import describe_count, shown
+from .databases import open_file_for_maintenance
+from .options import DATABASE_FILE, add_database_argument
+from .progress import show_progress
 
 
 @click.command()
-@database_argument
+@add_database_argument
 @click.option("as_json", "--json", is_flag=True, help="Print the report as JSON.")
 def check(database: Path, as_json: bool) -> None:
     """Look for damage in a database.
@@ -28,18 +29,21 @@ def check(database: Path, as_json: bool) -> None:
     for reading, and others may write to it meanwhile. The exit code is 0 if there is no problem.
     Notes, such as rows that cannot be compared, are no problems.
     """
-    with open_for_maintenance(database, read_only=True) as db, showing("Checking") as progress:
+    with (
+        open_file_for_maintenance(database, read_only=True) as db,
+        show_progress("Checking") as progress,
+    ):
         report = maintenance.check(db, progress=progress)
     if as_json:
         click.echo(json.dumps(report.as_dict(), indent=4))
     else:
-        _print(report, database)
+        _print_report(report, database)
     if not report.ok:
         sys.exit(1)
 
 
 @click.command()
-@database_argument
+@add_database_argument
 def compact(database: Path) -> None:
     """Make a file as small as what it holds.
 
@@ -51,16 +55,16 @@ def compact(database: Path) -> None:
     index anew and writes the file anew (VACUUM). A crash at any moment loses nothing. It needs free
     space, and other programs wait to write.
     """
-    with open_for_maintenance(database) as db:
+    with open_file_for_maintenance(database) as db:
         done = maintenance.compact(db)
-    click.echo(f"{database}: {_size(done.before)}, now {_size(done.after)}")
+    click.echo(f"{database}: {_describe_size(done.before)}, now {_describe_size(done.after)}")
     if done.is_pending:
         click.echo("The file shrinks when the programs that read it now are done", err=True)
 
 
 @click.command()
-@click.argument("database", metavar="DB", type=click.Path(dir_okay=False, path_type=Path))
-@click.argument("target", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("database", metavar="DB", type=DATABASE_FILE)
+@click.argument("target", type=DATABASE_FILE)
 @click.option(
     "--plain",
     is_flag=True,
@@ -76,23 +80,24 @@ def backup(database: Path, target: Path, plain: bool) -> None:
     The copy is of one moment. It is checked, and on the disk, before it takes the place of an older
     one; if anything fails, the older one stays.
     """
-    with open_for_maintenance(database, read_only=True) as db:
+    with open_file_for_maintenance(database, read_only=True) as db:
         done = maintenance.backup(db, target, plain=plain)
-    click.echo(f"{target}: {_contents(done.collections, done.embeddings)}, {_size(done.bytes)}")
+    contents = _describe_contents(done.collections, done.embeddings)
+    click.echo(f"{target}: {contents}, {_describe_size(done.bytes)}")
 
 
-def _print(report: CheckReport, database: Path) -> None:
-    click.echo(f"{database}: {_contents(report.collections, report.embeddings)}")
+def _print_report(report: CheckReport, database: Path) -> None:
+    click.echo(f"{database}: {_describe_contents(report.collections, report.embeddings)}")
     for title, findings in (("Problem", report.problems), ("Note", report.notes)):
         for finding in findings:
-            click.echo(f"{title}: {finding.message}{_examples(finding)}")
+            click.echo(f"{title}: {finding.message}{_describe_examples(finding)}")
             if finding.remedy:
                 click.echo(f"  {finding.remedy}")
     problems = len(report.problems)
-    click.echo(_number(problems, "problem") if problems else "No problems")
+    click.echo(describe_count(problems, "problem") if problems else "No problems")
 
 
-def _examples(finding: Finding) -> str:
+def _describe_examples(finding: Finding) -> str:
     if not any(id for _, id in finding.examples):
         return ""
     examples = ", ".join(
@@ -102,13 +107,11 @@ def _examples(finding: Finding) -> str:
     return f" ({examples}{', ...' * (finding.count > len(finding.examples))})"
 
 
-def _contents(collections: int, embeddings: int) -> str:
-    return f"{_number(embeddings, 'embedding')} in {_number(collections, 'collection')}"
+def _describe_contents(collections: int, embeddings: int) -> str:
+    return (
+        f"{describe_count(embeddings, 'embedding')} in {describe_count(collections, 'collection')}"
+    )
 
 
-def _number(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _size(size: int) -> str:
+def _describe_size(size: int) -> str:
     return f"{size / 1_000_000:,.1f} MB"

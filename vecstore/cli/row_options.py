@@ -1,16 +1,14 @@
 """The options of `vecstore embed-multi` that say where in a file the rows are."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import wraps
-from typing import Any
 
 import click
 
 from .. import readers
 from ..readers import Dialect, Layout
 
-_OPTIONS = (
+ROW_OPTIONS = (
     click.option(
         "--rows",
         metavar="NAME",
@@ -45,14 +43,14 @@ _OPTIONS = (
 class RowOptions:
     """The options as they were given."""
 
-    rows: str | None = None
-    no_headers: bool = False
-    delimiter: str | None = None
-    quotechar: str | None = None
-    quoting: str | None = None
-    no_detect_types: bool = False
+    rows: str | None
+    no_headers: bool
+    delimiter: str | None
+    quotechar: str | None
+    quoting: str | None
+    no_detect_types: bool
 
-    def layout(self, format: str | None, encodings: Sequence[str]) -> Layout:
+    def make_layout(self, format: str | None, encodings: Sequence[str]) -> Layout:
         """Return where the rows are, and how they are written.
 
         :raises InvalidInputError: an option has a value that cannot be
@@ -66,30 +64,33 @@ class RowOptions:
         encoding = encodings[0] if encodings else "utf-8"
         return Layout(format, encoding, dialect, self.rows)
 
-    def conflicts(self, is_file: bool, format: str | None) -> Iterator[tuple[object, str]]:
+    def find_conflicts(self, is_file: bool, format: str | None) -> Iterator[tuple[object, str]]:
         """Yield what is wrong with the options, if it is, and the message.
 
         :param is_file: the input is a file or pipe of rows
         :param format: its format, if that was told
         """
-        of_tables = self._of_tables()
-        yield of_tables and not is_file, f"{of_tables} must be used with an input path"
+        table_option = self._find_option_for_tables()
+        yield table_option and not is_file, f"{table_option} must be used with an input path"
         yield (
-            of_tables and format and format not in readers.TABLES,
-            f"{of_tables} is for CSV and TSV, and the format is {format}",
+            table_option and format and format not in readers.TABLE_FORMATS,
+            f"{table_option} is for CSV and TSV, and the format is {format}",
         )
         yield self.rows is not None and not is_file, "--rows must be used with an input path"
         yield (
-            self.rows is not None and format in readers.TABLES,
+            self.rows is not None and format in readers.TABLE_FORMATS,
             f"--rows is for JSON, and the format is {format}",
         )
-        yield self.rows is not None and of_tables, f"--rows is for JSON, and {of_tables} for CSV"
+        yield (
+            self.rows is not None and table_option,
+            f"--rows is for JSON, and {table_option} for CSV",
+        )
         yield (
             self.quotechar is not None and self.quoting == "none",
             "--quoting none makes text of quotes: it cannot be used with --quotechar",
         )
 
-    def _of_tables(self) -> str:
+    def _find_option_for_tables(self) -> str:
         """Return the first option that is for CSV and TSV alone, or ""."""
         given = {
             "--no-headers": self.no_headers,
@@ -99,16 +100,3 @@ class RowOptions:
             "--no-detect-types": self.no_detect_types,
         }
         return next((name for name, is_given in given.items() if is_given), "")
-
-
-def row_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options to a command, which gets them as `of_rows`, a RowOptions."""
-
-    @wraps(command)
-    def with_options(*args: Any, **kwargs: Any) -> None:
-        given = {name: kwargs.pop(name) for name in RowOptions.__dataclass_fields__}
-        command(*args, of_rows=RowOptions(**given), **kwargs)
-
-    for option in reversed(_OPTIONS):
-        with_options = option(with_options)
-    return with_options

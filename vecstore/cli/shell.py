@@ -17,9 +17,8 @@ from ..errors import DatabaseError
 from ..settings import default_database, user_dir
 from ..sqlite import functions, schema
 from ..sqlite.connection import dbapi, extension, frozen, opening
-from .options import open_existing
-
-_CHECKS = 100_000  # instructions of SQLite between two looks whether ^C was pressed: about 1 ms
+from ..sqlite.connection.interruptible import make_interruptible
+from .databases import open_existing_file
 
 
 @click.command("extension-path")
@@ -65,19 +64,19 @@ def shell(database: str | None, sql: tuple[str, ...], named: str | None) -> None
     if named is not None and database is not None:
         sql = (database, *sql)
     path = Path(named or (database if named is None else None) or default_database())
-    with _every_connection_prepared(), open_existing(path) as db:
+    with _prepare_every_connection(), open_existing_file(path) as db:
         if schema.is_ours(db):
             schema.ensure(db)
-        _run(db, sql)
+        _run_sql(db, sql)
 
 
-def _run(db: Database, sql: tuple[str, ...]) -> None:
+def _run_sql(db: Database, sql: tuple[str, ...]) -> None:
     """Run the SQL, or else what is typed or comes from standard input; exit with 1 on an error."""
     shell = _make_shell(db)
     if not sql and shell.interactive:
         shell.history_file = str(user_dir() / "shell_history")
         with suppress(OSError):  # a history that cannot be written
-            shell.cmdloop(_intro(shell.db))
+            shell.cmdloop(_describe_connection(shell.db))
         return
     shell.bail = True
     try:
@@ -106,7 +105,7 @@ def _make_shell(db: Database) -> Any:
 
         def process_sql(self, *args: Any, **options: Any) -> None:
             process = super().process_sql
-            _run_on_file_of_now(self, db, lambda: process(*args, **options))
+            _run_on_current_file(self, db, lambda: process(*args, **options))
 
         def run(self, statements: str) -> None:
             try:
@@ -136,7 +135,7 @@ def _make_shell(db: Database) -> Any:
         ) from None
 
 
-def _run_on_file_of_now(shell: Any, db: Database, process: Callable[[], None]) -> None:
+def _run_on_current_file(shell: Any, db: Database, process: Callable[[], None]) -> None:
     """Run SQL, unless it is for another file, on the connection that the Database has by then."""
     if shell.db is not shell.ours:
         process()
@@ -149,10 +148,10 @@ def _run_on_file_of_now(shell: Any, db: Database, process: Callable[[], None]) -
             shell.db = conn.apsw, conn.apsw.filename
         process()
 
-    frozen.once(db, run)
+    frozen.fail_if_changed(db, run)
 
 
-def _intro(conn: apsw.Connection) -> str:
+def _describe_connection(conn: apsw.Connection) -> str:
     [[vec]] = conn.execute("select vec_version()")
     return (
         f"vecstore {__version__}, SQLite {apsw.sqlite_lib_version()}, sqlite-vec {vec}\n"
@@ -162,7 +161,7 @@ def _intro(conn: apsw.Connection) -> str:
 
 
 @contextmanager
-def _every_connection_prepared() -> Iterator[None]:
+def _prepare_every_connection() -> Iterator[None]:
     """Load sqlite-vec and our functions into what is opened in a block, by .open for instance.
 
     And let ^C end a statement, however long SQLite is at it without a row.
@@ -171,11 +170,11 @@ def _every_connection_prepared() -> Iterator[None]:
 
     def prepare(conn: apsw.Connection) -> None:
         wrapped: Any = dbapi.Connection(conn)
-        extension.load(wrapped)
+        extension.load_sqlite_vec(wrapped)
         db = Database(wrapped)
         functions.register(db)
         kept.append(db)  # its functions end with it
-        conn.set_progress_handler(lambda: False, _CHECKS)
+        make_interruptible(conn)
 
     apsw.connection_hooks.append(prepare)
     try:

@@ -4,36 +4,66 @@ import json
 import shutil
 import textwrap
 import unicodedata
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
 
 from ..entries import Entry
-from .options import content_options, database_option, existing_collection, key_option, read_content
+from .content import ContentOptions, add_content_options
+from .databases import open_existing_collection
+from .options import Command, add_options, database_option, gather_options, key_option
+
+
+@dataclass(frozen=True)
+class _SearchOptions:
+    """The options that become parameters of `Collection.explain()`."""
+
+    number: int
+    prefix: str | None
+    where: str | None
+    where_args: dict[str, str]
+    min_score: float | None
+    exact: bool
+
+
+def _add_search_options(command: Command) -> Command:
+    """Add the options to a command, which gets them as `search`."""
+    options = (
+        click.option(
+            "-n",
+            "--number",
+            type=int,
+            default=10,
+            show_default=True,
+            help="How many entries to return.",
+        ),
+        click.option("--prefix", metavar="TEXT", help="Only ids that start with this text."),
+        click.option(
+            "--where",
+            metavar="SQL",
+            help="Only rows of the table embeddings that meet this condition.",
+        ),
+        click.option(
+            "--param",
+            "where_args",
+            type=(str, str),
+            multiple=True,
+            callback=lambda _ctx, _param, pairs: dict(pairs),
+            metavar="NAME VALUE",
+            help="A text for :NAME in the condition; may be given many times.",
+        ),
+        click.option("--min-score", type=float, help="Only entries with at least this score."),
+        click.option("--exact", is_flag=True, help="Miss nothing in a large collection; slower."),
+    )
+    return add_options(gather_options(command, "search", _SearchOptions), options)
 
 
 @click.command()
 @click.argument("collection")
 @click.argument("id", required=False)
-@content_options
-@click.option(
-    "-n", "--number", type=int, default=10, show_default=True, help="How many entries to return."
-)
-@click.option("--prefix", metavar="TEXT", help="Only ids that start with this text.")
-@click.option(
-    "--where", metavar="SQL", help="Only rows of the table embeddings that meet this condition."
-)
-@click.option(
-    "--param",
-    "where_args",
-    type=(str, str),
-    multiple=True,
-    metavar="NAME VALUE",
-    help="A text for :NAME in the condition; may be given many times.",
-)
-@click.option("--min-score", type=float, help="Only entries with at least this score.")
-@click.option("--exact", is_flag=True, help="Miss nothing in a large collection; slower.")
+@add_content_options
+@_add_search_options
 @click.option("-p", "--plain", is_flag=True, help="Print text, not JSON.")
 @click.option("--table", is_flag=True, help="Print a table as wide as the terminal.")
 @click.option("--explain", is_flag=True, help="Print how the search was done: plan, times, SQL.")
@@ -42,15 +72,8 @@ from .options import content_options, database_option, existing_collection, key_
 def similar(
     collection: str,
     id: str | None,
-    content: str | None,
-    input: str | None,
-    binary: bool,
-    number: int,
-    prefix: str | None,
-    where: str | None,
-    where_args: tuple[tuple[str, str], ...],
-    min_score: float | None,
-    exact: bool,
+    content: ContentOptions,
+    search: _SearchOptions,
     plain: bool,
     table: bool,
     explain: bool,
@@ -69,25 +92,16 @@ def similar(
     the cosine similarity, up to 1.0. A search needs the model of the collection; a search for the
     entries like one that is stored, by its ID, needs none.
     """
-    has_content = content is not None or input is not None
     if plain + table + explain > 1:
         raise click.UsageError("--plain, --table and --explain cannot be used together")
-    if id and has_content:
+    if id and content.is_given:
         raise click.UsageError("Search for an ID or for content (-c, -i), not both")
-    if not id and not has_content:
+    if not id and not content.is_given:
         raise click.ClickException("Must provide content or an ID for the comparison")
-    with existing_collection(database, collection) as opened:
-        value = None if id else read_content(content, input, binary)
-        found = opened.explain(
-            None if value is None else opened.model().embed(value, key=key),
-            number,
-            prefix,
-            id=id,
-            where=where,
-            where_args=dict(where_args),
-            min_score=min_score,
-            exact=exact,
-        )
+    with open_existing_collection(database, collection) as opened:
+        value = None if id else content.read()
+        vector = None if value is None else opened.model().embed(value, key=key)
+        found = opened.explain(vector, id=id, **asdict(search))
     if explain:
         click.echo(found)
     elif table:
@@ -110,29 +124,29 @@ def _print_table(entries: list[Entry]) -> None:
     if not entries:
         return
     width = shutil.get_terminal_size().columns
-    ids = [_cut(entry.id, width // 2) for entry in entries]
-    id_width = max(map(_columns, ["id", *ids]))
-    click.echo(f"score  {_pad('id', id_width)}  content")
+    ids = [_cut_text(entry.id, width // 2) for entry in entries]
+    id_width = max(map(_count_columns, ["id", *ids]))
+    click.echo(f"score  {_pad_text('id', id_width)}  content")
     for entry, id in zip(entries, ids, strict=True):
-        row = f"{entry.score:5.2f}  {_pad(id, id_width)}  "
-        click.echo((row + _cut(entry.content or "", width - 9 - id_width)).rstrip())
+        row = f"{entry.score:5.2f}  {_pad_text(id, id_width)}  "
+        click.echo((row + _cut_text(entry.content or "", width - 9 - id_width)).rstrip())
 
 
-def _cut(text: str, width: int) -> str:
+def _cut_text(text: str, width: int) -> str:
     """Return text as one line of at most that many columns."""
     shown = "".join(char if char.isprintable() else " " for char in text)
     line = " ".join(shown.split())
-    if _columns(line) <= width:
+    if _count_columns(line) <= width:
         return line
-    while line and _columns(line) >= width:
+    while line and _count_columns(line) >= width:
         line = line[:-1]
     return f"{line.rstrip()}…"
 
 
-def _pad(text: str, width: int) -> str:
-    return text + " " * (width - _columns(text))
+def _pad_text(text: str, width: int) -> str:
+    return text + " " * (width - _count_columns(text))
 
 
-def _columns(text: str) -> int:
+def _count_columns(text: str) -> int:
     """Return how many columns a terminal needs: two for characters that are wide."""
     return sum(2 if unicodedata.east_asian_width(char) in "FW" else 1 for char in text)

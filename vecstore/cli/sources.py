@@ -2,145 +2,96 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import click
 
 from .. import readers
-from ..errors import InvalidInputError, VecstoreError
-from ..readers import Choice, Columns, OnError, entries
+from ..errors import InvalidInputError
+from ..readers import FoundFiles, InputEntry
 from .failures import Failures
-from .row_files import RowFile
-from .row_options import RowOptions
-
-Entry = tuple[str, str | bytes, dict[str, Any] | None]
-_Opened = tuple[Iterator[Entry], int | None]
+from .input_options import InputOptions
+from .row_files import OpenedInput, RowFile
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where entries come from: one of `path`, `sql` and `files`; the rest says how to read them.
+@contextmanager
+def open_input(input: InputOptions, database: Path, failures: Failures) -> Iterator[OpenedInput]:
+    """Give the entries that the options name, and their number where it can be known.
 
-    `skip` tells that `on_error` of `open()` does not raise.
+    A file or a query is read to its end before anything is given: what is wrong with it is found
+    before anything is written.
+
+    :param database: the file that is `main` in a query
+    :param failures: learns what is left out
     """
+    with _open_source(input, database, failures) as (entries, total):
+        if input.limit is not None:
+            entries = islice(entries, input.limit)
+            total = None if total is None else min(total, input.limit)
+        yield OpenedInput(entries, total)
 
-    path: str | None
-    format: str | None
-    sql: str | None
-    attach: tuple[tuple[str, str], ...]
-    files: tuple[tuple[str, str], ...]
-    encodings: tuple[str, ...]
-    binary: bool
-    columns: Columns
-    limit: int | None
-    skip: bool
-    of_rows: RowOptions
-    all: bool
-    exclude: tuple[str, ...]
 
-    def check(self) -> None:
-        """Raise UsageError for options that contradict each other."""
-        columns = self.columns.id or self.columns.content or self.columns.metadata
-        for wrong, message in (
-            (self.binary and not self.files, "--binary must be used with --files"),
-            (self.all and not self.files, "--all must be used with --files"),
-            (self.exclude and not self.files, "--exclude must be used with --files"),
-            (self.binary and self.encodings, "--binary cannot be used with --encoding"),
-            (
-                not (self.path or self.sql or self.files),
-                "Either --sql or input path or --files is required",
-            ),
-            (
-                self.files and (self.path or self.sql or self.format),
-                "Cannot use --files with --sql, input path or --format",
-            ),
-            (self.path and self.sql, "Cannot use --sql with an input path"),
-            (self.sql and self.format, "Cannot use --format with --sql"),
-            (self.attach and not self.sql, "--attach must be used with --sql"),
-            (self.sql and self.encodings, "Cannot use --encoding with --sql"),
-            (self.path and len(self.encodings) > 1, "An input path takes one --encoding"),
-            (
-                self.files and (columns or self.columns.rest),
-                "Files have no columns for --id, --content and --metadata",
-            ),
-            *self.of_rows.conflicts(
-                bool(self.path), self.format or readers.format_of_name(self.path or "")
-            ),
-        ):
-            if wrong:
-                raise click.UsageError(message)
-        try:
-            readers.check_encodings(self.encodings)
-            self.of_rows.layout(self.format, self.encodings)
-        except InvalidInputError as error:
-            raise click.UsageError(str(error)) from None
+def _open_source(
+    input: InputOptions, database: Path, failures: Failures
+) -> AbstractContextManager[OpenedInput]:
+    if input.sql:
+        return _open_query(input, input.sql, database, failures)
+    if input.path:
+        return _open_rows(input, input.path, failures)
+    return _open_files(input, failures)
 
-    @contextmanager
-    def open(
-        self, database: Path, failures: Failures
-    ) -> Iterator[tuple[Iterator[Entry], int | None]]:
-        """Give the entries, and their number where it can be known.
 
-        A file or a query is read to its end before anything is given: what is wrong with it is
-        found before anything is written.
+def _open_rows(
+    input: InputOptions, path: str, failures: Failures
+) -> AbstractContextManager[OpenedInput]:
+    file = RowFile(
+        path,
+        input.make_layout(),
+        input.make_columns(),
+        limit=input.limit,
+        skip=failures.skip,
+        detects_types=not input.row_options.no_detect_types,
+    )
+    return file.open(failures.add_unreadable, failures.note)
 
-        :param failures: learns what is left out
-        """
-        with self._open(database, failures) as (found, total):
-            if self.limit is None:
-                yield found, total
-            else:
-                yield islice(found, self.limit), None if total is None else min(total, self.limit)
 
-    def _open(self, database: Path, failures: Failures) -> AbstractContextManager[_Opened]:
-        if self.sql:
-            return self._query(database, self.sql, failures.of_input)
-        return self._rows(self.path, failures) if self.path else self._files(failures)
+@contextmanager
+def _open_query(
+    input: InputOptions, sql: str, database: Path, failures: Failures
+) -> Iterator[OpenedInput]:
+    main = database if database.exists() else None
+    columns, report = input.make_columns(), failures.add_unreadable
+    with readers.read_query(sql, main, input.attach) as rows:
+        silent = readers.skip_unreadable if failures.skip else readers.raise_unreadable
+        found = readers.make_entries(rows.read(silent), columns, silent)
+        total = sum(1 for _ in islice(found, input.limit))
+        yield OpenedInput(readers.make_entries(rows.read(report), columns, report), total)
 
-    def _rows(self, path: str, failures: Failures) -> AbstractContextManager[_Opened]:
-        layout = self.of_rows.layout(self.format, self.encodings)
-        detects_types = not self.of_rows.no_detect_types
-        file = RowFile(path, layout, self.columns, self.limit, self.skip, detects_types)
-        return file.open(failures.of_input, failures.note)
 
-    @contextmanager
-    def _query(self, database: Path, sql: str, on_error: OnError) -> Iterator[_Opened]:
-        source = database if database.exists() else None
-        with readers.read_query(sql, source, self.attach) as rows:
-            silent = _ignore if self.skip else readers.stop
-            found = entries(rows.read(silent), self.columns, silent)
-            total = sum(1 for _ in islice(found, self.limit))
-            yield entries(rows.read(on_error), self.columns, on_error), total
+@contextmanager
+def _open_files(input: InputOptions, failures: Failures) -> Iterator[OpenedInput]:
+    found = _find_files(input)
+    failures.note_left_out(found)
+    yield OpenedInput(_read_files(input, found, failures), len(found.files))
 
-    @contextmanager
-    def _files(self, failures: Failures) -> Iterator[_Opened]:
-        encodings = self.encodings or ("utf-8", "latin-1")
-        choice = self._choose_files()
-        failures.note_left_out(choice)
-        prefix, prepend = self.columns.prefix, self.columns.prepend
-        on_error = failures.of_input
 
-        def read() -> Iterator[Entry]:
-            for path, error in choice.problems.items():
-                on_error(str(path), error)
-            for id, value in readers.read_files(choice.files, encodings, self.binary, on_error):
-                yield prefix + id, prepend + value if isinstance(value, str) else value, None
+def _find_files(input: InputOptions) -> FoundFiles:
+    try:
+        return readers.find_files(input.files, exclude=input.exclude, all=input.all)
+    except InvalidInputError as error:
+        raise _WrongFolder(str(error)) from None
 
-        yield read(), len(choice.files)
 
-    def _choose_files(self) -> Choice:
-        try:
-            return readers.find_files(self.files, exclude=self.exclude, all=self.all)
-        except InvalidInputError as error:
-            raise _WrongFolder(str(error)) from None
+def _read_files(input: InputOptions, found: FoundFiles, failures: Failures) -> Iterator[InputEntry]:
+    report = failures.add_unreadable
+    for path, error in found.problems.items():
+        report(str(path), error)
+    encodings = input.encodings or readers.FILE_ENCODINGS
+    for id, value in readers.read_files(found.files, encodings, input.binary, report):
+        content = input.prepend + value if isinstance(value, str) else value
+        yield input.prefix + id, content, None
 
 
 class _WrongFolder(click.ClickException):
     exit_code = 2  # as in llm
-
-
-def _ignore(place: str, error: VecstoreError) -> None:
-    pass

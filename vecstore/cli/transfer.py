@@ -6,7 +6,10 @@ from pathlib import Path
 import click
 
 from ..exchange import ExportHeader, export_collection, import_collection
-from .options import database_option, open_for_maintenance, standard_input
+from ..values import describe_count
+from .content import open_standard_input
+from .databases import open_file_for_maintenance
+from .options import database_option
 
 
 @click.command()
@@ -24,12 +27,12 @@ def export(collection: str, file: str, database: Path) -> None:
     'sqlite-vecstore[parquet]'). An import of that is the same collection, byte for byte, and
     nothing is embedded again.
     """
-    with open_for_maintenance(database, read_only=True) as db:
+    with open_file_for_maintenance(database, read_only=True) as db:
         if file == "-":
             export_collection(db, collection, sys.stdout.buffer)
             return
         done = export_collection(db, collection, file)
-    _print(done)
+    _print_summary(done)
 
 
 @click.command("import")
@@ -47,12 +50,12 @@ def import_(file: str, name: str | None, database: Path) -> None:
     A collection that exists must have the same model. Entries of FILE take the place of those with
     the same id; others stay. It is one transaction: all of FILE is stored, or nothing.
     """
-    source = standard_input() if file == "-" else file
-    with open_for_maintenance(database, create=True) as db:
+    source = open_standard_input() if file == "-" else file
+    with open_file_for_maintenance(database, create=True) as db:
         done = import_collection(db, source, name=name)
-    _print(done)
+    _print_summary(done)
 
 
-def _print(done: ExportHeader) -> None:
-    entries = "1 entry" if done.entries == 1 else f"{done.entries:,} entries"
+def _print_summary(done: ExportHeader) -> None:
+    entries = describe_count(done.entries, "entry")
     click.echo(f"{done.collection}: {entries}, model {done.model}")

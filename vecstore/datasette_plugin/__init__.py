@@ -51,7 +51,7 @@ def render_cell(
     async def cell() -> Any:
         if not await tables.has_store(datasette.get_database(database)):
             return None
-        return await links.cell(datasette, database, table, row, value)
+        return await links.embedding_cell(datasette, database, table, row, value)
 
     return cell()
 
@@ -68,11 +68,11 @@ def database_actions(
             return []
         if not await permissions.is_viewable(datasette, actor, database):
             return []
-        names = await queries.names(db, _MOST_LINKS + 1)
+        names = await queries.first_names(db, _MOST_LINKS + 1)
         if len(names) > _MOST_LINKS:
-            return [_action("Search collections", links.collections(datasette, database))]
+            return [_action("Search collections", links.collections_url(datasette, database))]
         return [
-            _action(f"Similar items: {name}", links.collection(datasette, database, name))
+            _action(f"Similar items: {name}", links.collection_url(datasette, database, name))
             for name in names
         ]
 
@@ -90,7 +90,7 @@ def row_actions(
     async def actions() -> list[dict[str, str]]:
         if not await tables.has_store(datasette.get_database(database)):
             return []
-        href = await links.similar(datasette, database, row["collection_id"], row["id"])
+        href = await links.similar_url(datasette, database, row["collection_id"], row["id"])
         return [_action("Similar items", href)]
 
     return actions()
@@ -101,7 +101,7 @@ def permission_allowed(
     datasette: "Datasette", actor: permissions.Actor, action: str, resource: Any
 ) -> Awaitable[bool | None] | None:
     """Keep the index of a table from those who may not view the table."""
-    if action != "view-table" or resource is None or not tables.sources(resource[1]):
+    if action != "view-table" or resource is None or not tables.tables_shown_by(resource[1]):
         return None
     return permissions.denied_source(datasette, actor, *resource)
 

@@ -20,7 +20,7 @@ def load_extension(conn: Any, database: str) -> None:
     """
     try:
         if hasattr(conn, "enable_load_extension"):
-            extension.load(conn)
+            extension.load_sqlite_vec(conn)
             return
         problem = "the sqlite3 of this Python cannot load extensions"
     except ExtensionError as error:

@@ -89,7 +89,7 @@ def _embed(model_id: str, text: str) -> bytes:
     timer.daemon = True
     timer.start()
     try:
-        with retries.until(enough):
+        with retries.stop_waiting_on(enough):
             vector = models.get_recorded_model(model_id).embed(text)
         return encode_vector(vector, f"What the model {model_id!r} returned")
     except (RejectedInputError, InputTypeError):

@@ -7,18 +7,18 @@ from datasette.utils import tilde_encode
 from markupsafe import Markup
 
 from . import queries, tables
-from .queries import Collection
+from .queries import ShownCollection
 
 if TYPE_CHECKING:  # plugins are imported in the midst of it
     from datasette.app import Datasette
 
 
-def collections(datasette: "Datasette", database: str, **query: Any) -> str:
+def collections_url(datasette: "Datasette", database: str, **query: Any) -> str:
     """Return the address of the list of collections."""
     return _with_query(f"{datasette.urls.database(database)}/-/similar", query)
 
 
-def collection(
+def collection_url(
     datasette: "Datasette", database: str, name: str, *, format: str = "", **query: Any
 ) -> str:
     """Return the address of the page of a collection, or of its JSON."""
@@ -26,23 +26,23 @@ def collection(
     return _with_query(path, query)
 
 
-def row(datasette: "Datasette", database: str, of: Collection, id: str) -> str:
+def row_url(datasette: "Datasette", database: str, of: ShownCollection, id: str) -> str:
     """Return the address of a row of `embeddings`."""
     path = f"{tilde_encode(str(of.id))},{tilde_encode(id)}"
     return str(datasette.urls.row(database, "embeddings", path))
 
 
-async def similar(datasette: "Datasette", database: str, collection_id: Any, id: Any) -> str:
+async def similar_url(datasette: "Datasette", database: str, collection_id: Any, id: Any) -> str:
     """Return the address of what is similar to a row of `embeddings`.
 
     It is an error 404 when the collection is gone, even if another has got its number.
     """
-    of = await queries.collection(datasette.get_database(database), "id", collection_id)
+    of = await queries.find_collection(datasette.get_database(database), "id", collection_id)
     fingerprint = of and of.fingerprint
-    return collections(datasette, database, collection_id=collection_id, of=fingerprint, id=id)
+    return collections_url(datasette, database, collection_id=collection_id, of=fingerprint, id=id)
 
 
-async def cell(
+async def embedding_cell(
     datasette: "Datasette", database: str, table: str | None, row: Any, value: bytes
 ) -> Markup | None:
     """Return what a cell of the column `embedding` shows in place of "Binary: 1,536 bytes".
@@ -63,7 +63,7 @@ async def cell(
     return Markup('<a class="blob-download" href="{}">{}</a> <a href="{}">similar</a>').format(
         datasette.urls.row_blob(database, table, path, "embedding"),
         vector,
-        await similar(datasette, database, collection_id, id),
+        await similar_url(datasette, database, collection_id, id),
     )
 
 

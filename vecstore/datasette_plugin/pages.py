@@ -27,15 +27,15 @@ _STATIC = "sqlite-vecstore"  # Datasette calls a plugin by the name of its distr
 class Page:
     """What somebody asked of a collection, and the answer."""
 
-    of: queries.Collection
+    of: queries.ShownCollection
     q: str
     id: str | None
     size: int
     largest: int
     may_embed: bool
     is_head: bool
-    item: queries.Item | None = None
-    rows: list[queries.Item] = field(default_factory=list)
+    item: queries.ShownEntry | None = None
+    rows: list[queries.ShownEntry] = field(default_factory=list)
     error: str | None = None
     status: int = 200
 
@@ -45,7 +45,7 @@ class Page:
         return len(self.rows) > self.size
 
     @property
-    def shown(self) -> list[queries.Item]:
+    def shown(self) -> list[queries.ShownEntry]:
         """Return the rows that were asked for."""
         return self.rows[: self.size]
 
@@ -66,7 +66,7 @@ def _reading(page: _Handler) -> _Handler:
         try:
             return await page(datasette, request)
         except QueryInterrupted as error:
-            raise queries.interrupted() from error
+            raise queries.time_limit_error() from error
         except (DoesNotExist, ModelMismatchError) as error:  # what they say is not for visitors
             raise NotFound("This collection was deleted or replaced meanwhile") from error
 
@@ -79,11 +79,11 @@ async def collections_page(datasette: "Datasette", request: Request) -> Response
     db = await _database(datasette, request)
     collection_id, id = request.args.get("collection_id"), request.args.get("id")
     if collection_id is not None:  # how a row of `embeddings` links to what is similar
-        of = await queries.collection(db, "id", collection_id)
+        of = await queries.find_collection(db, "id", collection_id)
         if of is None or request.args.get("of", of.fingerprint) != of.fingerprint:
             raise NotFound(f"There is no collection {collection_id}")
-        return Response.redirect(links.collection(datasette, db.name, of.name, id=id))
-    found = await queries.collections(db)
+        return Response.redirect(links.collection_url(datasette, db.name, of.name, id=id))
+    found = await queries.list_collections(db)
     if request.url_vars.get("format"):
         rows = [_summary(collection) for collection in found]
         return _json(datasette, {"ok": True, "database": db.name, "rows": rows})
@@ -96,7 +96,7 @@ async def collection_page(datasette: "Datasette", request: Request) -> Response:
     """Search in a collection: /DB/-/similar/NAME."""
     db = await _database(datasette, request)
     name = tilde_decode(request.url_vars["collection"])
-    of = await queries.collection(db, "name", name)
+    of = await queries.find_collection(db, "name", name)
     if of is None:
         raise NotFound(f"There is no collection {name!r}")
     page = Page(
@@ -122,21 +122,21 @@ async def _answer(datasette: "Datasette", db: Database, page: Page) -> None:
     """Find what the page shows; one row more than it does tells whether there are more."""
     number = page.size + 1
     if page.id is not None:
-        found = await queries.item(datasette, db, page.of, page.id)
+        found = await queries.find_entry(datasette, db, page.of, page.id)
         if found is None:
             page.error, page.status = f"There is no item {page.id!r} in this collection.", 404
             return
         page.item, vector = found
-        page.rows = await queries.similar(datasette, db, page.of, vector, number, page.id)
+        page.rows = await queries.find_similar(datasette, db, page.of, vector, number, page.id)
     elif page.q and not page.may_embed:
         page.error, page.status = "Searching by text is not allowed here.", 403
     elif page.q and page.is_head:
         return  # no one sees what it would cost
     elif page.q:
         vector = await embedding.embed(page.of.model, page.q)
-        page.rows = await queries.similar(datasette, db, page.of, vector, number)
+        page.rows = await queries.find_similar(datasette, db, page.of, vector, number)
     else:
-        page.rows = await queries.items(datasette, db, page.of, number)
+        page.rows = await queries.first_entries(datasette, db, page.of, number)
 
 
 async def _database(datasette: "Datasette", request: Request) -> Database:
@@ -165,7 +165,7 @@ def _size(datasette: "Datasette", request: Request) -> int:
     return int(given)
 
 
-def _summary(of: queries.Collection) -> dict[str, Any]:
+def _summary(of: queries.ShownCollection) -> dict[str, Any]:
     return {"id": of.id, "name": of.name, "model": of.model, "count": of.count}
 
 
@@ -202,9 +202,9 @@ async def _html(
     shared = {
         "database": db.name,
         "database_color": getattr(db, "color", "ff0000"),  # 0.65 has one for all
-        "link": lambda name, **query: links.collection(datasette, db.name, name, **query),
-        "row_link": lambda of, id: links.row(datasette, db.name, of, id),
-        "list_link": links.collections(datasette, db.name),
+        "link": lambda name, **query: links.collection_url(datasette, db.name, name, **query),
+        "row_link": lambda of, id: links.row_url(datasette, db.name, of, id),
+        "list_link": links.collections_url(datasette, db.name),
         "css": datasette.urls.static_plugins(_STATIC, "vecstore.css"),
         "metadata_pairs": _metadata_pairs,
     }

@@ -40,7 +40,7 @@ async def denied_source(
 
     None for all others: no opinion. For the hook of Datasette 0.65.
     """
-    sources = tables.sources(table)
+    sources = tables.tables_shown_by(table)
     if not sources or not await tables.has_store(datasette.get_database(database)):
         return None
     for source in sources:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from datasette.database import Database, QueryInterrupted
 from datasette.utils import sqlite_timelimit
 from datasette.views.base import DatasetteError
-from sqlite_utils import Database as Store
+from sqlite_utils import Database as SqliteDatabase
 
 from ..query import Query
+from ..rows import CollectionRow
 from ..sqlite import catalog
-from ..sqlite.catalog import CollectionRow
 from ..sqlite.search import planner
 from . import connections
 
@@ -26,7 +26,7 @@ _Result = TypeVar("_Result")
 
 
 @dataclass
-class Collection:
+class ShownCollection:
     """A row of `collections`, as it is stored, and what is shown of it."""
 
     row: CollectionRow
@@ -50,7 +50,7 @@ class Collection:
 
 
 @dataclass
-class Item:
+class ShownEntry:
     """An entry as it is shown: what is no text or no JSON is described or left as it is."""
 
     id: str
@@ -59,17 +59,17 @@ class Item:
     metadata: Any
 
 
-async def collections(db: Database) -> list[Collection]:
+async def list_collections(db: Database) -> list[ShownCollection]:
     """Return all collections by name, with the number of their items."""
     try:
-        return await _collections(
+        return await _list_collections(
             db, "(select count(*) from embeddings where collection_id = c.id)"
         )
     except QueryInterrupted:
-        return await _collections(db, "null")
+        return await _list_collections(db, "null")
 
 
-async def _collections(db: Database, count: str) -> list[Collection]:
+async def _list_collections(db: Database, count: str) -> list[ShownCollection]:
     found = await db.execute(
         f"""
         select id, name, model, cast(model as text), {count}
@@ -79,10 +79,10 @@ async def _collections(db: Database, count: str) -> list[Collection]:
         order by name
         """
     )
-    return [_collection(row) for row in found.rows]
+    return [_shown_collection(row) for row in found.rows]
 
 
-async def names(db: Database, number: int) -> list[str]:
+async def first_names(db: Database, number: int) -> list[str]:
     """Return the names of the first collections, by name."""
     found = await db.execute(
         """
@@ -98,7 +98,7 @@ async def names(db: Database, number: int) -> list[str]:
     return [name for (name,) in found.rows]
 
 
-async def collection(db: Database, column: str, value: str) -> Collection | None:
+async def find_collection(db: Database, column: str, value: str) -> ShownCollection | None:
     """Return the collection whose `id` or `name` is that."""
     assert column in ("id", "name")  # noqa: S101
     found = await db.execute(
@@ -111,17 +111,19 @@ async def collection(db: Database, column: str, value: str) -> Collection | None
         """,
         [value],
     )
-    return _collection(found.rows[0]) if found.rows else None
+    return _shown_collection(found.rows[0]) if found.rows else None
 
 
 # These raise DoesNotExist or ModelMismatchError if the collection is another one by now.
 
 
-async def items(datasette: "Datasette", db: Database, of: Collection, number: int) -> list[Item]:
+async def first_entries(
+    datasette: "Datasette", db: Database, of: ShownCollection, number: int
+) -> list[ShownEntry]:
     """Return the first items of a collection, by id."""
 
-    def read(store: Store) -> list[Item]:
-        found = store.execute(
+    def read(sqlite: SqliteDatabase) -> list[ShownEntry]:
+        found = sqlite.execute(
             """
             select id, null, content, metadata
             from embeddings
@@ -132,18 +134,18 @@ async def items(datasette: "Datasette", db: Database, of: Collection, number: in
             """,
             [of.id, number],
         )
-        return [_item(row) for row in found.fetchall()]
+        return [_shown_entry(row) for row in found.fetchall()]
 
     return await _read(datasette, db, of, read)
 
 
-async def item(
-    datasette: "Datasette", db: Database, of: Collection, id: str
-) -> tuple[Item, bytes] | None:
+async def find_entry(
+    datasette: "Datasette", db: Database, of: ShownCollection, id: str
+) -> tuple[ShownEntry, bytes] | None:
     """Return one item of a collection and its vector; None if there is none of that id."""
 
-    def read(store: Store) -> tuple[Item, bytes] | None:
-        row = store.execute(
+    def read(sqlite: SqliteDatabase) -> tuple[ShownEntry, bytes] | None:
+        row = sqlite.execute(
             """
             select id, null, content, metadata, embedding
             from embeddings
@@ -154,19 +156,19 @@ async def item(
         ).fetchone()
         if row is None:
             return None
-        return _item(row), row[4] if isinstance(row[4], bytes) else b""
+        return _shown_entry(row), row[4] if isinstance(row[4], bytes) else b""
 
     return await _read(datasette, db, of, read)
 
 
-async def similar(
+async def find_similar(
     datasette: "Datasette",
     db: Database,
-    of: Collection,
+    of: ShownCollection,
     vector: bytes,
     number: int,
     skip_id: str | None = None,
-) -> list[Item]:
+) -> list[ShownEntry]:
     """Return what Collection.similar() of the Python API does, by the same SQL.
 
     :raises DimensionError: the collection's vectors have another dimension
@@ -174,15 +176,15 @@ async def similar(
     """
     if not vector or len(vector) % 4:
         return []  # what another program stored, and cannot be compared
-    query = Query(of.row, vector, number, skip_id=skip_id)
+    query = Query(of.row, number, vector=vector, skip_id=skip_id)
 
-    def read(store: Store) -> list[Item]:
-        return [_item(row) for row in planner.search(store, query, build_index=False)]
+    def read(sqlite: SqliteDatabase) -> list[ShownEntry]:
+        return [_shown_entry(row) for row in planner.search(sqlite, query, build_index=False)]
 
     return await _execute(datasette, db, read)
 
 
-def interrupted() -> DatasetteError:
+def time_limit_error() -> DatasetteError:
     """Return the error for a query that took longer than Datasette's setting allows."""
     return DatasetteError(
         "SQL query took too long. The time limit is controlled by the sql_time_limit_ms setting.",
@@ -192,27 +194,30 @@ def interrupted() -> DatasetteError:
 
 
 async def _read(
-    datasette: "Datasette", db: Database, of: Collection, read: Callable[[Store], _Result]
+    datasette: "Datasette",
+    db: Database,
+    of: ShownCollection,
+    read: Callable[[SqliteDatabase], _Result],
 ) -> _Result:
     """Run a function on the rows of a collection, while it is the one that was found."""
     return await _execute(
-        datasette, db, lambda store: catalog.read(store, of.row, lambda: read(store))
+        datasette, db, lambda sqlite: catalog.read_unchanged(sqlite, of.row, lambda _: read(sqlite))
     )
 
 
 async def _execute(
-    datasette: "Datasette", db: Database, read: Callable[[Store], _Result]
+    datasette: "Datasette", db: Database, read: Callable[[SqliteDatabase], _Result]
 ) -> _Result:
     """Run a function with one of Datasette's connections, in its thread and its time limit."""
     limit: int = datasette.setting("sql_time_limit_ms")
 
     def in_thread(conn: Any) -> _Result:
         # Not what a Database of sqlite-utils does by default to the connection of someone else.
-        store = Store(conn, recursive_triggers=False, execute_plugins=False)
+        sqlite = SqliteDatabase(conn, recursive_triggers=False, execute_plugins=False)
         start = time.monotonic()
         try:
             with sqlite_timelimit(conn, limit):
-                return read(store)
+                return read(sqlite)
         except conn.OperationalError as error:
             if "no such function: vec_" in str(error) or "no such module: vec0" in str(error):
                 raise DatasetteError(
@@ -222,20 +227,20 @@ async def _execute(
                 ) from error
             # Inside of vec0, the interruption gets another name.
             if str(error) == "interrupted" or time.monotonic() - start >= limit / 1000:
-                raise interrupted() from error
+                raise time_limit_error() from error
             raise
 
     result: _Result = await db.execute_fn(in_thread)
     return result
 
 
-def _collection(row: Any) -> Collection:
+def _shown_collection(row: Any) -> ShownCollection:
     id, name, stored, model, count = row
-    return Collection(CollectionRow(id, name, stored), model, count)
+    return ShownCollection(CollectionRow(id, name, stored), model, count)
 
 
-def _item(row: Any) -> Item:
-    return Item(_text(row[0]) or "", row[1], _text(row[2]), _metadata(row[3]))
+def _shown_entry(row: Any) -> ShownEntry:
+    return ShownEntry(_text(row[0]) or "", row[1], _text(row[2]), _metadata(row[3]))
 
 
 def _text(value: Any) -> str | None:

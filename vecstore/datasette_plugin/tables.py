@@ -1,17 +1,17 @@
 """Which tables are internal, and what Datasette does with those: it hides and protects them."""
 
 import functools
-import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from datasette.database import Database
 
+from ..sqlite.index.names import dimensions_in_name
+
 _STORE = {  # the columns that are read
     "collections": {"id", "name", "model"},
     "embeddings": {"collection_id", "id", "embedding", "content", "metadata"},
 }
-_INDEX_TABLE = re.compile(r"vec_embeddings_[1-9][0-9]*(_.+)?")
 # The second is there because sqlite-vec numbers its chunks.
 _OTHERS = {"_sqlite_migrations", "sqlite_sequence"}
 _VIEWS = {"vecstore_collections", "vecstore_items"}
@@ -31,10 +31,10 @@ async def has_store(db: Database) -> bool:
 
 def is_index_table(name: str) -> bool:
     """Return whether a table of that name belongs to an index."""
-    return _INDEX_TABLE.fullmatch(name) is not None
+    return dimensions_in_name(name) is not None
 
 
-def sources(name: str) -> tuple[str, ...]:
+def tables_shown_by(name: str) -> tuple[str, ...]:
     """Return the tables whose content a table of the index, or one of our views, shows again."""
     if name in _VIEWS:
         return "embeddings", "collections"
@@ -80,5 +80,5 @@ async def _with_sources(db: Database, dependencies: dict[str, str]) -> dict[str,
     if not await has_store(db):
         return dependencies
     names = [*await db.table_names(), *await db.view_names()]
-    ours = {name: tables[0] for name in names if (tables := sources(name))}  # it takes one
+    ours = {name: tables[0] for name in names if (tables := tables_shown_by(name))}  # it takes one
     return {**dependencies, **ours}

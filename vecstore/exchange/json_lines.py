@@ -15,16 +15,17 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from ..errors import InvalidInputError
+from ..rows import EmbeddingRow
 from ..values import shown
 from ..vectors import decode, encode
-from .rows import COLUMNS, ExportHeader, Row
+from .header import ExportHeader
 
 _VERSION = 1
 
 _to_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
-def write(stream: BinaryIO, header: ExportHeader, rows: Iterator[Row]) -> None:
+def write(stream: BinaryIO, header: ExportHeader, rows: Iterator[EmbeddingRow]) -> None:
     """Write a collection to a stream of bytes."""
     first = {
         "vecstore": _VERSION,
@@ -36,13 +37,13 @@ def write(stream: BinaryIO, header: ExportHeader, rows: Iterator[Row]) -> None:
     for row in rows:
         fields = (
             f'"{name}": {_value(name, value)}'
-            for name, value in zip(COLUMNS, row, strict=True)
+            for name, value in zip(EmbeddingRow._fields, row, strict=True)
             if value is not None
         )
         stream.write(f"{{{', '.join(fields)}}}\n".encode())
 
 
-def read(stream: BinaryIO) -> tuple[ExportHeader, Iterator[Row]]:
+def read(stream: BinaryIO) -> tuple[ExportHeader, Iterator[EmbeddingRow]]:
     """Return what is in a stream of bytes; the rows are read as they are asked for.
 
     :raises InvalidInputError: the first line is no header; a line, which is named, is no entry
@@ -62,11 +63,13 @@ def read(stream: BinaryIO) -> tuple[ExportHeader, Iterator[Row]]:
     return ExportHeader(name, model, entries), _rows(stream)
 
 
-def _rows(stream: BinaryIO) -> Iterator[Row]:
+def _rows(stream: BinaryIO) -> Iterator[EmbeddingRow]:
     for number, line in enumerate(stream, start=2):
         entry = _parse(line, number)
         try:
-            row = tuple(_stored(entry.pop(name, None)) for name in COLUMNS)
+            row = EmbeddingRow._make(
+                _stored(entry.pop(name, None)) for name in EmbeddingRow._fields
+            )
         except (KeyError, TypeError, ValueError, OverflowError, struct.error) as error:
             raise _error(number, error) from error
         if entry:

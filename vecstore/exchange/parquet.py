@@ -9,16 +9,17 @@ from dataclasses import asdict
 from typing import Any, BinaryIO
 
 from ..errors import InvalidInputError, MissingPackageError
+from ..rows import EmbeddingRow, portions
 from ..values import shown
-from .rows import COLUMNS, ExportHeader, Row, portions
+from .header import ExportHeader
 
 MAGIC = b"PAR1"
 _KEY = b"vecstore"
 _GROUP = 2000  # rows
-_TYPES = dict(zip(COLUMNS, (str, bytes, str, bytes, bytes, str, int), strict=True))
+_TYPES = dict(zip(EmbeddingRow._fields, (str, bytes, str, bytes, bytes, str, int), strict=True))
 
 
-def write(stream: BinaryIO, header: ExportHeader, rows: Iterator[Row]) -> None:
+def write(stream: BinaryIO, header: ExportHeader, rows: Iterator[EmbeddingRow]) -> None:
     """Write a collection to a stream of bytes.
 
     :raises InvalidInputError: a value is not of its column's type, which JSON lines can hold
@@ -33,14 +34,14 @@ def write(stream: BinaryIO, header: ExportHeader, rows: Iterator[Row]) -> None:
         for portion in portions(map(_checked, rows), _GROUP):
             columns = [
                 _lists(pa, values) if name == "embedding" else pa.array(values, types[name])
-                for name, values in zip(COLUMNS, zip(*portion, strict=True), strict=True)
+                for name, values in zip(types, zip(*portion, strict=True), strict=True)
             ]
             writer.write_batch(pa.record_batch(columns, schema=schema))
 
 
-def _checked(row: Row) -> Row:
+def _checked(row: EmbeddingRow) -> EmbeddingRow:
     for (name, type), value in zip(_TYPES.items(), row, strict=True):
-        is_vector = name != "embedding" or len(value or b"") % 4 == 0
+        is_vector = name != "embedding" or len(row.embedding or b"") % 4 == 0
         if value is not None and not (isinstance(value, type) and is_vector):
             raise InvalidInputError(
                 f"The {name} of {shown(row[0])} is {shown(value)}, which a Parquet file of "
@@ -49,7 +50,7 @@ def _checked(row: Row) -> Row:
     return row
 
 
-def read(stream: BinaryIO) -> tuple[ExportHeader, Iterator[Row]]:
+def read(stream: BinaryIO) -> tuple[ExportHeader, Iterator[EmbeddingRow]]:
     """Return what is in a file; the rows are read as they are asked for.
 
     :raises InvalidInputError: it is no Parquet file of vecstore's
@@ -64,13 +65,13 @@ def read(stream: BinaryIO) -> tuple[ExportHeader, Iterator[Row]]:
     return header, _rows(file)
 
 
-def _rows(file: Any) -> Iterator[Row]:
-    for batch in file.iter_batches(batch_size=_GROUP, columns=list(COLUMNS)):
+def _rows(file: Any) -> Iterator[EmbeddingRow]:
+    for batch in file.iter_batches(batch_size=_GROUP, columns=list(EmbeddingRow._fields)):
         columns = [
             _blobs(batch[name]) if name == "embedding" else batch[name].to_pylist()
-            for name in COLUMNS
+            for name in EmbeddingRow._fields
         ]
-        yield from zip(*columns, strict=True)
+        yield from map(EmbeddingRow._make, zip(*columns, strict=True))
 
 
 def _lists(pa: Any, blobs: tuple[Any, ...]) -> Any:

@@ -10,11 +10,16 @@ from typing import BinaryIO
 
 from sqlite_utils import Database
 
-from ..sqlite import catalog, schema, transactions
-from ..sqlite.connection import interrupts
-from ..sqlite.maintenance import files
-from . import json_lines, parquet, rows
-from .rows import ExportHeader, Row
+from ..atomic_files import replacing
+from ..entries import require_collection_name
+from ..errors import InvalidInputError, ModelMismatchError
+from ..models import is_recorded_as
+from ..rows import CollectionRow, EmbeddingRow
+from ..store import Store, opened_store
+from ..values import shown
+from ..vectors import dimension_error
+from . import json_lines, parquet
+from .header import ExportHeader
 
 
 def export_collection(
@@ -34,27 +39,25 @@ def export_collection(
     :raises DatabaseError: the file cannot be written
     :raises MissingPackageError: Parquet needs pyarrow
     """
-    with files.opened(db, read_only=True) as opened:
-        return transactions.read(opened, lambda: _export(opened, name, target))
-
-
-def _export(db: Database, name: str, target: str | Path | BinaryIO) -> ExportHeader:
-    schema.pending(db)  # raises for a newer one
-    header, cursor = rows.read(db, name)
-    # What is raised may be kept, as in a notebook, and would keep the rows that are left: SQLite
-    # then refuses to write after another's commit.
-    interrupts.run(lambda: _write(target, header, cursor), end=cursor.close)
+    with (
+        opened_store(db, read_only=True) as store,
+        store.exporting(name) as (collection, number, rows),
+    ):
+        header = ExportHeader(name, collection.model, number)
+        _write(target, header, rows)
     return header
 
 
-def _write(target: str | Path | BinaryIO, header: ExportHeader, found: Iterator[Row]) -> None:
+def _write(
+    target: str | Path | BinaryIO, header: ExportHeader, rows: Iterator[EmbeddingRow]
+) -> None:
     if not isinstance(target, str | Path):
-        json_lines.write(target, header, found)
+        json_lines.write(target, header, rows)
         return
     path = Path(target).resolve()
     write = parquet.write if path.suffix == ".parquet" else json_lines.write
-    with files.replacing(path) as temporary, temporary.open("wb") as stream:
-        write(stream, header, found)
+    with replacing(path) as temporary, temporary.open("wb") as stream:
+        write(stream, header, rows)
 
 
 def import_collection(
@@ -79,12 +82,48 @@ def import_collection(
     with _seekable(source) as stream:
         is_parquet = stream.read(len(parquet.MAGIC)) == parquet.MAGIC
         stream.seek(0)
-        header, found = parquet.read(stream) if is_parquet else json_lines.read(stream)
-        header = replace(header, collection=catalog.check_name(name or header.collection))
-        with files.opened(db, create=True) as opened:
-            schema.ensure(opened)
-            transactions.write(opened, lambda: rows.write(opened, header, found))
+        header, rows = parquet.read(stream) if is_parquet else json_lines.read(stream)
+        header = replace(header, collection=require_collection_name(name or header.collection))
+        with opened_store(db, create=True) as store:
+            store.ensure_schema()
+            with store.writing():
+                _store_rows(store, header, rows)
     return header
+
+
+def _store_rows(store: Store, header: ExportHeader, rows: Iterator[EmbeddingRow]) -> None:
+    """Write rows into a collection, which is created if need be. Belongs into a transaction.
+
+    The last row of an id wins, over what is stored as well.
+    """
+    is_new = store.find(header.collection) is None
+    collection = store.create(header.collection, header.model)
+    if not is_recorded_as(header.model, collection.model):
+        raise ModelMismatchError(
+            f"Collection {shown(header.collection)} was made with the model {collection.model!r}, "
+            f"not {header.model!r}: vectors of two models cannot be compared, so import it under "
+            "another name"
+        )
+    number = store.put(collection, rows if is_new else _fitting(store, collection, rows))
+    if number != header.entries:
+        raise InvalidInputError(
+            f"The file ends after {number:,} of {header.entries:,} entries: it is not complete"
+        )
+
+
+def _fitting(
+    store: Store, collection: CollectionRow, rows: Iterator[EmbeddingRow]
+) -> Iterator[EmbeddingRow]:
+    """Yield rows, up to one whose vector has another dimension than those of the collection."""
+    fitting: set[int] = set()  # sizes of vectors
+    for row in rows:
+        size = len(row.embedding) if isinstance(row.embedding, bytes) else 0
+        if size and size % 4 == 0 and size not in fitting:
+            expected = store.dimensions(collection, size // 4)
+            if expected not in (None, size // 4):
+                raise dimension_error(f"The vector of {shown(row.id)}", size // 4, expected)
+            fitting.add(size)
+        yield row
 
 
 @contextmanager

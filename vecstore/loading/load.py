@@ -10,11 +10,8 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any, Literal
 
-from sqlite_utils import Database
-
-from ..entries import Item, as_tuple, make_item
+from ..entries import Item
 from ..errors import (
-    DatabaseError,
     DimensionError,
     DoesNotExist,
     InvalidInputError,
@@ -22,12 +19,12 @@ from ..errors import (
     VecstoreError,
 )
 from ..models import EmbeddingModel
-from ..sqlite import catalog, schema
-from ..sqlite.catalog import CollectionRow
-from ..sqlite.connection import opening, turns
+from ..rows import CollectionRow
+from ..store import Store
 from ..values import shown, to_integer
 from .asking import Answer
 from .contract import Batch
+from .items import as_tuple, make_item
 from .pipeline import Pipeline
 from .report import EmbedReport
 
@@ -44,12 +41,12 @@ class Load:
 
     def __init__(
         self,
-        db: Database,
+        store: Store,
         collection: CollectionRow,
         model: EmbeddingModel,
         *,
         content_hash: Callable[[str | bytes], bytes],
-        store: bool = False,
+        stores_content: bool = False,
         key: str | None = None,
         concurrency: int | None = None,
         on_error: OnError = "stop",
@@ -61,11 +58,11 @@ class Load:
             )
         if concurrency is None:
             concurrency = getattr(model, "concurrency", 1)  # an instance of llm's class has none
-        self._db = db
+        self._store = store
         self._collection = collection
         self._model = model
         self._content_hash = content_hash
-        self._store = store
+        self._stores_content = stores_content
         self._skip = on_error != "stop"
         self._on_error = on_error if callable(on_error) else None
         self._progress = progress
@@ -80,8 +77,8 @@ class Load:
     def run(self, entries: Iterable[tuple[Any, ...]], batch_size: int) -> EmbedReport:
         """Write all entries, read a batch at a time; return what was done."""
         size = _positive("batch_size", batch_size)
-        in_transaction = turns.has_transaction(self._db)
-        self._pipeline.has_worked = catalog.read(self._db, self._collection, self._has_entries)
+        in_transaction = self._store.has_transaction()
+        self._pipeline.has_worked = bool(self._store.page(self._collection, None, limit=1))
         try:
             for batch in self._batches(iter(entries), min(size, self._model.batch_size or size)):
                 self._begin(batch)
@@ -89,28 +86,17 @@ class Load:
                     self._end_oldest()
             while self._pipeline:
                 self._end_oldest()
-        except BaseException as error:
-            if in_transaction and not self._db.conn.in_transaction:
-                raise  # SQLite undid the caller's transaction: nothing is written without it
-            self._write_what_is_under_way()
-            if "no such column" in str(error) and schema.pending(self._db):
-                raise DatabaseError(
-                    f"{opening.name_of(self._db)} is of an older llm, and read-only: it cannot "
-                    "be brought up to date, or written"
-                ) from error
+        except BaseException:
+            # Where the store has undone the caller's transaction, nothing is written without it.
+            if not in_transaction or self._store.has_transaction():
+                self._write_what_is_under_way()
             raise
         return self._report
-
-    def _has_entries(self) -> bool:
-        found = self._db.execute(
-            "select 1 from embeddings where collection_id = ? limit 1", [self._collection.id]
-        ).fetchone()
-        return found is not None
 
     def _batches(self, entries: Iterator[tuple[Any, ...]], size: int) -> Iterator[Batch]:
         while chunk := list(islice(entries, size)):
             items = [item for item in map(self._item, chunk) if item]
-            yield Batch(self._db, self._collection, items, self._store)
+            yield Batch(self._store, self._collection, items, stores_content=self._stores_content)
 
     def _item(self, entry: tuple[Any, ...]) -> Item | None:
         entry = as_tuple(entry, 3)  # what is none is a mistake in a program, and always stops
@@ -146,7 +132,7 @@ class Load:
     def _write(self, batch: Batch, items: list[Item], answer: Answer) -> BaseException | None:
         """Write a batch, or what of it has a vector, and return the error that ended the rest."""
         while True:
-            batch.give(items, answer.vectors)
+            batch.take_vectors(items, answer.vectors)
             self._leave_out(answer.refused)
             if answer.error is not None:
                 self._write_what_is_embedded(batch)
@@ -198,11 +184,11 @@ class Load:
             batch, items, answer = self._pipeline.oldest()
             try:
                 with suppress(VecstoreError):
-                    batch.give(items, answer.vectors)
+                    batch.take_vectors(items, answer.vectors)
                     batch.keep_embedded()
                     self._write_what_fits(batch, skip=False)
             except Exception:
-                return  # of SQLite: no batch can be written now
+                return  # of the database: no batch can be written now
             self._drop_oldest(items)
 
     def _drop_oldest(self, items: list[Item]) -> None:

@@ -96,7 +96,7 @@ class Pipeline(Generic[_T]):
         if not future.set_running_or_notify_cancel():
             return
         try:
-            with retries.until(self._stopping):
+            with retries.stop_waiting_on(self._stopping):
                 future.set_result(self.ask(items))
         except BaseException as error:  # SystemExit of a model must not leave the queue waiting
             future.set_result(Answer(error=error))

@@ -1,17 +1,17 @@
-"""What a load would do, found out without a model and without a write."""
+"""The dry run: what a load would do, found out by the load's own batches, which write nowhere."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 
-from sqlite_utils import Database
-
 from ..entries import Item
-from ..sqlite import catalog
-from ..sqlite.catalog import CollectionRow
-from .contract import IS_FINITE, Batch, Row, differs
+from ..rows import CollectionRow, EmbeddingRow, RowChange, StoredRow
+from ..store import Store
+from .contract import Batch, Plan
+
+_NO_VECTOR = b""  # in place of what the model would return
 
 
 @dataclass
@@ -31,88 +31,103 @@ class Preview:
     characters: int = 0
     bytes: int = 0
 
+    def add(self, plan: Plan, batch: Batch) -> None:
+        """Count what a batch has to embed, by its plan, and what it did then."""
+        for item in plan.missing:
+            if item.id in plan.rows:
+                self.changed += 1
+            else:
+                self.new += 1
+            if isinstance(item.value, str):
+                self.characters += len(item.value)
+            else:
+                self.bytes += len(item.value)
+        self.reused += batch.report.reused
+        self.updated += batch.report.updated
+        self.unchanged += batch.report.unchanged
+
 
 def preview(
-    db: Database, collection: CollectionRow, items: Iterable[Item], *, store: bool, batch_size: int
+    store: Store,
+    collection: CollectionRow,
+    items: Iterable[Item],
+    *,
+    stores_content: bool,
+    batch_size: int,
 ) -> Preview:
     """Return what loading these items would do. Of each, the id, hash and metadata are kept.
 
     :raises DoesNotExist, ModelMismatchError: the collection is another one now
     """
-    rehearsal = _Rehearsal(db, collection.id, store)
+    result = Preview()
+    rows = _RehearsedRows(store)
     iterator = iter(items)
     while chunk := list(islice(iterator, batch_size)):
-        play = partial(rehearsal.play, Batch(db, collection, chunk, store))
-        catalog.read(db, collection, play)
-    return rehearsal.result
-
-
-class _Rehearsal:
-    """Batches that are written nowhere, and how the rows would differ from the table after them."""
-
-    def __init__(self, db: Database, collection_id: int, store: bool) -> None:
-        self._db = db
-        self._collection_id = collection_id
-        self._store = store
-        self._written: dict[str, Row] = {}  # by id
-        self._copies: Counter[bytes] = Counter()  # of each content, more or fewer than in the table
-        self.result = Preview()
-
-    def play(self, batch: Batch) -> None:
-        """Take note of what writing a batch would do."""
+        batch = Batch(rows, collection, chunk, stores_content=stores_content)
         plan = batch.plan()
-        unknown = {item.content_hash for item in plan.missing}
-        known: dict[bytes, bool] = {}
-        rewritten: list[tuple[bytes | None, bytes]] = []
-        for item in batch.items:
-            row = self._written.get(item.id) or plan.rows.get(item.id)
-            is_same = row and row.has_vector and row.content_hash == item.content_hash
-            if not is_same:
-                if item.content_hash not in known:
-                    known[item.content_hash] = self._is_known(item.content_hash, unknown)
-                self._count(item, known[item.content_hash], is_new=row is None)
-                known[item.content_hash] = True
-                before = row.content_hash if row and row.has_vector else None
-                rewritten.append((before, item.content_hash))
-            elif row and differs(item, row, self._store):
-                self.result.updated += 1
-            else:
-                self.result.unchanged += 1
-                continue
-            metadata = row.metadata if row and item.metadata is None else item.metadata or None
-            has_content = self._store or bool(is_same and row and row.has_content)
-            self._written[item.id] = Row(item.content_hash, True, has_content, metadata)
-        for old, new in rewritten:
-            self._copies[new] += 1
-            if old is not None:
-                self._copies[old] -= 1
+        batch.take_vectors(plan.missing, {item.content_hash: _NO_VECTOR for item in plan.missing})
+        batch.write()
+        result.add(plan, batch)
+    return result
 
-    def _is_known(self, content_hash: bytes, unknown: set[bytes]) -> bool:
+
+class _RehearsedRows:
+    """Rows as they would be: those of a store, but for what was written here, into memory."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._written: dict[str, StoredRow] = {}  # by id
+        self._copies: Counter[bytes | None] = Counter()  # of a content, beyond the store's
+        self._latest: dict[str, StoredRow] = {}  # of the batch that is written next
+
+    def writing(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def stored(self, collection: CollectionRow, ids: Sequence[str]) -> dict[str, StoredRow]:
+        found = self._store.stored(collection, ids)
+        found.update({id: self._written[id] for id in ids if id in self._written})
+        self._latest = found
+        return found
+
+    def known_vectors(
+        self, collection: CollectionRow, hashes: Iterable[bytes]
+    ) -> dict[bytes, bytes]:
+        hashes = list(hashes)
+        stored = self._store.known_vectors(collection, hashes)
+        return {
+            content_hash: _NO_VECTOR
+            for content_hash in hashes
+            if self._is_known(collection, content_hash, content_hash in stored)
+        }
+
+    def _is_known(self, collection: CollectionRow, content_hash: bytes, is_stored: bool) -> bool:
         """Return whether some row would have this content and its vector."""
         copies = self._copies[content_hash]
-        if content_hash in unknown or copies >= 0:
-            return copies > 0 or content_hash not in unknown
-        found = self._db.execute(
-            f"""
-            select count(*)
-            from embeddings
-            where content_hash = ?
-              and +collection_id = ?
-              and {IS_FINITE}
-            """,
-            [content_hash, self._collection_id],
-        )
-        return bool(found.fetchone()[0] + copies > 0)
+        if is_stored and copies < 0:
+            copies += self._store.copies(collection, content_hash)
+            return copies > 0
+        return is_stored or copies > 0
 
-    def _count(self, item: Item, is_known: bool, *, is_new: bool) -> None:
-        if is_known:
-            self.result.reused += 1
-            return
-        if is_new:
-            self.result.new += 1
-        else:
-            self.result.changed += 1
-        if isinstance(item.value, str):
-            self.result.characters += len(item.value)
-        else:
-            self.result.bytes += len(item.value)
+    def dimensions(self, collection: CollectionRow, wanted: int) -> int | None:  # noqa: ARG002
+        return wanted
+
+    def put(self, collection: CollectionRow, rows: Iterable[EmbeddingRow]) -> int:  # noqa: ARG002
+        number = 0
+        for row in rows:
+            before = self._latest.get(row.id)
+            if before and before.has_vector:
+                self._copies[before.content_hash] -= 1
+            self._copies[row.content_hash] += 1
+            has_content = row.content is not None or row.content_blob is not None
+            self._written[row.id] = StoredRow(row.content_hash, True, has_content, row.metadata)
+            number += 1
+        return number
+
+    def change(self, collection: CollectionRow, changes: Iterable[RowChange]) -> None:  # noqa: ARG002
+        for change in changes:
+            row = self._latest[change.id]
+            if change.content is not None or change.content_blob is not None:
+                row = row._replace(has_content=True)
+            if change.metadata is not None:
+                row = row._replace(metadata=change.metadata or None)
+            self._written[change.id] = row

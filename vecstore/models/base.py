@@ -132,7 +132,7 @@ class EmbeddingModel(ABC):
         Where the model fails midway, the vectors that it gave before come first. What may pass
         is waited out, and the model asked again for the others.
         """
-        waiting = retries.of(self)
+        waiting = retries.retries_of(self)
         tries = 0
         while batch:
             waiting.wait()

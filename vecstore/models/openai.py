@@ -9,7 +9,6 @@ import math
 import os
 import re
 import struct
-import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from .. import vectors
 from ..errors import MissingKeyError, ModelError, RejectedInputError, TemporaryError
+from ..process_lock import ProcessLock
 from . import retries
 from .base import EmbeddingModel
 from .hooks import hookimpl
@@ -48,7 +48,7 @@ TRIES_OF_UNREADABLE_ANSWERS = 3  # the page of a proxy, or of another kind of se
 # Characters of a server's message that are repeated; some answer with a page of HTML.
 MAX_MESSAGE = 500
 
-_lock = threading.Lock()
+_lock = ProcessLock()
 # By process too: two that share a connection after a fork read each other's answers.
 _clients: dict[tuple[str, str, int], "openai.OpenAI"] = {}
 
@@ -135,7 +135,7 @@ class OpenAIModel(EmbeddingModel):
         import openai
 
         # embed_batch() may make several requests.
-        retries.of(self).wait()
+        retries.retries_of(self).wait()
         try:
             response = client.embeddings.create(
                 input=texts,
@@ -220,7 +220,7 @@ def _client(key: str) -> "openai.OpenAI":
     if not base_url.startswith(("http://", "https://")):
         raise ModelError(f"{BASE_URL_VARIABLE} holds no usable address: it must begin with http://")
     use = key, base_url, os.getpid()
-    with _lock:
+    with _lock.held():
         if use not in _clients:
             try:
                 address, headers = _login_apart(base_url)
@@ -245,16 +245,6 @@ def _login_apart(address: str) -> tuple[str, dict[str, str]]:
     user, _, password = map(urllib.parse.unquote, login.partition(":"))
     header = base64.b64encode(f"{user}:{password}".encode()).decode()
     return parts._replace(netloc=host).geturl(), {"Authorization": f"Basic {header}"}
-
-
-def _renew_lock() -> None:
-    global _lock
-    _lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    # Another thread of the parent may have held it.
-    os.register_at_fork(after_in_child=_renew_lock)
 
 
 def _decode(embedding: str | list[float]) -> list[float]:

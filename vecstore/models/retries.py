@@ -22,7 +22,7 @@ _never = threading.Event()
 
 
 @contextlib.contextmanager
-def until(event: threading.Event) -> Iterator[None]:
+def stop_waiting_on(event: threading.Event) -> Iterator[None]:
     """End all waits of this thread, inside the `with`, once `event` is set.
 
     A wait that ends so raises the TemporaryError that is being waited out. A request that would
@@ -36,7 +36,7 @@ def until(event: threading.Event) -> Iterator[None]:
 
 
 def stop_event() -> threading.Event | None:
-    """Return the event of the `until()` that this is inside of."""
+    """Return the event of the `stop_waiting_on()` that this is inside of."""
     return _stop.get()
 
 
@@ -54,7 +54,7 @@ class Retries:
     def wait(self) -> None:
         """Return once a request may be made: call it before each of them.
 
-        TemporaryError where the event of `until()` is set.
+        TemporaryError where the event of `stop_waiting_on()` is set.
         """
         stopping = TemporaryError("The request was not made: the call that needs it is stopping")
         _pause(0, stopping)
@@ -85,7 +85,7 @@ class Retries:
             self._not_before = max(self._not_before, monotonic() + seconds)
 
 
-def of(model: object) -> Retries:
+def retries_of(model: object) -> Retries:
     """Return the one Retries of a model, which a shallow copy of the model shares."""
     # Not made in __init__(), which subclasses need not call; and setdefault() is atomic.
     retries: Retries = vars(model).setdefault("_vecstore_retries", Retries())

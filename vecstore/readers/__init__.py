@@ -1,42 +1,69 @@
-"""Where entries come from: files of rows, SQL queries and folders of files, all read as streams."""
+"""Reads what is to be embedded: files of rows, SQL queries and folders of files, all as streams.
 
-from .choice import BY_EXCLUDE, BY_LINK, Choice
+A reader yields a Record for each row, of which columns make an InputEntry.
+
+    records       a row and its place, an entry, and what is done about what cannot be read
+    columns       makes entries of rows; column_types: what the cells of CSV stand for
+    rows          the rows of a file, in whatever format
+    csv_rows      those of CSV and TSV
+    json_stream   those of JSON and newline-delimited JSON
+    shapes        notices rows that are none; wrappers: an object around the rows
+    query_rows    the rows of a SQL query
+    folders       the files of folders, and what is in each
+    file_search   which files a pattern finds; patterns: those of a .gitignore
+    streams       makes text of bytes as they come in; decoding: of those of a whole file
+"""
+
 from .column_types import ColumnTypes, TypeSurvey
-from .columns import Columns, entries, entries_of
+from .columns import Columns, make_entries, pair_with_entries
 from .csv_rows import QUOTING, Dialect
-from .folders import check_encodings, find_files, read_files
-from .query import QueryRows, read_query
-from .records import OnError, Record, Row, stop
-from .rows import FORMATS, TABLES, Layout, detect_format, format_of_name, read_rows
+from .decoding import FILE_ENCODINGS, check_encodings
+from .file_search import LEFT_OUT_AS_BROKEN_LINK, LEFT_OUT_BY_EXCLUDE, FoundFiles
+from .folders import find_files, read_files
+from .query_rows import QueryRows, read_query
+from .records import (
+    InputEntry,
+    OnMessage,
+    OnUnreadable,
+    Record,
+    Row,
+    raise_unreadable,
+    skip_unreadable,
+)
+from .rows import FORMATS, TABLE_FORMATS, Layout, detect_format, guess_format, read_rows
 from .shapes import check_shapes
-from .streams import Rewindable
+from .streams import RewindableStream
 
 __all__ = [
-    "BY_EXCLUDE",
-    "BY_LINK",
+    "FILE_ENCODINGS",
     "FORMATS",
+    "LEFT_OUT_AS_BROKEN_LINK",
+    "LEFT_OUT_BY_EXCLUDE",
     "QUOTING",
-    "TABLES",
-    "Choice",
+    "TABLE_FORMATS",
     "ColumnTypes",
     "Columns",
     "Dialect",
+    "FoundFiles",
+    "InputEntry",
     "Layout",
-    "OnError",
+    "OnMessage",
+    "OnUnreadable",
     "QueryRows",
     "Record",
-    "Rewindable",
+    "RewindableStream",
     "Row",
     "TypeSurvey",
     "check_encodings",
     "check_shapes",
     "detect_format",
-    "entries",
-    "entries_of",
     "find_files",
-    "format_of_name",
+    "guess_format",
+    "make_entries",
+    "pair_with_entries",
+    "raise_unreadable",
     "read_files",
     "read_query",
     "read_rows",
-    "stop",
+    "skip_unreadable",
 ]

@@ -13,9 +13,9 @@ from ..errors import InvalidInputError
 from ..metadata import to_json
 
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:e[+-][0-9]+)?")
-_SMALLEST, _LARGEST = -(2**63), 2**63 - 1  # integers of SQLite
-_TEXT = "text"  # what is no number
-_NULL = r"\N"  # as MySQL, PostgreSQL and IMDB write it
+_MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**63 - 1  # integers of SQLite
+_KIND_OF_TEXT = "text"  # what is no number
+_NULL_TEXT = r"\N"  # as MySQL, PostgreSQL and IMDB write it
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class ColumnTypes:
     nested: frozenset[str]
     objects: frozenset[str]
 
-    def value(self, column: str, cell: str) -> Any:
+    def parse_cell(self, column: str, cell: str) -> Any:
         """Return what a cell stands for: null for one that is empty in a column of numbers."""
         if column in self.numbers:
             return None if _is_empty(cell) else json.loads(cell)
         if column in self.nested:
-            return None if cell == _NULL else read_json_text(cell) if cell else cell
+            return None if cell == _NULL_TEXT else read_json_text(cell) if cell else cell
         return cell
 
 
@@ -57,7 +57,7 @@ class TypeSurvey:
     def watch(self, cells: Mapping[str, Any]) -> None:
         """Take note of the cells of a row, by column."""
         written = {name: c for name, c in cells.items() if isinstance(c, str) and not _is_empty(c)}
-        plain = {name: cell if is_number(cell) else _TEXT for name, cell in written.items()}
+        plain = {name: cell if is_number(cell) else _KIND_OF_TEXT for name, cell in written.items()}
         for _ in self._numbers.wrap([plain]):
             pass
         for name, cell in written.items():
@@ -65,16 +65,16 @@ class TypeSurvey:
             if type(None) not in kinds:
                 kinds.add(type(read_json_text(cell)))
 
-    def found(self) -> ColumnTypes:
+    def find_types(self) -> ColumnTypes:
         """Return the types that the rows until now have."""
-        numbers = (name for name, type in self._numbers.types.items() if type != _TEXT)
+        numbers = (name for name, type in self._numbers.types.items() if type != _KIND_OF_TEXT)
         nested = {name: kinds for name, kinds in self._kinds.items() if type(None) not in kinds}
         objects = (name for name, kinds in nested.items() if kinds == {dict})
         return ColumnTypes(frozenset(numbers), frozenset(nested), frozenset(objects))
 
 
 def _is_empty(cell: str) -> bool:
-    return cell in ("", _NULL)
+    return cell in ("", _NULL_TEXT)
 
 
 def is_number(cell: str) -> bool:
@@ -86,7 +86,7 @@ def is_number(cell: str) -> bool:
     except ValueError:  # 007, or of too many digits
         return False
     if isinstance(value, int):
-        return str(value) == cell and _SMALLEST <= value <= _LARGEST
+        return str(value) == cell and _MIN_INTEGER <= value <= _MAX_INTEGER
     return math.isfinite(value) and json.dumps(value) == cell
 
 
@@ -98,14 +98,16 @@ def read_json_text(text: str) -> dict[str, Any] | list[Any] | None:
     if not text.lstrip().startswith(("{", "[")):
         return None
     try:
-        value: dict[str, Any] | list[Any] = json.loads(text, object_pairs_hook=_unique)
+        value: dict[str, Any] | list[Any] = json.loads(
+            text, object_pairs_hook=_refuse_repeated_keys
+        )
         to_json({"": value}, "")
     except (ValueError, RecursionError, InvalidInputError):
         return None
     return value
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("a key comes twice")

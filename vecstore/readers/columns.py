@@ -10,12 +10,10 @@ from ..errors import InvalidInputError
 from ..metadata import Metadata, to_json
 from ..values import is_infinite, is_missing, shown
 from .column_types import ColumnTypes, read_json_text
-from .records import OnError, Record, Row, stop
+from .records import InputEntry, OnUnreadable, Record, Row, raise_unreadable
 
-Entry = tuple[str, str | bytes, Metadata | None]
-
-_NAMED = 30  # columns, in a message
-_KINDS = {
+_MAX_COLUMNS_LISTED = 30  # in a message
+_KINDS_OF_ID = {
     type(None): "NULL",
     bytes: "bytes",
     bool: "a boolean",
@@ -56,7 +54,7 @@ class Columns:
             )
 
     @property
-    def named(self) -> tuple[str, ...]:
+    def named_columns(self) -> tuple[str, ...]:
         """The columns that are named."""
         id = () if self.id is None else (self.id,)
         return *id, *self.content, *self.metadata
@@ -66,52 +64,55 @@ class Columns:
         """Whether columns become metadata."""
         return self.rest or bool(self.metadata)
 
-    def check(self, record: Record) -> None:
+    def check_named_columns(self, record: Record) -> None:
         """Raise InvalidInputError if the row lacks one of the named columns, or has it twice."""
-        for column in self.named:
+        for column in self.named_columns:
             _check_column(record, column)
         self._check_repeated(record)
 
-    def entry(self, record: Record) -> Entry:
+    def make_entry(self, record: Record) -> InputEntry:
         """Return the entry that a row is. A metadata column may be missing.
 
         Content columns are joined with spaces, as llm does, so that the hashes are the same.
 
         :raises InvalidInputError: the row lacks a column, or a value cannot be what it is to be
         """
-        id_column = self.id if self.id is not None else next(iter(record.row), None)
+        id_column = self._find_id_column(record.row)
         if id_column is None:
             raise InvalidInputError(f"{record.place} has no columns, so no id")
         self._check_repeated(record)
-        id = self._id(record, id_column)
-        content = self._content_columns(record, id_column)
-        return id, self._value(record, content), self._metadata(record)
+        id = self._make_id(record, id_column)
+        content = self._choose_content(record, id_column)
+        return id, self._make_content(record, content), self._make_metadata(record)
 
-    def metadata_cells(self, row: Row) -> Row:
+    def select_metadata(self, row: Row) -> Row:
         """Return what of a row becomes metadata, as it is written."""
         cells = {column: row[column] for column in self.metadata if column in row}
         if self.rest:
-            id_column = self.id if self.id is not None else next(iter(row), None)
+            id_column = self._find_id_column(row)
             cells |= {c: row[c] for c in row if c != id_column and c not in self.content}
         return cells
+
+    def _find_id_column(self, row: Row) -> str | None:
+        return self.id if self.id is not None else next(iter(row), None)
 
     def _check_repeated(self, record: Record) -> None:
         """Raise InvalidInputError if one of several columns of one name is used."""
         is_all = self.rest or not self.content
-        first = next(iter(record.row), None) if self.id is None else None
+        id_column = self._find_id_column(record.row)
         for name in sorted(record.repeated):
-            if is_all or name in self.named or name == first:
+            if is_all or name in self.named_columns or name == id_column:
                 raise InvalidInputError(
                     f"More than one column is called {name!r} in the header, as {record.place} has "
                     "it: rename them, or name the columns to use with --id and --content; if the "
                     "header is a row, use --no-headers"
                 )
 
-    def _id(self, record: Record, column: str) -> str:
+    def _make_id(self, record: Record, column: str) -> str:
         _check_column(record, column)
         value = record.row[column]
         if isinstance(value, bool) or not isinstance(value, str | int | float):
-            kind = _KINDS.get(type(value), type(value).__name__)
+            kind = _KINDS_OF_ID.get(type(value), type(value).__name__)
             raise InvalidInputError(
                 f"The id of {record.place}, in the column {column!r}, is {kind}: it must be text "
                 "or a number (--id names another column)"
@@ -127,7 +128,7 @@ class Columns:
             )
         return f"{self.prefix}{value}"
 
-    def _content_columns(self, record: Record, id_column: str) -> tuple[str, ...]:
+    def _choose_content(self, record: Record, id_column: str) -> tuple[str, ...]:
         for column in self.content:
             _check_column(record, column)
         if self.content:
@@ -145,25 +146,26 @@ class Columns:
             )
         return columns
 
-    def _value(self, record: Record, columns: tuple[str, ...]) -> str | bytes:
+    def _make_content(self, record: Record, columns: tuple[str, ...]) -> str | bytes:
         values = [record.row[column] for column in columns]
         if len(values) == 1 and isinstance(values[0], bytes):
             return values[0]
         return self.prepend + " ".join(
-            _text(record, column, value) for column, value in zip(columns, values, strict=True)
+            _write_cell(record, column, value)
+            for column, value in zip(columns, values, strict=True)
         )
 
-    def _metadata(self, record: Record) -> Metadata | None:
+    def _make_metadata(self, record: Record) -> Metadata | None:
         if not self.has_metadata:
             return None
-        cells = self.metadata_cells(record.row)
+        cells = self.select_metadata(record.row)
         for column, value in cells.items():
             if isinstance(value, bytes):
                 raise InvalidInputError(
                     f"The metadata column {column!r} of {record.place} holds bytes, which JSON "
                     "cannot: leave it out, or select hex() of it"
                 )
-        metadata = {column: self._typed(column, cell) for column, cell in cells.items()}
+        metadata = {column: self._parse_cell(column, cell) for column, cell in cells.items()}
         try:
             to_json(metadata, f"The metadata of {record.place}")
         except InvalidInputError as error:
@@ -171,21 +173,21 @@ class Columns:
                 f"{error} (in the input, write it as text, or leave the column out)"
             ) from error
         is_only = not self.rest and len(set(self.metadata)) == 1
-        return self._of_one_column(metadata) if is_only and metadata else metadata
+        return self._unwrap_only_column(metadata) if is_only and metadata else metadata
 
-    def _typed(self, column: str, cell: Any) -> Any:
+    def _parse_cell(self, column: str, cell: Any) -> Any:
         """Return the value that the text of a metadata column stands for."""
         if not isinstance(cell, str):
             return cell
         if self.types:
-            return self.types.value(column, cell)
+            return self.types.parse_cell(column, cell)
         if not self.has_json_text:
             return cell
         # One array in text, such as [1984], may be a title among others.
         nested = read_json_text(cell)
         return nested if isinstance(nested, dict) else cell
 
-    def _of_one_column(self, metadata: Metadata) -> Metadata:
+    def _unwrap_only_column(self, metadata: Metadata) -> Metadata:
         """Return the object in the only column as the metadata, and nothing for one without value.
 
         That is an empty cell among objects, where the types of columns are known.
@@ -197,49 +199,49 @@ class Columns:
         return {} if is_of_objects and not value else metadata
 
 
-def entries(
-    records: Iterable[Record], columns: Columns, on_error: OnError = stop
-) -> Iterator[Entry]:
-    """Yield the entries that rows are, as `entries_of()` does."""
-    for _, entry in entries_of(records, columns, on_error):
+def make_entries(
+    records: Iterable[Record], columns: Columns, on_unreadable: OnUnreadable = raise_unreadable
+) -> Iterator[InputEntry]:
+    """Yield the entries that rows are, as `pair_with_entries()` does."""
+    for _, entry in pair_with_entries(records, columns, on_unreadable):
         yield entry
 
 
-def entries_of(
-    records: Iterable[Record], columns: Columns, on_error: OnError = stop
-) -> Iterator[tuple[Record, Entry]]:
+def pair_with_entries(
+    records: Iterable[Record], columns: Columns, on_unreadable: OnUnreadable = raise_unreadable
+) -> Iterator[tuple[Record, InputEntry]]:
     """Yield rows that are entries, and these.
 
-    :param on_error: what to do about a row that is none
+    :param on_unreadable: what to do about a row that is none
     :raises InvalidInputError: the first row lacks a named column, which is misspelt
     """
     is_first = True
     for record in records:
         if is_first:
-            columns.check(record)
+            columns.check_named_columns(record)
             # The objects of a JSON file may have their keys in any order.
             if columns.id is None:
                 columns = replace(columns, id=next(iter(record.row), None))
             is_first = False
         try:
-            entry = columns.entry(record)
+            entry = columns.make_entry(record)
         except InvalidInputError as error:
-            on_error(record.place, error)
+            on_unreadable(record.place, error)
         else:
             yield record, entry
 
 
 def _check_column(record: Record, column: str) -> None:
     if column not in record.row:
-        names = ", ".join(map(shown, islice(record.row, _NAMED))) or "none"
-        more = len(record.row) - _NAMED
+        names = ", ".join(map(shown, islice(record.row, _MAX_COLUMNS_LISTED))) or "none"
+        more = len(record.row) - _MAX_COLUMNS_LISTED
         raise InvalidInputError(
             f"{record.place} has no column {shown(column)}: its columns are {names}"
             f"{f' and {more} more' * (more > 0)}"
         )
 
 
-def _text(record: Record, column: str, value: Any) -> str:
+def _write_cell(record: Record, column: str, value: Any) -> str:
     if value is None or isinstance(value, str):
         return value or ""
     if isinstance(value, bytes):

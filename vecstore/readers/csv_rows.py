@@ -3,22 +3,22 @@
 import csv
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from ..errors import InvalidInputError
-from .records import OnError, Record, Row
-from .streams import first_lines, read_lines, undecoded
+from .records import OnMessage, OnUnreadable, Record, Row
+from .streams import describe_undecoded, peek_lines, read_lines
 
 QUOTING = ("minimal", "none")
 
 # Excel's first line, before the header.
 _TOLD_DELIMITER = re.compile(r'"?sep=([^"\r\n\0])"?\s*', re.IGNORECASE)
 _DELIMITERS = ",\t;|"  # of two that are as frequent, the first counts
-_LONGEST_FIELD = 2**31 - 1  # what a C long holds everywhere
-_NUL = "\ud800"  # stands for NUL, which the csv module of Python 3.10 refuses
+_MAX_FIELD_CHARACTERS = 2**31 - 1  # what a C long holds everywhere
+_NUL_STANDIN = "\ud800"  # stands for NUL, which the csv module of Python 3.10 refuses
 
 
 @dataclass(frozen=True)
@@ -53,19 +53,19 @@ class Dialect:
         """Whether quotes are around fields, and not text."""
         return self.quoting != "none"
 
-    def outside_quotes(self, line: str) -> str:
+    def remove_quoted(self, line: str) -> str:
         """Return what of a line is not in quotes."""
         quote = re.escape(self.quotechar)
         return re.sub(f"{quote}[^{quote}]*(?:{quote}|$)", "", line) if self.has_quotes else line
 
 
-def csv_rows(
+def read_csv(
     chunks: Iterator[str],
     name: str,
     dialect: Dialect,
     encoding: str,
-    on_error: OnError,
-    note: Callable[[str], None],
+    on_unreadable: OnUnreadable,
+    note: OnMessage,
 ) -> Iterator[Record]:
     """Yield the rows of text in pieces.
 
@@ -73,12 +73,12 @@ def csv_rows(
 
     :param note: gets it if there is a header and nothing else
     """
-    delimiter, is_told, chunks = _delimiter(chunks, dialect)
-    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_FIELD))
+    delimiter, is_told, chunks = _detect_delimiter(chunks, dialect)
+    csv.field_size_limit(max(csv.field_size_limit(), _MAX_FIELD_CHARACTERS))
     lines = _RowLines(read_lines(chunks, ""), dialect, delimiter)
     if is_told:
         next(line for line in lines if line.strip())
-    found = _found_rows(_reader(lines, dialect, delimiter), lines, name, encoding)
+    found = _parse_rows(_make_csv_reader(lines, dialect, delimiter), lines, name, encoding)
     header = _read_header(found) if dialect.has_header else None
     may_be_two = delimiter == "\t" and dialect.quoting is None
     has_rows = False
@@ -90,14 +90,14 @@ def csv_rows(
         is_broken, problem = row.is_broken, row.problem
         is_doubtful = row.number <= doubtful + 1
         if header and not problem and may_be_two:
-            problem = _two_rows_in_one(row, lines.row, header.width)
+            problem = _describe_two_in_one(row, lines.row, header.width)
             is_broken = bool(problem)
         if header and not problem:
-            problem = header.problem(row, delimiter, is_doubtful)
+            problem = header.find_problem(row, delimiter, is_doubtful)
         if header and not problem:
-            yield header.record(row)
+            yield header.make_record(row)
             continue
-        on_error(row.place, InvalidInputError(problem))
+        on_unreadable(row.place, InvalidInputError(problem))
         if is_broken or is_doubtful:
             doubtful = max(doubtful, lines.number)
         if is_broken:
@@ -106,7 +106,7 @@ def csv_rows(
         note(f"{name} has a header and no rows: --no-headers takes its first line as a row")
 
 
-def _reader(lines: Iterator[str], dialect: Dialect, delimiter: str) -> Iterator[list[str]]:
+def _make_csv_reader(lines: Iterator[str], dialect: Dialect, delimiter: str) -> Iterator[list[str]]:
     # Not strict, a quote that is not closed would make one field of all that follows.
     options: dict[str, Any] = {"delimiter": delimiter, "strict": True}
     if dialect.has_quotes:
@@ -116,8 +116,8 @@ def _reader(lines: Iterator[str], dialect: Dialect, delimiter: str) -> Iterator[
     return csv.reader(lines, **options)
 
 
-class _Found(NamedTuple):
-    """A row, with the number of its first line, and what is wrong with it, or ""."""
+class _RawRow(NamedTuple):
+    """The fields of a row, the number of its first line, and what is wrong with it, or ""."""
 
     number: int
     place: str
@@ -126,9 +126,9 @@ class _Found(NamedTuple):
     is_broken: bool  # it is not CSV, and may be more than a row
 
 
-def _found_rows(
+def _parse_rows(
     reader: Iterator[list[str]], lines: "_RowLines", name: str, encoding: str
-) -> Iterator[_Found]:
+) -> Iterator[_RawRow]:
     while True:
         lines.begin_row()
         number = lines.number + 1
@@ -136,46 +136,46 @@ def _found_rows(
         try:
             fields = next(reader, None)
         except csv.Error as error:
-            yield _Found(number, place, [], _not_csv(place, error), is_broken=True)
+            yield _RawRow(number, place, [], _describe_csv_error(place, error), is_broken=True)
             continue
         if fields is None:
             return
         if fields:
-            problem = _unreadable(place, "".join(lines.row), encoding)
-            yield _Found(number, place, fields, problem, is_broken=False)
+            problem = _describe_unreadable(place, "".join(lines.row), encoding)
+            yield _RawRow(number, place, fields, problem, is_broken=False)
 
 
-def _read_header(found: Iterator[_Found]) -> "_Header | None":
+def _read_header(found: Iterator[_RawRow]) -> "_Header | None":
     row = next(found, None)
     if row and row.problem:
         raise InvalidInputError(row.problem)
     return _Header(row.fields) if row else None
 
 
-def _not_csv(place: str, error: csv.Error) -> str:
+def _describe_csv_error(place: str, error: csv.Error) -> str:
     return (
         f"The row at {place} is not CSV: {error} (a quote inside of a quoted field is written "
         "twice; with --quoting none, quotes are text)"
     )
 
 
-def _delimiter(chunks: Iterator[str], dialect: Dialect) -> tuple[str, bool, Iterator[str]]:
+def _detect_delimiter(chunks: Iterator[str], dialect: Dialect) -> tuple[str, bool, Iterator[str]]:
     """Return the delimiter, whether the first line is no header but tells it, and the chunks.
 
     If nobody tells it, it is the one that the header has most often, outside of quotes. Of several
     in it, one that the next line has as often comes first: a header may have a comma.
     """
-    [header], chunks = first_lines(chunks, 1)
+    [header], chunks = peek_lines(chunks, 1)
     if told := _TOLD_DELIMITER.fullmatch(header):
         return dialect.delimiter or told[1], True, chunks
     if dialect.delimiter:
         return dialect.delimiter, False, chunks
-    bare = dialect.outside_quotes(header)
+    bare = dialect.remove_quoted(header)
     found = {d: bare.count(d) for d in _DELIMITERS if d in bare and d != dialect.quotechar}
     candidates = list(found)
     if len(candidates) > 1:
-        (_, line), chunks = first_lines(chunks, 2)
-        bare = dialect.outside_quotes(line)
+        (_, line), chunks = peek_lines(chunks, 2)
+        bare = dialect.remove_quoted(line)
         candidates = [d for d in found if bare.count(d) == found[d]] or candidates
     return max(candidates, key=found.__getitem__, default=_DELIMITERS[0]), False, chunks
 
@@ -197,7 +197,7 @@ class _Header:
         self._names = names
         self._repeated = frozenset(name for name in names if names.count(name) > 1)
 
-    def problem(self, row: _Found, delimiter: str, is_doubtful: bool) -> str:
+    def find_problem(self, row: _RawRow, delimiter: str, is_doubtful: bool) -> str:
         """Return what is wrong with the fields of a row, or "".
 
         :param is_doubtful: they may be part of a row, and so none if some are missing
@@ -217,7 +217,7 @@ class _Header:
             )
         return ""
 
-    def record(self, found: _Found) -> Record:
+    def make_record(self, found: _RawRow) -> Record:
         names, repeated = self._names, self._repeated
         row: Row = dict(zip_longest(names, found.fields[: len(names)]))
         if unnamed := [field for field in found.fields[len(names) :] if field]:
@@ -260,8 +260,8 @@ class _RowLines:
         self.row.append(line)
         self.number += 1
         if self._has_spaces and (self._signs[0] in line or self._signs[1] in line):
-            line = self._without_spaces(line)
-        return line.replace("\0", _NUL) if "\0" in line else line
+            line = self._remove_spaces(line)
+        return line.replace("\0", _NUL_STANDIN) if "\0" in line else line
 
     def begin_row(self) -> None:
         self.row.clear()
@@ -271,28 +271,28 @@ class _RowLines:
         self._again.extendleft(reversed(self.row[1:]))
         self.number -= max(0, len(self.row) - 1)
 
-    def _without_spaces(self, line: str) -> str:
+    def _remove_spaces(self, line: str) -> str:
         if len(self.row) == 1:
-            return self._bare_fields(self._delimiter + line)[1:]
+            return self._remove_spaces_of_fields(self._delimiter + line)[1:]
         rest = self._rest_of_field.match(line)  # the line begins inside of quotes
-        return rest[1] + self._bare_fields(line[rest.end() :]) if rest else line
+        return rest[1] + self._remove_spaces_of_fields(line[rest.end() :]) if rest else line
 
-    def _bare_fields(self, text: str) -> str:
+    def _remove_spaces_of_fields(self, text: str) -> str:
         return self._field.sub(lambda match: self._delimiter + match[1], text)
 
 
-def _unreadable(place: str, text: str, encoding: str) -> str:
+def _describe_unreadable(place: str, text: str, encoding: str) -> str:
     """Return what is wrong with the text of a row, or ""."""
     if "\0" in text:
         return (
             f"{place} holds the character NUL: it is not text, or in an encoding such as utf-16 "
             "(name it with --encoding)"
         )
-    problem = undecoded(text, encoding)
+    problem = describe_undecoded(text, encoding)
     return f"{place} {problem}" if problem else ""
 
 
-def _two_rows_in_one(row: _Found, lines: list[str], width: int) -> str:
+def _describe_two_in_one(row: _RawRow, lines: list[str], width: int) -> str:
     """Return what is wrong, or "", where quotes in TSV may have made one row of several."""
     if len(lines) < 2:
         return ""

@@ -4,15 +4,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import InvalidInputError
-from .choice import Choice, Search
-from .decoding import decode
+from .decoding import FILE_ENCODINGS, decode_text
+from .file_search import FileSearch, FoundFiles, make_unreadable_error
 from .patterns import Exclusion
-from .records import OnError, stop
+from .records import OnUnreadable, raise_unreadable
 
 
 def find_files(
     folders: Sequence[tuple[str, str]], *, exclude: Sequence[str] = (), all: bool = False
-) -> Choice:
+) -> FoundFiles:
     """Return the files of folders, sorted by id, and what stayed out.
 
     What is hidden, what a .gitignore names, `node_modules`, `__pycache__` and virtual environments
@@ -24,58 +24,46 @@ def find_files(
     :raises InvalidInputError: there is no such folder or pattern, or two files would have one id
     """
     excluded = Exclusion(exclude)
-    choice = Choice()
+    found = FoundFiles()
     for folder, pattern in folders:
         base = Path(folder)
         if not base.is_dir():
             raise InvalidInputError(f"Invalid directory: {folder}")
-        for id, path in Search(base, pattern, choice, excluded, all=all):
-            _check_same(id, choice.files.setdefault(id, path), path)
-    for path in choice.files.values():
-        choice.left_out.pop(path, None)  # one pattern names it, and another does not
-    choice.files = dict(sorted(choice.files.items()))
-    choice.problems = dict(sorted(choice.problems.items()))
-    choice.unmatched = excluded.unmatched
-    return choice
+        for id, path in FileSearch(base, pattern, found, excluded, all=all):
+            _refuse_same_id(id, found.files.setdefault(id, path), path)
+    for path in found.files.values():
+        found.left_out.pop(path, None)  # one pattern names it, and another does not
+    found.files = dict(sorted(found.files.items()))
+    found.problems = dict(sorted(found.problems.items()))
+    found.unmatched = excluded.unmatched
+    return found
 
 
 def read_files(
     files: Mapping[str, Path],
-    encodings: Sequence[str] = ("utf-8", "latin-1"),
+    encodings: Sequence[str] = FILE_ENCODINGS,
     binary: bool = False,
-    on_error: OnError = stop,
+    on_unreadable: OnUnreadable = raise_unreadable,
 ) -> Iterator[tuple[str, str | bytes]]:
     r"""Yield the id and the text, or with `binary` the bytes, of each file.
 
-    The first encoding that makes text of a file counts: see `decoding.decode()`.
+    The first encoding that makes text of a file counts: see `decode_text()`.
 
-    :param on_error: what to do about a file that cannot be read or decoded
+    :param on_unreadable: what to do about a file that cannot be read or decoded
     """
     for id, path in files.items():
         try:
             data = path.read_bytes()
-            value = data if binary else _decoded(path, data, encodings)
+            value = data if binary else _decode_file(path, data, encodings)
         except OSError as error:
-            reason = error.strerror or str(error)
-            on_error(id, InvalidInputError(f"{path} cannot be read: {reason}"))
+            on_unreadable(id, make_unreadable_error(path, error))
         except InvalidInputError as error:
-            on_error(id, error)
+            on_unreadable(id, error)
         else:
             yield id, value
 
 
-def check_encodings(encodings: Sequence[str]) -> None:
-    """Raise InvalidInputError for an encoding that Python does not have."""
-    for encoding in encodings:
-        try:
-            "a".encode(encoding)
-        except (LookupError, ValueError) as error:
-            raise InvalidInputError(
-                f"{encoding!r} is not an encoding of text: name one such as utf-8, cp1252 or utf-16"
-            ) from error
-
-
-def _check_same(id: str, first: Path, second: Path) -> None:
+def _refuse_same_id(id: str, first: Path, second: Path) -> None:
     if first != second and not first.samefile(second):
         raise InvalidInputError(
             f"{first} and {second} would both have the id {id!r}: embed one folder at a time, each "
@@ -83,8 +71,8 @@ def _check_same(id: str, first: Path, second: Path) -> None:
         )
 
 
-def _decoded(path: Path, data: bytes, encodings: Sequence[str]) -> str:
+def _decode_file(path: Path, data: bytes, encodings: Sequence[str]) -> str:
     try:
-        return decode(data, encodings)
+        return decode_text(data, encodings)
     except UnicodeError as error:
         raise InvalidInputError(f"Could not decode text in file {path}: it {error}") from error

@@ -11,14 +11,14 @@ from typing import Any, NoReturn
 
 from ..errors import InvalidInputError
 from ..values import shown
-from .streams import undecoded
+from .streams import describe_undecoded
 
 _SPACE = re.compile(r"[ \t\n\r]*")
-_SHORT = 65536  # text that is decoded anew whenever more of it has come
+_SHORT_CHARACTERS = 65536  # of text that is decoded anew whenever more of it has come
 # An error this close to the end of what was read may be one of the end alone, as in `-Infinit`.
-_LONGEST_TOKEN = 16
-_NAMED = 5  # lists in a message
-_KINDS = {
+_MAX_TOKEN_CHARACTERS = 16
+_MAX_LISTS_SHOWN = 5  # in a message
+_KINDS_OF_JSON = {
     dict: "an object",
     list: "an array",
     str: "a string",
@@ -31,11 +31,11 @@ def read_line(text: str) -> tuple[Any, str | None]:
     """Return the object that a line is, and what is wrong with it, or None."""
     constants: list[str] = []
     try:
-        return _judged(json.loads(text, parse_constant=constants.append), constants)
+        return _check_object(json.loads(text, parse_constant=constants.append), constants)
     except json.JSONDecodeError as error:
         return None, f"cannot be read as JSON: {error.msg} (column {error.colno})"
     except (ValueError, RecursionError) as error:
-        return None, f"cannot be read as JSON: {_reason(error)}"
+        return None, f"cannot be read as JSON: {_explain_decode_error(error)}"
 
 
 def read_items(
@@ -51,13 +51,13 @@ def read_items(
         "data.items"
     :raises InvalidInputError: the text is not JSON; what follows cannot be read
     """
-    text = _Text(chunks, name, encoding)
+    text = _JsonText(chunks, name, encoding)
     is_first = True
     while first := text.next_character():
         if first == "[":
-            yield from _array(text, rows)
+            yield from _read_array(text, rows)
         elif first == "{":
-            yield from _items(text, rows)
+            yield from _read_element(text, rows)
         elif is_first:
             text.fail(f"it starts with {first!r}, and must be an array of objects")
         else:
@@ -65,7 +65,7 @@ def read_items(
         is_first = False
 
 
-def lists_of(kind: type, value: Any, name: str = "") -> Iterator[tuple[str, int]]:
+def find_lists(kind: type, value: Any, name: str = "") -> Iterator[tuple[str, int]]:
     """Yield the name, as "data.items", and the length of each list in an object of that kind.
 
     :param kind: of one of its items at least: dict, list, or object for any
@@ -82,35 +82,37 @@ def lists_of(kind: type, value: Any, name: str = "") -> Iterator[tuple[str, int]
 
 def describe_lists(lists: Sequence[tuple[str, int]]) -> str:
     """Return the names and lengths of lists, of the first ones if there are many."""
-    found = ", ".join(f"{shown(name)} ({length:,})" for name, length in lists[:_NAMED])
-    more = len(lists) - _NAMED
+    found = ", ".join(f"{shown(name)} ({length:,})" for name, length in lists[:_MAX_LISTS_SHOWN])
+    more = len(lists) - _MAX_LISTS_SHOWN
     return f"{found} and {more:,} more" if more > 0 else found
 
 
-def _array(text: "_Text", rows: str | None = None) -> Iterator[tuple[int, Any, str | None]]:
+def _read_array(
+    text: "_JsonText", rows: str | None = None
+) -> Iterator[tuple[int, Any, str | None]]:
     text.skip()
     if text.next_character() == "]":
         text.skip()
         return
     while True:
-        yield from _items(text, rows)
+        yield from _read_element(text, rows)
         if text.skip_separator("]", "an item", "the array"):
             return
 
 
-def _items(text: "_Text", rows: str | None) -> Iterator[tuple[int, Any, str | None]]:
+def _read_element(text: "_JsonText", rows: str | None) -> Iterator[tuple[int, Any, str | None]]:
     """Yield the item that is there, or with `rows` those of a list in it."""
     if rows is None or text.next_character() != "{":
-        yield text.item()
+        yield text.read_item()
         return
-    line, others = text.line(), _Others()
-    yield from _listed(text, rows, "", others)
+    line, others = text.line_number(), _OtherValues()
+    yield from _read_list_within(text, rows, "", others)
     if not others.is_found:
-        yield line, None, others.problem(rows)
+        yield line, None, others.describe_missing(rows)
 
 
-def _listed(
-    text: "_Text", rows: str, inside: str, others: "_Others"
+def _read_list_within(
+    text: "_JsonText", rows: str, inside: str, others: "_OtherValues"
 ) -> Iterator[tuple[int, Any, str | None]]:
     """Yield the items of a list in the object that is there, and take note of what else it has."""
     text.skip()
@@ -118,20 +120,20 @@ def _listed(
         text.skip()
         return
     while True:
-        name = inside + text.key()
+        name = inside + text.read_key()
         first = text.next_character()
         if name == rows and first == "[":
             others.is_found = True
-            yield from _array(text)
+            yield from _read_array(text)
         elif rows.startswith(f"{name}.") and first == "{":
-            yield from _listed(text, rows, f"{name}.", others)
+            yield from _read_list_within(text, rows, f"{name}.", others)
         else:
-            others.add(name, text.value(), is_asked_for=name == rows)
+            others.add(name, text.read_value(), is_asked_for=name == rows)
         if text.skip_separator("}", "a value", "the object"):
             return
 
 
-class _Others:
+class _OtherValues:
     """What an object has besides the list that is looked for.
 
     Attributes:
@@ -144,11 +146,11 @@ class _Others:
         self._lists: list[tuple[str, int]] = []
 
     def add(self, name: str, value: Any, is_asked_for: bool) -> None:
-        self._lists += lists_of(dict, value, name)
+        self._lists += find_lists(dict, value, name)
         if is_asked_for:
-            self._kind = _kind(value)
+            self._kind = _name_kind(value)
 
-    def problem(self, rows: str) -> str:
+    def describe_missing(self, rows: str) -> str:
         found = describe_lists(self._lists)
         there = (
             f"its lists of objects are {found}" if found else "there is no list of objects in it"
@@ -158,7 +160,7 @@ class _Others:
         return f"has no list {shown(rows)} for --rows: {there}"
 
 
-class _Text:
+class _JsonText:
     """Text of which a part has been read: `_read`, up to `_at` of which is done with."""
 
     def __init__(self, chunks: Iterable[str], name: str, encoding: str) -> None:
@@ -176,7 +178,7 @@ class _Text:
     def next_character(self) -> str:
         """Go past white space, and return the character that is there, or "" at the end."""
         while True:
-            self._at = _end_of_space(self._read, self._at)
+            self._at = _find_end_of_space(self._read, self._at)
             if self._at < len(self._read) or self._ended:
                 return self._read[self._at : self._at + 1]
             self._read_more(1)
@@ -197,61 +199,61 @@ class _Text:
             self.next_character()
         return character == end
 
-    def line(self) -> int:
+    def line_number(self) -> int:
         return self._line_at(self._at)
 
-    def key(self) -> str:
+    def read_key(self) -> str:
         """Decode a key and go past its colon."""
         if self.next_character() not in ('"', ""):
             self.fail("expecting a key in double quotes")
-        key: str = self.value()
+        key: str = self.read_value()
         if self.next_character() != ":":
             self.fail("expecting ':' after a key")
         self.skip()
         return key
 
-    def value(self) -> Any:
+    def read_value(self) -> Any:
         """Decode what is there."""
-        return self._decoded()[0]
+        return self._decode()[0]
 
-    def item(self) -> tuple[int, Any, str | None]:
+    def read_item(self) -> tuple[int, Any, str | None]:
         """Decode what is there; return its line, the object, and what is wrong with it."""
-        line = self.line()
-        value, written = self._decoded()
-        problem = undecoded(written, self._encoding)
-        return (line, None, problem) if problem else (line, *_judged(value, self._constants))
+        line = self.line_number()
+        value, written = self._decode()
+        problem = describe_undecoded(written, self._encoding)
+        return (line, None, problem) if problem else (line, *_check_object(value, self._constants))
 
     def fail(self, reason: str, at: int | None = None) -> NoReturn:
         end = self._at if at is None else at
         line = self._line_at(end)
-        problem = undecoded(self._read[self._at : end + 1], self._encoding)
+        problem = describe_undecoded(self._read[self._at : end + 1], self._encoding)
         if problem:
             raise InvalidInputError(f"line {line} of {self._name} {problem}")
         raise InvalidInputError(f"{self._name} cannot be read as JSON at line {line}: {reason}")
 
-    def _decoded(self) -> tuple[Any, str]:
+    def _decode(self) -> tuple[Any, str]:
         """Return a value, and how it is written."""
         while True:
             self._constants.clear()
             try:
                 value, end = self._decoder.raw_decode(self._read, self._at)
             except json.JSONDecodeError as error:
-                if self._ended and error.pos >= _end_of_text(self._read):
+                if self._ended and error.pos >= _find_end_of_text(self._read):
                     self.fail("it ends in the middle of an item", error.pos)
                 if self._ended or _is_final(error, len(self._read)):
                     self.fail(error.msg, error.pos)
             except (ValueError, RecursionError) as error:
-                self.fail(_reason(error))
+                self.fail(_explain_decode_error(error))
             else:
                 # A number may go on in what has not been read.
                 is_whole = not isinstance(value, int | float)
-                if is_whole or self._ended or end + _LONGEST_TOKEN < len(self._read):
+                if is_whole or self._ended or end + _MAX_TOKEN_CHARACTERS < len(self._read):
                     written = self._read[self._at : end]
                     self._at = end
                     return value, written
             # To double a long text before it is decoded again keeps the work in proportion to it.
             length = len(self._read) - self._at
-            self._read_more(1 if length < _SHORT else length)
+            self._read_more(1 if length < _SHORT_CHARACTERS else length)
 
     def _read_more(self, length: int) -> None:
         """Read at least that many characters, unless there are fewer; forget what is done with."""
@@ -272,34 +274,35 @@ class _Text:
         return self._line
 
 
-def _judged(value: Any, constants: list[str]) -> tuple[Any, str | None]:
+def _check_object(value: Any, constants: list[str]) -> tuple[Any, str | None]:
     if not isinstance(value, dict):
-        return None, f"is {_kind(value)}, not an object of columns"
+        return None, f"is {_name_kind(value)}, not an object of columns"
     if constants:
         return None, f"holds {constants[0]}, which is not JSON: null is what has no value"
     return value, None
 
 
-def _kind(value: Any) -> str:
-    return _KINDS.get(type(value), "a number")
+def _name_kind(value: Any) -> str:
+    return _KINDS_OF_JSON.get(type(value), "a number")
 
 
 def _is_final(error: json.JSONDecodeError, length: int) -> bool:
     """Return whether an error would stay, whatever followed."""
-    return error.pos < length - _LONGEST_TOKEN and not error.msg.startswith("Unterminated string")
+    is_far = error.pos < length - _MAX_TOKEN_CHARACTERS
+    return is_far and not error.msg.startswith("Unterminated string")
 
 
-def _reason(error: Exception) -> str:
+def _explain_decode_error(error: Exception) -> str:
     """Say why Python does not decode what is JSON."""
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
     return "it holds an integer of too many digits"
 
 
-def _end_of_space(text: str, start: int) -> int:
+def _find_end_of_space(text: str, start: int) -> int:
     match = _SPACE.match(text, start)
     return match.end() if match else start
 
 
-def _end_of_text(text: str) -> int:
+def _find_end_of_text(text: str) -> int:
     return len(text.rstrip(" \t\n\r"))

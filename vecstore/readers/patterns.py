@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
 _TRAILING_SPACES = re.compile(r"((?:\\.|[^\\])*?) *", re.DOTALL)
-_END = "\0"  # in no name
+_END_MARK = "\0"  # in no name
 
 
 class Patterns:
@@ -21,17 +21,17 @@ class Patterns:
     """
 
     def __init__(self, lines: Iterable[str]) -> None:
-        self._spec = _compile(list(_compilable(lines)))
+        self._spec = _compile(list(_drop_invalid(lines)))
 
     def __len__(self) -> int:
         return len(self._spec)
 
-    def names(self, path: str, is_folder: bool) -> bool | None:
+    def judge(self, path: str, is_folder: bool) -> bool | None:
         """Return whether the last line that is about this very path names it, or takes it back.
 
         None if no line is about it. A folder's name is not looked at for what is in the folder.
         """
-        return self._spec.check_file(f"{path}/{_END}{'d' if is_folder else 'f'}").include
+        return self._spec.check_file(f"{path}/{_END_MARK}{'d' if is_folder else 'f'}").include
 
 
 class Exclusion:
@@ -44,7 +44,7 @@ class Exclusion:
     """
 
     def __init__(self, patterns: Iterable[str]) -> None:
-        self._patterns = [(pattern, Patterns([_anchored(pattern)])) for pattern in patterns]
+        self._patterns = [(pattern, Patterns([_anchor(pattern)])) for pattern in patterns]
         self.unmatched = [pattern for pattern, _ in self._patterns]
         for pattern, compiled in self._patterns:
             if not compiled:
@@ -53,24 +53,24 @@ class Exclusion:
                     "as '*.log' or 'drafts/'"
                 )
 
-    def names(self, path: str, is_folder: bool) -> bool | None:
-        """Return what `Patterns.names()` of all of them does."""
+    def judge(self, path: str, is_folder: bool) -> bool | None:
+        """Return what `Patterns.judge()` of all of them does."""
         verdict = None
         for pattern, compiled in self._patterns:
-            named = compiled.names(path, is_folder)
+            named = compiled.judge(path, is_folder)
             if named is not None:
                 verdict = named
                 self.unmatched = [other for other in self.unmatched if other != pattern]
         return verdict
 
 
-def _anchored(pattern: str) -> str:
+def _anchor(pattern: str) -> str:
     """Return a pattern with "/" for a "./" that it begins with, which git would never match."""
     return re.sub(r"^(!?)(?:\./+)+", r"\1/", pattern)
 
 
-def _compilable(lines: Iterable[str]) -> Iterator[str]:
-    for line in filter(None, map(_exact, lines)):
+def _drop_invalid(lines: Iterable[str]) -> Iterator[str]:
+    for line in filter(None, map(_to_exact_pattern, lines)):
         try:
             _compile([line])
         except (ValueError, re.error):
@@ -86,7 +86,7 @@ def _compile(lines: list[str]) -> "GitIgnoreSpec":
         return GitIgnoreSpec.from_lines(lines, backend="simple")
 
 
-def _exact(line: str) -> str | None:
+def _to_exact_pattern(line: str) -> str | None:
     """Return a line that matches a path and its end, or None for a comment and what is no pattern.
 
     pathspec lets a folder's line match all that is in the folder too, so that "!logs/" would take
@@ -106,4 +106,4 @@ def _exact(line: str) -> str | None:
         pattern = f"**/{pattern}"
     if pattern.endswith("/**"):
         pattern += "/*"  # what is in the folder, and not the folder
-    return f"{negation}/{pattern.removeprefix('/')}/{_END}{kind}"
+    return f"{negation}/{pattern.removeprefix('/')}/{_END_MARK}{kind}"

@@ -1,16 +1,23 @@
-"""What a reader yields: a row and where it stood; and what becomes of a row that cannot be read."""
+"""What readers yield: rows and where they stood, entries of them, and what cannot be read."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import VecstoreError
+from ..metadata import Metadata
 
 Row = dict[str, Any]
 
+# The id of an entry to be, what is to be embedded, and its metadata.
+InputEntry = tuple[str, str | bytes, Metadata | None]
+
 # Gets the place of a row, or the id of a file, and what is wrong with it. It raises the error to
 # stop, or returns to leave the row out. The message names the place already.
-OnError = Callable[[str, VecstoreError], None]
+OnUnreadable = Callable[[str, VecstoreError], None]
+
+# Gets a sentence for the user: what looks wrong, or explains what is missing.
+OnMessage = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,10 @@ class Record:
     repeated: frozenset[str] = frozenset()
 
 
-def stop(_place: str, error: VecstoreError) -> None:
-    """Raise the error."""
+def raise_unreadable(_place: str, error: VecstoreError) -> None:
+    """Stop at what cannot be read."""
     raise error
+
+
+def skip_unreadable(_place: str, _error: VecstoreError) -> None:
+    """Leave out what cannot be read."""

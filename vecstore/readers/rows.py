@@ -1,20 +1,20 @@
 """Reads rows from files: CSV, TSV, JSON and newline-delimited JSON, as a stream."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import tee
 from pathlib import PurePath
 from typing import Any, BinaryIO
 
 from ..errors import InvalidInputError
-from .csv_rows import Dialect, csv_rows
-from .folders import check_encodings
+from .csv_rows import Dialect, read_csv
+from .decoding import check_encodings
 from .json_stream import read_items, read_line
-from .records import OnError, Record, stop
-from .streams import first_lines, read_lines, read_text, undecoded
+from .records import OnMessage, OnUnreadable, Record, raise_unreadable
+from .streams import describe_undecoded, peek_lines, read_lines, read_text
 
 FORMATS = ("csv", "tsv", "json", "nl")
-TABLES = ("csv", "tsv")
+TABLE_FORMATS = ("csv", "tsv")
 
 _SUFFIXES = {
     ".csv": "csv",
@@ -55,28 +55,28 @@ def read_rows(
     stream: BinaryIO,
     name: str,
     layout: Layout | None = None,
-    on_error: OnError = stop,
-    note: Callable[[str], None] = lambda _message: None,
+    on_unreadable: OnUnreadable = raise_unreadable,
+    note: OnMessage = lambda _message: None,
 ) -> Iterator[Record]:
     """Yield the rows of a file or pipe, which may be zipped by gzip, as they come in.
 
     :param name: what the file is called in errors; its suffix tells the format
-    :param on_error: what to do about a row that is wrong, where the next one can be read
+    :param on_unreadable: what to do about a row that is wrong, where the next one can be read
     :param note: gets what explains that there are no rows
     :raises InvalidInputError: what follows cannot be read
     """
     layout = layout or Layout()
     chunks = read_text(stream, name, layout.encoding)
-    format, chunks = _detected(chunks, name, layout)
-    if format in TABLES:
+    format, chunks = _peek_format(chunks, name, layout)
+    if format in TABLE_FORMATS:
         dialect = layout.dialect
         if format == "tsv" and not dialect.delimiter:
             dialect = replace(dialect, delimiter="\t")
-        yield from csv_rows(chunks, name, dialect, layout.encoding, on_error, note)
+        yield from read_csv(chunks, name, dialect, layout.encoding, on_unreadable, note)
     elif format == "nl":
-        yield from _nl_rows(chunks, name, layout, on_error)
+        yield from _read_json_lines(chunks, name, layout, on_unreadable)
     else:
-        yield from _json_rows(chunks, name, layout, on_error)
+        yield from _read_json_items(chunks, name, layout, on_unreadable)
 
 
 def detect_format(stream: BinaryIO, name: str, layout: Layout) -> str:
@@ -84,11 +84,11 @@ def detect_format(stream: BinaryIO, name: str, layout: Layout) -> str:
 
     :raises InvalidInputError: it cannot be read
     """
-    format, _ = _detected(read_text(stream, name, layout.encoding), name, layout)
+    format, _ = _peek_format(read_text(stream, name, layout.encoding), name, layout)
     return format
 
 
-def format_of_name(name: str) -> str | None:
+def guess_format(name: str) -> str | None:
     """Return the format that a file's suffix tells, that of a.csv.gz too."""
     path = PurePath(name)
     if path.suffix.lower() == ".gz":
@@ -96,62 +96,65 @@ def format_of_name(name: str) -> str | None:
     return _SUFFIXES.get(path.suffix.lower())
 
 
-def _detected(chunks: Iterator[str], name: str, layout: Layout) -> tuple[str, Iterator[str]]:
+def _peek_format(chunks: Iterator[str], name: str, layout: Layout) -> tuple[str, Iterator[str]]:
     """Return the format, and the chunks as they were before they were looked at."""
-    told = format_of_name(name)
+    told = guess_format(name)
     if layout.rows is not None:
         return "json", chunks
     if layout.format:
         return layout.format, chunks
-    if told in TABLES or layout.dialect != Dialect():
-        return told if told in TABLES else "csv", chunks
-    character, chunks = _first_character(chunks)
+    if told in TABLE_FORMATS or layout.dialect != Dialect():
+        return told if told in TABLE_FORMATS else "csv", chunks
+    character, chunks = _peek_character(chunks)
     if character == "{":
-        [line], chunks = first_lines(chunks, 1)
+        [line], chunks = peek_lines(chunks, 1)
         is_open = bool(read_line(line)[1])
         if is_open and told == "nl":  # but for one line that is broken
-            [line, following], chunks = first_lines(chunks, 2)
-            is_open = _goes_on(line) and not following.lstrip().startswith("{")
+            [line, following], chunks = peek_lines(chunks, 2)
+            is_open = _is_open_object(line) and not following.lstrip().startswith("{")
         return "json" if is_open else "nl", chunks
     return "json" if character == "[" else told or "csv", chunks
 
 
-def _first_character(chunks: Iterator[str]) -> tuple[str, Iterator[str]]:
+def _peek_character(chunks: Iterator[str]) -> tuple[str, Iterator[str]]:
     """Return the first character that is no space; read no further than the chunk it is in."""
     chunks, ahead = tee(chunks)
     stripped = (chunk.lstrip() for chunk in ahead)
     return next((text[0] for text in stripped if text), ""), chunks
 
 
-def _goes_on(line: str) -> bool:
+def _is_open_object(line: str) -> bool:
     """Return whether a line looks like the first one of an object over several lines."""
     text = line.strip()
     return line.endswith("\n") and text.startswith("{") and text.endswith(("{", "[", ",", ":"))
 
 
-def _nl_rows(
-    chunks: Iterator[str], name: str, layout: Layout, on_error: OnError
+def _read_json_lines(
+    chunks: Iterator[str], name: str, layout: Layout, on_unreadable: OnUnreadable
 ) -> Iterator[Record]:
     for number, line in enumerate(read_lines(chunks, "\n"), 1):
         if line.strip():
-            place, problem, row = f"line {number} of {name}", undecoded(line, layout.encoding), None
+            row, problem = None, describe_undecoded(line, layout.encoding)
             if not problem:
                 row, problem = read_line(line)
-            if problem and _goes_on(line):
+            if problem and _is_open_object(line):
                 problem += "; objects over several lines are read with --format json"
-            yield from _judged(place, row, problem, on_error)
+            yield from _make_record(f"line {number} of {name}", row, problem, on_unreadable)
 
 
-def _json_rows(
-    chunks: Iterator[str], name: str, layout: Layout, on_error: OnError
+def _read_json_items(
+    chunks: Iterator[str], name: str, layout: Layout, on_unreadable: OnUnreadable
 ) -> Iterator[Record]:
     items = read_items(chunks, name, layout.rows, layout.encoding)
     for number, (line, row, problem) in enumerate(items, 1):
-        yield from _judged(f"item {number} (line {line}) of {name}", row, problem, on_error)
+        place = f"item {number} (line {line}) of {name}"
+        yield from _make_record(place, row, problem, on_unreadable)
 
 
-def _judged(place: str, row: Any, problem: str | None, on_error: OnError) -> Iterator[Record]:
+def _make_record(
+    place: str, row: Any, problem: str | None, on_unreadable: OnUnreadable
+) -> Iterator[Record]:
     if problem:
-        on_error(place, InvalidInputError(f"{place} {problem}"))
+        on_unreadable(place, InvalidInputError(f"{place} {problem}"))
     else:
         yield Record(place, row)

@@ -1,20 +1,18 @@
 """Notices rows that are none: an object around the rows, and a first row taken for a header."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain, islice
 
 from .columns import Columns
-from .records import Record
-from .wrappers import check_first, check_only, may_be_wrapper
+from .records import OnMessage, Record
+from .wrappers import check_first_record, check_only_record, may_be_wrapper
 
 _NUMBER = re.compile(r"[-+]?[0-9]*[.,]?[0-9]+")
-_ROWS_OF_NUMBERS = 3  # that tell of a header which is a row
+_ROWS_THAT_TELL = 3  # of a header that is a row
 
 
-def check_shapes(
-    records: Iterator[Record], columns: Columns, warn: Callable[[str], None]
-) -> Iterator[Record]:
+def check_shapes(records: Iterator[Record], columns: Columns, warn: OnMessage) -> Iterator[Record]:
     """Yield the records; each as soon as it is there, unless the first may hold the rows.
 
     :param warn: gets what looks wrong and may be right
@@ -23,27 +21,27 @@ def check_shapes(
     first = next(records, None)
     if first is None:
         return
-    if may_be_wrapper(first.row, columns.named):
+    if may_be_wrapper(first.row, columns.named_columns):
         second = next(records, None)
         if second is None:
-            check_only(first, warn)
+            check_only_record(first, warn)
         else:
-            check_first(first, second)
+            check_first_record(first, second)
             records = chain([second], records)
-    yield from _watched_header(chain([first], records), columns, warn)
+    yield from _warn_of_number_as_header(chain([first], records), columns, warn)
 
 
-def _watched_header(
-    records: Iterator[Record], columns: Columns, warn: Callable[[str], None]
+def _warn_of_number_as_header(
+    records: Iterator[Record], columns: Columns, warn: OnMessage
 ) -> Iterator[Record]:
     """Yield the records; warn if the header of a CSV has a number where they have numbers."""
     first = next(records, None)
     if first is None:
         return
     header = columns.id if columns.id is not None else next(iter(first.row), "")
-    if _is_number(header):
-        rows = [first, *islice(records, _ROWS_OF_NUMBERS - 1)]
-        if all(_is_number(record.row.get(header)) for record in rows):
+    if _looks_like_number(header):
+        rows = [first, *islice(records, _ROWS_THAT_TELL - 1)]
+        if all(_looks_like_number(record.row.get(header)) for record in rows):
             warn(
                 f"The header names the column of ids {header!r}, a number like those in it, the "
                 f"first of which is in {first.place}: if the header is a row, use --no-headers"
@@ -54,5 +52,5 @@ def _watched_header(
     yield from records
 
 
-def _is_number(cell: object) -> bool:
+def _looks_like_number(cell: object) -> bool:
     return isinstance(cell, str) and _NUMBER.fullmatch(cell) is not None

@@ -1,7 +1,7 @@
 """Makes text of the bytes of a file or pipe as they come in: unzipped, decoded, in lines.
 
 Bytes that do not decode become lone surrogates, as no text has them: whoever makes a row of them
-asks `undecoded()`, and can leave that row out alone.
+asks `describe_undecoded()`, and can leave that row out alone.
 """
 
 import codecs
@@ -16,11 +16,11 @@ from typing import Any, BinaryIO
 from ..errors import InvalidInputError
 
 _CHUNK_BYTES = 65536
-_GZIP = b"\x1f\x8b\x08"
+_GZIP_BEGINNING = b"\x1f\x8b\x08"
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
-class Rewindable(io.RawIOBase):
+class RewindableStream(io.RawIOBase):
     """A stream whose beginning can be read twice: what was read until `rewind()` comes again."""
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -62,13 +62,13 @@ def read_text(stream: BinaryIO, name: str, encoding: str) -> Iterator[str]:
         codecs.getincrementaldecoder(encoding)("surrogateescape"), translate=False
     )
     mark, line = "\ufeff", 1
-    for data in _pieces(stream, name):
+    for data in _read_unzipped(stream, name):
         problem = ""
         try:
             text = decoder.decode(data, final=not data)
         except UnicodeError as error:  # an encoding without bytes to escape, such as utf-16
-            text = _part_that_decodes(decoder, data, error)
-            problem = _not_decoded(encoding, getattr(error, "reason", str(error)))
+            text = _decode_beginning(decoder, data, error)
+            problem = _name_encoding(encoding, getattr(error, "reason", str(error)))
         if text:
             yield text.removeprefix(mark)
             mark = ""
@@ -77,7 +77,7 @@ def read_text(stream: BinaryIO, name: str, encoding: str) -> Iterator[str]:
             raise InvalidInputError(f"line {line} of {name} {problem}")
 
 
-def undecoded(text: str, encoding: str) -> str | None:
+def describe_undecoded(text: str, encoding: str) -> str | None:
     """Return what is wrong with text in which bytes did not decode, or None."""
     if text.isascii() or not _SURROGATE.search(text):
         return None
@@ -86,7 +86,7 @@ def undecoded(text: str, encoding: str) -> str | None:
         reason = "invalid bytes"
     except UnicodeError as error:
         reason = getattr(error, "reason", str(error))
-    return _not_decoded(encoding, reason)
+    return _name_encoding(encoding, reason)
 
 
 def read_lines(chunks: Iterable[str], newline: str) -> Iterator[str]:
@@ -103,7 +103,7 @@ def read_lines(chunks: Iterable[str], newline: str) -> Iterator[str]:
         yield "".join(pieces)
 
 
-def first_lines(chunks: Iterator[str], number: int) -> tuple[list[str], Iterator[str]]:
+def peek_lines(chunks: Iterator[str], number: int) -> tuple[list[str], Iterator[str]]:
     """Return that many lines that are not blank, "" for those that are not there; and all chunks.
 
     No more is read than the chunk in which they end.
@@ -113,10 +113,10 @@ def first_lines(chunks: Iterator[str], number: int) -> tuple[list[str], Iterator
     return lines + [""] * (number - len(lines)), chunks
 
 
-def _pieces(stream: BinaryIO, name: str) -> Iterator[bytes]:
+def _read_unzipped(stream: BinaryIO, name: str) -> Iterator[bytes]:
     """Yield bytes as they come in, unzipped if they are those of gzip, and b"" at the end."""
-    start = Rewindable(stream)
-    is_gzip = _starts_with(start, _GZIP)
+    start = RewindableStream(stream)
+    is_gzip = _starts_with(start, _GZIP_BEGINNING)
     start.rewind()
     if not is_gzip:
         yield from _read_all(start.read)
@@ -149,11 +149,11 @@ def _starts_with(stream: io.RawIOBase, expected: bytes) -> bool:
     return found == expected
 
 
-def _not_decoded(encoding: str, reason: str) -> str:
+def _name_encoding(encoding: str, reason: str) -> str:
     return f"is not {encoding}: name its encoding with --encoding ({reason})"
 
 
-def _part_that_decodes(decoder: Any, data: bytes, error: UnicodeError) -> str:
+def _decode_beginning(decoder: Any, data: bytes, error: UnicodeError) -> str:
     """Return the text before what cannot be decoded."""
     if not isinstance(error, UnicodeDecodeError):
         return ""

@@ -5,34 +5,21 @@ from typing import Any, NamedTuple
 
 from sqlite_utils import Database
 
-from ..errors import DoesNotExist, InvalidInputError, ModelMismatchError, VecstoreError
+from ..entries import require_collection_name
+from ..errors import DoesNotExist, ModelMismatchError, VecstoreError
+from ..rows import CollectionRow
 from ..values import shown
 from . import schema, transactions
 from .connection import opening, rights
 from .connection.interrupts import Result
 
 
-class CollectionRow(NamedTuple):
-    """A row of `collections`. While it stays as it is, its id stands for the same collection."""
+class CollectionCount(NamedTuple):
+    """A collection, and how many embeddings it has."""
 
-    id: int
     name: str
     model: str
-
-
-def check_name(name: object) -> str:
-    """Return a collection's name, which must be text that is not empty."""
-    if not isinstance(name, str) or not name:
-        raise InvalidInputError(
-            f"A collection is named {shown(name)}: it must be text that is not empty"
-        )
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        raise InvalidInputError(
-            f"The name {shown(name)} has a lone surrogate: it is not text"
-        ) from None
-    return name
+    num_embeddings: int
 
 
 def find(db: Database, name: str) -> CollectionRow | None:
@@ -47,12 +34,32 @@ def find(db: Database, name: str) -> CollectionRow | None:
     return None if row is None else CollectionRow(row[0], name, row[1])
 
 
-def get(db: Database, name: str) -> CollectionRow:
+def find_or_fail(db: Database, name: str) -> CollectionRow:
     """Return the row of a collection; DoesNotExist says which there are instead."""
-    row = find(db, check_name(name))
+    row = find(db, require_collection_name(name))
     if row is None:
-        raise DoesNotExist(f"Collection does not exist: {shown(name)} ({describe(db)})")
+        raise DoesNotExist(f"Collection does not exist: {shown(name)} ({describe_database(db)})")
     return row
+
+
+def count_embeddings(db: Database) -> list[CollectionCount]:
+    """Return the collections by name; none for a file that has never had one.
+
+    :raises DatabaseError: it has tables of these names that are neither llm's nor vecstore's
+    """
+    schema.refuse_foreign(db)
+    if not {"collections", "embeddings"} <= set(db.table_names()):
+        return []
+    rows = db.execute(
+        """
+        select c.name, c.model, count(e.collection_id)
+        from collections c
+        left join embeddings e on e.collection_id = c.id
+        group by c.id
+        order by c.name
+        """
+    )
+    return [CollectionCount(*row) for row in rows]
 
 
 def create(db: Database, name: str, model_id: str) -> CollectionRow:
@@ -61,13 +68,14 @@ def create(db: Database, name: str, model_id: str) -> CollectionRow:
     :raises DoesNotExist: there is none, and the database is read-only
     """
     try:
-        return transactions.write(db, lambda: find(db, name) or _insert(db, name, model_id))
+        with transactions.writing(db):
+            return find(db, name) or _insert(db, name, model_id)
     except db.conn.OperationalError as error:
         # Without tables, schema.ensure() could not write either.
         reason = error if db["collections"].exists() else "the database is readonly"
         if rights.is_read_only(error) or reason is not error:
             raise DoesNotExist(
-                f"Collection {shown(name)} does not exist ({describe(db)}), and cannot be "
+                f"Collection {shown(name)} does not exist ({describe_database(db)}), and cannot be "
                 f"created: {reason}"
             ) from error
         raise
@@ -91,25 +99,22 @@ def _insert(db: Database, name: str, model_id: str) -> CollectionRow:
     return CollectionRow(int(cursor.lastrowid or 0), name, model_id)
 
 
-def read(db: Database, row: CollectionRow, work: Callable[[], Result]) -> Result:
+def read_unchanged(
+    db: Database,
+    row: CollectionRow,
+    work: Callable[[Any], Result],
+    *,
+    expression: str = "null",
+    args: Sequence[object] = (),
+) -> Result:
     """Call `work` while a collection is the one that it was, and return what it returns.
 
-    What `work` reads is of the same moment, whoever writes.
+    What `work` reads is of the same moment, whoever writes. It gets the value of an expression in
+    SQL, which costs no statement of its own.
 
     :raises DoesNotExist: the collection is gone, and another may have its id by now
     :raises ModelMismatchError: the one of that name has another model
     """
-    return compute_and_read(db, row, "1", (), lambda _: work())
-
-
-def compute_and_read(
-    db: Database,
-    row: CollectionRow,
-    expression: str,
-    args: Sequence[object],
-    work: Callable[[Any], Result],
-) -> Result:
-    """Do what read() does, and give `work` the value of an expression: no statement of its own."""
 
     def work_if_found(found: tuple[Any] | None) -> Result:
         if found is None:
@@ -117,9 +122,9 @@ def compute_and_read(
         return work(found[0])
 
     try:
-        return transactions.hold(
+        return transactions.hold_row(
             db,
-            # Two rows, as hold() asks for.
+            # Two rows, as hold_row() asks for.
             f"""
             select {expression}
             from collections, (values (1), (2))
@@ -136,9 +141,9 @@ def compute_and_read(
         raise
 
 
-def check(db: Database, row: CollectionRow) -> None:
-    """Raise what read() raises, unless a collection is the one that it was."""
-    read(db, row, lambda: None)
+def require_unchanged(db: Database, row: CollectionRow) -> None:
+    """Raise what read_unchanged() raises, unless a collection is the one that it was."""
+    read_unchanged(db, row, lambda _: None)
 
 
 def _changed(db: Database, row: CollectionRow) -> VecstoreError:
@@ -147,7 +152,7 @@ def _changed(db: Database, row: CollectionRow) -> VecstoreError:
     if now is None:
         return DoesNotExist(
             f"Collection {name} was deleted or renamed, and its id {row.id} may be another's "
-            f"({describe(db)}): open one that exists"
+            f"({describe_database(db)}): open one that exists"
         )
     remedy = "open it again with Collection(...)"
     if now.model != row.model:
@@ -161,7 +166,7 @@ def _changed(db: Database, row: CollectionRow) -> VecstoreError:
     )
 
 
-def describe(db: Database) -> str:
+def describe_database(db: Database) -> str:
     """Return what a message says of a database: its file, and the collections in it."""
     names = []
     if db["collections"].exists():

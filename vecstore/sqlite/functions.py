@@ -24,10 +24,11 @@ from ..entries import encode_vector
 from ..errors import DatabaseError, InvalidInputError
 from ..models import EmbeddingModel
 from ..query import Query
+from ..rows import Hit
 from ..values import shown
 from . import catalog
-from .connection import dbapi, frozen, opening
-from .search import planner, plans
+from .connection import dbapi, frozen
+from .search import planner
 
 _CACHED_VECTORS = 256
 _DEFAULT_K = 10
@@ -45,7 +46,7 @@ def register(db: Database) -> None:
     functions = _of[db] = _Functions(db)
     conn: Any = db.conn
     if isinstance(conn, dbapi.Connection):
-        frozen.set_up(conn, __name__, functions.give_to)
+        frozen.set_up_each_time(conn, __name__, functions.give_to)
         return
     # Another Database of the same connection may be in the middle of a query that uses it.
     with suppress(conn.OperationalError):
@@ -89,9 +90,9 @@ class _Functions:
         """Return the vector of a text, or of bytes; None for NULL."""
         if value is None:
             return None
-        return self._vector(catalog.get(self._database(), collection).model, value)
+        return self._vector(catalog.find_or_fail(self._database(), collection).model, value)
 
-    def similar(self, collection: Any, value: Any, k: Any = _DEFAULT_K) -> list[plans.Row]:
+    def similar(self, collection: Any, value: Any, k: Any = _DEFAULT_K) -> list[Hit]:
         """Return the rows of a collection that are most similar to a text or vector.
 
         Nothing is written: there may be a statement under way that writes.
@@ -99,11 +100,11 @@ class _Functions:
         if type(k) is not int or k < 0:
             raise InvalidInputError(f"k is {shown(k)}: it must be an integer from 0 on")
         db = self._database()
-        row = catalog.get(db, collection)
+        row = catalog.find_or_fail(db, collection)
         vector = _given_vector(value)
         if vector is None and value is not None:
             vector = self._vector(row.model, value)
-        query = Query(row, vector or b"", k)
+        query = Query(row, k, vector=vector or b"")
         return planner.search(db, query, build_index=False) if vector else []
 
     def _embed(self, model_id: str, value: Any) -> bytes:
@@ -259,7 +260,7 @@ class _SimilarTable:
 class _SimilarCursor:
     """One call of the function."""
 
-    def __init__(self, similar: Callable[..., list[plans.Row]]) -> None:
+    def __init__(self, similar: Callable[..., list[Hit]]) -> None:
         self._similar = similar
         self._rows: list[tuple[Any, ...]] = []
         self._position = 0
@@ -282,6 +283,3 @@ class _SimilarCursor:
         return self._position
 
     def Close(self) -> None: ...  # noqa: N802
-
-
-opening.prepare.append(register)

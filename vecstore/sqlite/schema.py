@@ -56,11 +56,13 @@ def ensure(db: Database) -> None:
     if _is_current(db):
         return
     try:
-        with turns.using(db):
-            # Older files may hold embeddings whose collection is gone: they are copied as they are.
-            transactions.without_foreign_keys(
-                db, lambda: transactions.write(db, lambda: _apply_pending(db))
-            )
+        # Older files may hold embeddings whose collection is gone: they are copied as they are.
+        with (
+            turns.take_turn(db),
+            transactions.without_foreign_keys(db),
+            transactions.writing(db),
+        ):
+            _apply_pending(db)
     except db.conn.OperationalError as error:
         if "readonly" not in str(error):
             raise
@@ -70,6 +72,11 @@ def is_ours(db: Database) -> bool:
     """Return whether llm or vecstore has made its tables in a database."""
     record = _things(db).get("_sqlite_migrations")
     return bool(record and record.is_ours and llm_migrations.applied(db))
+
+
+def lacks_columns(db: Database) -> bool:
+    """Return whether an older llm made the table of embeddings, and not all columns are there."""
+    return "content_blob" not in db["embeddings"].columns_dict
 
 
 def refuse_foreign(db: Database) -> None:
@@ -237,7 +244,7 @@ def _upgrader(sql: str) -> Callable[[Database], None]:
     """Return a migration that brings an older file forward, and has nothing to do in a new one."""
 
     def run(db: Database) -> None:
-        if "content_blob" in db["embeddings"].columns_dict:
+        if not lacks_columns(db):
             return
         if "vecstore_md5" in sql:
             db.conn.create_function("vecstore_md5", 1, content_hash)

@@ -8,7 +8,8 @@ from sqlite_utils import Database
 import vecstore
 from vecstore.errors import VecstoreError
 from vecstore.exchange import json_lines
-from vecstore.exchange.rows import ExportHeader, Row
+from vecstore.exchange.header import ExportHeader
+from vecstore.rows import EmbeddingRow
 
 
 def run(data: bytes) -> None:
@@ -47,12 +48,12 @@ def _database() -> Database:
     return db
 
 
-def _read(data: bytes) -> tuple[ExportHeader, list[Row]]:
+def _read(data: bytes) -> tuple[ExportHeader, list[EmbeddingRow]]:
     header, rows = json_lines.read(io.BytesIO(data))
     return header, list(rows)
 
 
-def _is_typical(row: Row) -> bool:
+def _is_typical(row: EmbeddingRow) -> bool:
     """Return whether the values are of the types that the columns keep as they are."""
     id, embedding, content, content_blob, content_hash, metadata, updated = row
     return (

@@ -9,7 +9,7 @@ import json
 from typing import Any, BinaryIO
 
 from vecstore.errors import VecstoreError
-from vecstore.readers import Columns, Layout, Row, entries, read_rows
+from vecstore.readers import Columns, Layout, Row, make_entries, read_rows
 
 _FORMATS = {"c": "csv", "t": "tsv", "j": "json", "n": "nl", "?": None}
 _LETTERS = "ctjn?"
@@ -66,7 +66,7 @@ def _read_entries(content: bytes, format: str | None) -> None:
 
     try:
         rows = read_rows(io.BytesIO(content), "input", Layout(format), leave_out)
-        for _id, value, _metadata in entries(rows, Columns(), leave_out):
+        for _id, value, _metadata in make_entries(rows, Columns(), leave_out):
             assert isinstance(value, str)
     except VecstoreError:
         pass

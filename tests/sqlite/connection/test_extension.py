@@ -17,7 +17,7 @@ from vecstore import Collection
 from vecstore.errors import DatabaseError
 from vecstore.readers import read_query
 from vecstore.sqlite.connection import dbapi, extension
-from vecstore.sqlite.connection.opening import connect_to_read
+from vecstore.sqlite.databases import connect_to_read
 
 # sqlite-vec itself, which would load; by its path without and with the init function.
 LOADS = [
@@ -146,7 +146,7 @@ def test_loading_that_a_user_left_on_is_off_then(closing, is_loaded):
     conn = conn or dbapi.Connection(apsw.Connection(":memory:"))
     conn.enable_load_extension(True)
     if is_loaded:
-        extension.load(conn)
+        extension.load_sqlite_vec(conn)
         conn.enable_load_extension(True)
         with pytest.raises(conn.OperationalError, match="nothing.*cannot open"):
             conn.execute("select load_extension('nothing')")

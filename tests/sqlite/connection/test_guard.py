@@ -244,12 +244,12 @@ def test_pysqlite3_opens_nothing_that_sqlite3_or_apsw_has_open(path):
     conn = sqlite3.connect(path)
     conn.execute("create table t (a)")
     with pytest.raises(vecstore.TwoLibrariesError, match="pysqlite3 would not see its locks"):
-        guard.check(path, "pysqlite3")
+        guard.refuse_second_library(path, "pysqlite3")
     conn.close()
-    guard.check(path, "pysqlite3")
+    guard.refuse_second_library(path, "pysqlite3")
     raw = apsw.Connection(path)
     with pytest.raises(vecstore.TwoLibrariesError):
-        guard.check(path, "pysqlite3")
+        guard.refuse_second_library(path, "pysqlite3")
     raw.close()
 
 

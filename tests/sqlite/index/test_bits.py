@@ -23,7 +23,9 @@ def test_bits_are_signs_of_coordinates_and_of_sums_and_differences(dimensions, s
     db.execute(f"pragma encoding = '{encoding}'")
     db.execute("create table encoded (text)")
     blob = vecstore.encode(vector)
-    (made,) = db.execute(f"select {bits.of(':vector', dimensions)}", {"vector": blob}).fetchone()
+    (made,) = db.execute(
+        f"select {bits.bits_sql(':vector', dimensions)}", {"vector": blob}
+    ).fetchone()
     db.close()
     exact = vecstore.decode(blob)
     while len(exact) > 1024:
@@ -34,7 +36,7 @@ def test_bits_are_signs_of_coordinates_and_of_sums_and_differences(dimensions, s
                 [a + b for a, b in zip(exact[:half], exact[half : 2 * half], strict=True)]
             )
         )
-    count = bits.count(dimensions)
+    count = bits.bit_count(dimensions)
     signs = min(len(exact), count) // 16 * 16
     added = count - signs
     sums = -(-added // 32) * 16

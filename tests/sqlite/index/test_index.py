@@ -40,7 +40,7 @@ def expected_entries(db, dimensions):
 def index_entries(db, dimensions):
     """Return what the index holds, from each of its tables."""
     name = f"vec_embeddings_{dimensions}"
-    partition = tables.partition_of("ids.collection_id", dimensions)
+    partition = tables.partition_sql("ids.collection_id", dimensions)
     vectors = rows(
         db,
         f"""
@@ -62,7 +62,7 @@ def index_entries(db, dimensions):
             join {name} as vectors on vectors.rowid = bits.rowid
             where bits.collection_id = vectors.collection_id
               and bits.partition_id = vectors.partition_id
-              and bits.embedding = {bits.of("vectors.embedding", dimensions)}
+              and bits.embedding = {bits.bits_sql("vectors.embedding", dimensions)}
             """,
         )
         total = rows(db, f"select count(*) from {name}_bits")[0][0]

@@ -294,7 +294,7 @@ def test_the_commands(tmp_path):
 
 
 def test_compact_says_that_a_reader_keeps_the_space(tmp_path, monkeypatch):
-    monkeypatch.setattr(vecstore.cli.options, "_PATIENCE", 0.1)
+    monkeypatch.setattr(vecstore.cli.databases, "_PATIENCE_SECONDS", 0.1)
     database = tmp_path / "pets.db"
     with closing(vecstore.connect(database, driver="apsw")) as db:
         Collection("pets", db, model=Vectors()).embed("cat", "1 2 3")

@@ -204,7 +204,7 @@ def test_a_database_is_named_once_and_exists(database, tmp_path):
 
 
 def test_another_writer_is_waited_for_and_then_named(database, monkeypatch):
-    monkeypatch.setattr(vecstore.cli.options, "_PATIENCE", 0.1)
+    monkeypatch.setattr(vecstore.cli.databases, "_PATIENCE_SECONDS", 0.1)
     with closing(vecstore.connect(database, driver="apsw")) as db:
         db.execute("begin immediate")
         assert error("index", "drop", database) == (

@@ -171,7 +171,7 @@ def test_what_is_asked_exactly_is_found_exactly(many):
 @pytest.fixture
 def few_rows_a_candidate(monkeypatch):
     """Lets an exact search for many look at the bits first in a collection of 8,000."""
-    monkeypatch.setattr(planner, "_ROWS_PER_CANDIDATE_OF_MANY", 12)
+    monkeypatch.setattr(planner, "_ROWS_PER_CANDIDATE_OF_MANY_NEAREST", 12)
 
 
 @pytest.mark.usefixtures("few_rows_a_candidate")
@@ -335,7 +335,7 @@ def test_a_search_of_the_fast_plan_writes_nothing_in_a_read_only_file(tmp_path, 
     path = tmp_path / "many.db"
     many.db.execute("vacuum into ?", [str(path)])
     db = vecstore.connect(path, read_only=True)
-    query = Query(many.row, vecstore.encode(QUERIES[0]), 10)
+    query = Query(many.row, 10, vector=vecstore.encode(QUERIES[0]))
     steps = []
     assert planner.search(db, query, steps=steps)
     assert {step.plan for step in steps} == {"fast"}

@@ -40,7 +40,7 @@ def test_the_scan_gives_what_the_index_gives(numbers):
     collection, vectors = numbers
     for prefix, skip_id in [("", None), ("a", "a002"), ("b1", None), ("zz", None)]:
         blob = vecstore.encode(vectors["a002"])
-        query = planner.Query(collection.row, blob, 20, prefix, skip_id)
+        query = planner.Query(collection.row, 20, prefix, blob, skip_id)
         assert plans.scan(collection.db, query).rows == planner.search(collection.db, query)
 
 
@@ -71,7 +71,7 @@ def test_a_prefix_is_literal(ids, prefix):
         fill(collection, {id: pseudorandom(id) for id in ids})
         entries = collection.similar_by_vector(pseudorandom("q"), 100, prefix=prefix)
         assert {entry.id for entry in entries} == {id for id in ids if id.startswith(prefix)}
-        query = planner.Query(collection.row, vecstore.encode(pseudorandom("q")), 100, prefix)
+        query = planner.Query(collection.row, 100, prefix, vecstore.encode(pseudorandom("q")))
         assert {row[0] for row in plans.scan(collection.db, query).rows} == {e.id for e in entries}
     finally:
         collection.db.close()

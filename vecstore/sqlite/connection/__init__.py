@@ -1,1 +1,27 @@
-"""Connections: how a file is opened or adopted, and what keeps several users of it apart."""
+"""Connections: how a file is opened or adopted, and what keeps several users of it apart.
+
+`vecstore.sqlite.databases` opens for everybody else: it adds the functions of SQL. Others use
+
+    adoption          give a user's connection sqlite-vec, or replace it by one that has it
+    dbapi             Connection: apsw in the shape of sqlite3
+    dbapi_translation TRANSLATED: a context that apsw's errors leave as sqlite3's
+    extension         load sqlite-vec
+    filenames         URIs, and the files of a connection
+    frozen            read one state of a file that SQLite takes for one that does not change
+    interruptible     let ^C end a statement that SQLite is long at
+    interrupts        `with` blocks that end wherever a KeyboardInterrupt comes
+    locks             wait for the locks of other connections
+    opening           open a file by a driver; what a connection is called and can do
+    pragmas           a function for each setting
+    rights            what a user may do with files, and what to say where they may not
+    turns             one thread at a time, and no forked child
+    user_functions    remember what users register with sqlite-utils
+
+and only this package itself uses
+
+    file_status       whether a file was changed, without a look into it
+    guard             keep two SQLite libraries of one process off one file
+    replacement       what a connection hands on to the one that takes its place
+    threaded_sqlite3  a connection of sqlite3 for several threads
+    watched           what connections and cursors do for `frozen`
+"""

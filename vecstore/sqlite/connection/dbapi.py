@@ -6,18 +6,31 @@ standard library's sqlite3 does, and run sqlite-utils' own suite on it.
 """
 
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
+from operator import methodcaller
 from sqlite3.dump import _iterdump  # type: ignore[attr-defined]
+from threading import get_ident
 from typing import Any, NoReturn
 
 import apsw
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
 from . import watched
-from .dbapi_connection import ConnectionBase
-from .dbapi_translation import TRANSLATED, adapted, bindings, made, reraise
+from .dbapi_translation import (
+    TRANSLATED,
+    Aggregate,
+    adapt_value,
+    failing_as_in_sqlite3,
+    make_row,
+    never_failing,
+    raise_as_sqlite3,
+    to_bindings,
+)
+from .frozen import Watch
+from .turns import Turns
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 Values = tuple[Any, ...]
@@ -28,8 +41,13 @@ _SKIPPED = r"(?:[ \t\f\n\r]|--[^\n]*(?:\n|\Z)|/\*(?:[^*]|\*(?!/))*(?:\*/|\Z))*"
 _BLANK = re.compile(_SKIPPED)
 _DML = re.compile(_SKIPPED + "(?:INSERT|UPDATE|DELETE|REPLACE)", re.IGNORECASE)
 
+# apsw leaves an error of a VFS in Python behind without raising it. In a call by C, it is a
+# SystemError at once; else whatever comes next may fail.
+_close_by_force = methodcaller("close", True)
 
-class Connection(ConnectionBase):
+
+@watched.watchable
+class Connection:
     """What sqlite3.Connection is, in its legacy transaction control, over an apsw.Connection.
 
     `apsw` is the wrapped connection, for what sqlite3 has no name for.
@@ -51,8 +69,25 @@ class Connection(ConnectionBase):
       leave it out, and give every connection to such a memory database one of its own.
     """
 
+    Warning = sqlite3.Warning
+    Error = sqlite3.Error
+    InterfaceError = sqlite3.InterfaceError
+    DatabaseError = sqlite3.DatabaseError
+    DataError = sqlite3.DataError
+    OperationalError = sqlite3.OperationalError
+    IntegrityError = sqlite3.IntegrityError
+    InternalError = sqlite3.InternalError
+    ProgrammingError = sqlite3.ProgrammingError
+    NotSupportedError = sqlite3.NotSupportedError
+
     def __init__(self, connection: apsw.Connection) -> None:
-        super().__init__(connection)
+        self.apsw = connection
+        try:
+            path = connection.filename
+        except UnicodeDecodeError:  # who has opened it knows the name, and sets it
+            path = ""
+        self.turns = Turns(self, path)
+        self.watch: Watch | None = None
         self.row_factory: Callable[[Any, Values], Any] | None = None
         self.text_factory: Callable[[bytes], Any] = str
         self._isolation_level: str | None = ""
@@ -106,9 +141,152 @@ class Connection(ConnectionBase):
         lines: Iterator[str] = _iterdump(self, **options)
         return lines
 
+    def commit(self) -> None:
+        self._end_transaction("COMMIT")
+
+    def rollback(self) -> None:
+        self._end_transaction("ROLLBACK")
+
+    def close(self) -> None:
+        with self.turns.lock():
+            _close(self.apsw)
+            self.watch = None
+
+    def reopen(self, uri: str) -> None:
+        """Be a connection to what a URI names, for reading; if that fails, to an empty database."""
+        with self.turns.lock():
+            old, self.apsw = self.apsw, apsw.Connection(":memory:")
+            _close(old)
+            self.apsw = open_to_read(uri)
+
+    def backup(
+        self,
+        target: "Connection",
+        *,
+        pages: int = -1,
+        progress: Callable[[int, int, int], object] | None = None,
+        name: str = "main",
+        sleep: float = 0.250,
+    ) -> None:
+        if target is self:
+            raise ValueError("target cannot be the same connection instance")
+        if not isinstance(target, Connection):
+            raise TypeError("backup() copies to a vecstore.dbapi.Connection only")
+        self._check_open()
+        target._check_open()
+        first, second = sorted((self, target), key=id)  # two threads do not wait for each other
+        with first.turns.lock(), second.turns.lock(), TRANSLATED:
+            copy = target.apsw.backup("main", self.apsw, name)
+            try:
+                while not copy.done:
+                    try:
+                        copy.step(pages or -1)
+                    except (apsw.BusyError, apsw.LockedError):
+                        time.sleep(sleep)
+                    if progress is not None:
+                        status = apsw.SQLITE_DONE if copy.done else apsw.SQLITE_OK
+                        progress(status, copy.remaining, copy.page_count)
+                copy.finish()
+            finally:
+                with suppress(SystemError):  # of what a VFS in Python raises now
+                    _close_by_force(copy)  # what fails now would hide the first error
+
+    @property
+    def in_transaction(self) -> bool:
+        with self.turns.lock(), TRANSLATED:
+            return self.apsw.in_transaction
+
+    @property
+    def total_changes(self) -> int:
+        with self.turns.lock(), TRANSLATED:
+            return self.apsw.total_changes()
+
+    def create_function(
+        self, name: str, narg: int, func: Callable[..., Any] | None, *, deterministic: bool = False
+    ) -> None:
+        function = func and failing_as_in_sqlite3(func, "user-defined function raised exception")
+        with self.turns.lock(), TRANSLATED:
+            self.apsw.create_scalar_function(name, function, narg, deterministic=deterministic)
+
+    def create_aggregate(
+        self, name: str, n_arg: int, aggregate_class: Callable[[], Any] | None
+    ) -> None:
+        factory = aggregate_class and (lambda: Aggregate(aggregate_class))
+        with self.turns.lock(), TRANSLATED:
+            self.apsw.create_aggregate_function(name, factory, n_arg)
+
+    def create_window_function(
+        self, name: str, num_params: int, aggregate_class: Callable[[], Any] | None
+    ) -> None:
+        factory = aggregate_class and (lambda: Aggregate(aggregate_class))
+        with self.turns.lock(), TRANSLATED:
+            self.apsw.create_window_function(name, factory, num_params)
+
+    def create_collation(self, name: str, callback: Callable[[str, str], int] | None) -> None:
+        with self.turns.lock(), TRANSLATED:
+            self.apsw.create_collation(name, callback)
+
+    def set_authorizer(self, callback: Callable[..., int] | None) -> None:
+        with self.turns.lock(), TRANSLATED:
+            self.apsw.authorizer = callback and never_failing(callback, apsw.SQLITE_DENY)
+
+    def set_progress_handler(self, callback: Callable[[], int | None] | None, n: int) -> None:
+        handler = callback and never_failing(lambda: bool(callback()), True)
+        with self.turns.lock(), TRANSLATED:
+            self.apsw.set_progress_handler(handler, n)
+
+    def set_trace_callback(self, callback: Callable[[str], object] | None) -> None:
+        traced = callback and never_failing(lambda event: callback(event["sql"]), None)
+        with self.turns.lock(), TRANSLATED:
+            self.apsw.trace_v2(apsw.SQLITE_TRACE_STMT if traced else 0, traced, id=__name__)
+
+    def enable_load_extension(self, enable: bool, /) -> None:
+        with self.turns.lock(), TRANSLATED:
+            self.apsw.enable_load_extension(enable)
+
+    def load_extension(self, name: str, /, *, entrypoint: str | None = None) -> None:
+        with self.turns.lock(), TRANSLATED:
+            self.apsw.load_extension(name, entrypoint)
+
+    def interrupt(self) -> None:
+        with TRANSLATED:
+            self.apsw.interrupt()
+
+    def getlimit(self, category: int, /) -> int:
+        return self.setlimit(category, -1)
+
+    def setlimit(self, category: int, limit: int, /) -> int:
+        with self.turns.lock(), TRANSLATED:
+            old = self.apsw.limit(category, limit)
+        if old < 0:
+            raise sqlite3.ProgrammingError("'category' is out of bounds")
+        return old
+
+    def serialize(self, *, name: str = "main") -> bytes:
+        with self.turns.lock(), TRANSLATED:
+            return self.apsw.serialize(name)
+
+    def deserialize(self, data: bytes, /, *, name: str = "main") -> None:
+        with self.turns.lock(), TRANSLATED:
+            self.apsw.deserialize(name, data)
+
     def _begin(self) -> None:
         if self._isolation_level is not None and not self.apsw.in_transaction:
             self.apsw.execute(f"BEGIN {self._isolation_level}")
+
+    def _check_open(self) -> None:
+        if not self.apsw:
+            raise sqlite3.ProgrammingError("Cannot operate on a closed database.")
+
+    def _note_thread(self) -> None:
+        if not self.apsw.in_transaction:
+            self.turns.thread = get_ident()
+
+    def _end_transaction(self, sql: str) -> None:
+        self._check_open()
+        with self.turns.lock(), TRANSLATED:
+            if self.apsw.in_transaction:
+                self.apsw.execute(sql)
 
 
 class Cursor:
@@ -189,7 +367,7 @@ class Cursor:
                 self._fail(error)
         if self.row_factory is None and self.connection.text_factory is str:
             return rows
-        return [self._made(row) for row in rows]
+        return [self._make_row(row) for row in rows]
 
     def __iter__(self) -> "Cursor":
         return self
@@ -204,7 +382,7 @@ class Cursor:
                 self._advance(self._steps)
             except BaseException as error:
                 self._fail(error)
-        return self._made(row)
+        return self._make_row(row)
 
     def close(self) -> None:
         with self.connection.turns.lock():
@@ -228,12 +406,12 @@ class Cursor:
         self._columns = ()
         self.rowcount = 0 if self._is_dml else -1
         self._steps = steps = self.connection.apsw.cursor()
-        steps.convert_binding = adapted
+        steps.convert_binding = adapt_value
         steps.exec_trace = self._inspect
         return steps
 
     def _run(self, steps: apsw.Cursor, parameters: Parameters) -> None:
-        steps.execute(self._sql, bindings(parameters))
+        steps.execute(self._sql, to_bindings(parameters))
         # The method refers to this cursor: with the cycle, a statement that is dropped half-way
         # would hold its locks until the garbage collector comes by.
         steps.exec_trace = None
@@ -281,7 +459,7 @@ class Cursor:
 
         steps.exec_trace = describe
         with suppress(apsw.Error):
-            steps.execute(self._sql, bindings(parameters))
+            steps.execute(self._sql, to_bindings(parameters))
         steps.exec_trace = None
 
     def _advance(self, steps: apsw.Cursor) -> None:
@@ -302,19 +480,31 @@ class Cursor:
                     self._steps.close(True)
             self._forget()
             self.rowcount = -1
-            reraise(error)
+            raise_as_sqlite3(error)
         finally:
             del error
 
     def _forget(self) -> None:
         self._steps = self._row = None
 
-    def _made(self, row: Values) -> Any:
+    def _make_row(self, row: Values) -> Any:
         text_factory = self.connection.text_factory
         if text_factory is not str:
             row = tuple(text_factory(v.encode()) if isinstance(v, str) else v for v in row)
-        return row if self.row_factory is None else made(self.row_factory, self, row)
+        return row if self.row_factory is None else make_row(self.row_factory, self, row)
 
 
 class _WatchedCursor(watched.Cursor, Cursor):
     """A cursor of a connection that may be frozen."""
+
+
+def open_to_read(uri: str) -> apsw.Connection:
+    """Return a connection for reading to the file that a URI names."""
+    with TRANSLATED:
+        return apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+
+
+def _close(connection: apsw.Connection) -> None:
+    # No disk error ends this in sqlite3, but one that is raised by a VFS in Python would.
+    with TRANSLATED, suppress(apsw.IOError, apsw.FullError):
+        connection.close(True)  # forced: statements that still have rows are no error

@@ -17,7 +17,7 @@ from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
 from ...values import with_plain_scalars
 
-TABLE: dict[type[apsw.Error], type[Exception]] = {
+EXCEPTIONS: dict[type[apsw.Error], type[Exception]] = {
     apsw.Error: sqlite3.DatabaseError,
     apsw.AbortError: sqlite3.OperationalError,
     apsw.AuthError: sqlite3.DatabaseError,
@@ -88,7 +88,7 @@ class _Translated:
     ) -> None:
         if error is not None:
             try:
-                reraise(error)
+                raise_as_sqlite3(error)
             finally:
                 del error, traceback
 
@@ -96,7 +96,7 @@ class _Translated:
 TRANSLATED = _Translated()
 
 
-def reraise(error: BaseException) -> NoReturn:
+def raise_as_sqlite3(error: BaseException) -> NoReturn:
     """Raise what sqlite3 would have raised; an error that is not SQLite's stays as it is."""
     replacement = _replacement(error)
     try:
@@ -124,9 +124,9 @@ def _replacement(error: BaseException) -> Exception | None:
 
 
 def _of_apsw(error: apsw.Error) -> Exception:
-    kind = next(base for base in type(error).__mro__ if base in TABLE)
+    kind = next(base for base in type(error).__mro__ if base in EXCEPTIONS)
     message = str(error).removeprefix(f"{kind.__name__}: ") or _NO_MESSAGE.get(kind, "")
-    replacement = TABLE[kind](_MESSAGES.get(kind, message))
+    replacement = EXCEPTIONS[kind](_MESSAGES.get(kind, message))
     code = getattr(error, "extendedresult", None)
     if code is not None and isinstance(replacement, sqlite3.Error):
         replacement.sqlite_errorcode = code
@@ -134,7 +134,7 @@ def _of_apsw(error: apsw.Error) -> Exception:
     return replacement
 
 
-def guarded(function: Callable[..., Any], message: str) -> Callable[..., Any]:
+def failing_as_in_sqlite3(function: Callable[..., Any], message: str) -> Callable[..., Any]:
     """The function of a user, failing as it does in sqlite3, but with the cause attached."""
 
     def call(*values: Any) -> Any:
@@ -156,7 +156,7 @@ def _failure(code: int, message: str) -> Any:
     return failure
 
 
-def answering(callback: Callable[..., Any], answer: object) -> Callable[..., Any]:
+def never_failing(callback: Callable[..., Any], answer: object) -> Callable[..., Any]:
     """The callback of a user, which sqlite3 never lets fail."""
 
     def call(*values: Any) -> Any:
@@ -192,7 +192,8 @@ class Aggregate:
         return self._guarded("finalize", lambda: self._instance.finalize())
 
     def _guarded(self, method: str, call: Callable[[], Any]) -> Any:
-        return guarded(call, f"user-defined aggregate's '{method}' method raised error")()
+        message = f"user-defined aggregate's '{method}' method raised error"
+        return failing_as_in_sqlite3(call, message)()
 
 
 class _Named:
@@ -214,7 +215,7 @@ class _Named:
 Mapping.register(_Named)
 
 
-def bindings(parameters: Any) -> Any:
+def to_bindings(parameters: Any) -> Any:
     parameters = with_plain_scalars(parameters)
     if type(parameters) in (tuple, list):
         return parameters
@@ -225,7 +226,7 @@ def bindings(parameters: Any) -> Any:
     return parameters
 
 
-def adapted(_: apsw.Cursor, number: int, value: Any) -> Any:
+def adapt_value(_: apsw.Cursor, number: int, value: Any) -> Any:
     try:
         return sqlite3.adapt(value, sqlite3.PrepareProtocol)
     except sqlite3.ProgrammingError:
@@ -234,7 +235,7 @@ def adapted(_: apsw.Cursor, number: int, value: Any) -> Any:
         ) from None
 
 
-def made(factory: Callable[[Any, Any], Any], cursor: Any, row: tuple[Any, ...]) -> Any:
+def make_row(factory: Callable[[Any, Any], Any], cursor: Any, row: tuple[Any, ...]) -> Any:
     """The row as its factory makes it, from a cursor that the factory takes."""
     for module in (sqlite3, stdlib_sqlite3):
         if isinstance(factory, type) and issubclass(factory, module.Row):

@@ -9,7 +9,6 @@ wherever another library could load the original.
 import ctypes
 import os
 import sqlite3 as stdlib_sqlite3
-import threading
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,23 +17,15 @@ import sqlite_vec
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
 from ...errors import ExtensionError
+from ...process_lock import ProcessLock
 from . import dbapi
 
-_lock = threading.Lock()
+_lock = ProcessLock()
 _loaded_into: set[str] = set()  # libraries that have loaded the original
 _CONNECTION_MODULES = ("sqlite3", "pysqlite3.dbapi2", "pysqlite3")
 
 
-def _renew_lock() -> None:
-    global _lock
-    _lock = threading.Lock()  # a thread of the parent may have held the other for ever
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
-
-
-def load(conn: Any) -> None:
+def load_sqlite_vec(conn: Any) -> None:
     """Load sqlite-vec, unless it is there, and leave extension loading off.
 
     :raises ExtensionError: this connection cannot load extensions, or must not
@@ -46,12 +37,12 @@ def load(conn: Any) -> None:
         return
     if not can_load:
         raise ExtensionError(
-            f"{library(conn)} of this Python cannot load extensions, so not sqlite-vec: "
+            f"{library_name(conn)} of this Python cannot load extensions, so not sqlite-vec: "
             "use driver='auto' or driver='apsw'"
         )
     conn.enable_load_extension(True)
     try:
-        with _lock:
+        with _lock.held():
             _load(conn)
     except conn.OperationalError as error:
         raise ExtensionError(f"sqlite-vec could not be loaded: {error}") from error
@@ -59,7 +50,7 @@ def load(conn: Any) -> None:
         conn.enable_load_extension(False)
 
 
-def library(conn: Any) -> str:
+def library_name(conn: Any) -> str:
     """Return the name of the SQLite library behind a connection: sqlite3, pysqlite3 or apsw."""
     if isinstance(conn, dbapi.Connection):
         return "apsw"
@@ -76,7 +67,7 @@ def _is_loaded(conn: Any) -> bool:
 
 
 def _load(conn: Any) -> None:
-    name = library(conn)
+    name = library_name(conn)
     copy = _private_copy() if name == "apsw" and _others_load_extensions() else None
     if copy is not None:
         # The init function is named: SQLite would guess it from the name of the file.

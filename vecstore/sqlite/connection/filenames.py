@@ -15,12 +15,18 @@ def to_uri(path: str) -> str:
     return f"file:{urllib.parse.quote(os.fsencode(path))}"
 
 
+def read_only_uri(path: str, *, is_frozen: bool = False) -> str:
+    """Return the URI that opens a file for reading, frozen as one that does not change."""
+    absolute = os.path.abspath(path)  # noqa: PTH100 - without following links
+    return f"{to_uri(absolute)}?mode=ro{'&immutable=1' * is_frozen}"
+
+
 def from_uri(uri: str) -> str:
     """Return the path in the URI of a file."""
     return os.fsdecode(urllib.parse.unquote_to_bytes(urllib.parse.urlsplit(uri).path))
 
 
-def of_connection(conn: Any) -> Iterator[tuple[str, str]]:
+def database_files(conn: Any) -> Iterator[tuple[str, str]]:
     """Yield the name of each database of a connection, and its file, empty where there is none."""
     try:
         # Unlike the query below, it does not read the file, which another may have locked.
@@ -35,4 +41,4 @@ def of_connection(conn: Any) -> Iterator[tuple[str, str]]:
 
 def main_file(conn: Any) -> str:
     """Return the file of a connection's main database, empty for one in memory."""
-    return next(file for schema, file in of_connection(conn) if schema == "main")
+    return next(file for schema, file in database_files(conn) if schema == "main")

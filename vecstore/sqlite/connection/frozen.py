@@ -17,7 +17,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from ...errors import DatabaseError, FileChangedError
-from . import file_status, filenames, interrupts, rights
+from . import file_status, replacement, rights
 from .file_status import Status, has_commits, identity_of, size_of, status_of
 from .interrupts import Result
 
@@ -26,21 +26,10 @@ _TRIES = 40  # to open a file that its writer is closing, which takes a moment
 _PAUSE = 0.005
 _READONLY = 8  # https://www.sqlite.org/rescode.html#readonly, and more where it says why
 
-# Of a connection, what its user can set with a pragma and SQLite tells without a look at the file.
-_SETTINGS = (
-    "automatic_index",
-    "busy_timeout",
-    "cell_size_check",
-    "foreign_keys",
-    "ignore_check_constraints",
-    "query_only",
-    "recursive_triggers",
-    "temp_store",
-    "trusted_schema",
-)
+_SETTINGS = (*replacement.OF_THE_CONNECTION, "trusted_schema")
 
 
-def read(db: Database, work: Callable[[], Result]) -> Result:
+def repeat_if_changed(db: Database, work: Callable[[], Result]) -> Result:
     """Return what `work` returns, whose statements all read one state of a frozen file.
 
     It is called again, on a new connection, if the file was changed meanwhile. With a connection
@@ -49,25 +38,25 @@ def read(db: Database, work: Callable[[], Result]) -> Result:
     :raises FileChangedError: the file was changed during each call, for seconds
     """
     watch: Watch | None = getattr(db.conn, "watch", None)
-    return work() if watch is None else watch.read(db.conn, work)
+    return work() if watch is None else watch.repeat_if_changed(db.conn, work)
 
 
-def once(db: Database, work: Callable[[], Result]) -> Result:
+def fail_if_changed(db: Database, work: Callable[[], Result]) -> Result:
     """Return what `work`, which cannot be called again, returns for one state of a frozen file.
 
     :raises FileChangedError: the file was changed meanwhile
     """
     watch: Watch | None = getattr(db.conn, "watch", None)
-    return work() if watch is None else watch.run(db.conn, work)
+    return work() if watch is None else watch.fail_if_changed(db.conn, work)
 
 
-def unless_changed(db: Database, work: Callable[[], Result]) -> Result:
+def fail_if_changed_since_opened(db: Database, work: Callable[[], Result]) -> Result:
     """Return what `work` returns, if a frozen file is what it was when it was opened.
 
     :raises FileChangedError: it is not
     """
     watch: Watch | None = getattr(db.conn, "watch", None)
-    return work() if watch is None else watch.checked(db.conn, work)
+    return work() if watch is None else watch.fail_if_changed_since_opened(db.conn, work)
 
 
 def is_frozen(db: Database) -> bool:
@@ -76,7 +65,7 @@ def is_frozen(db: Database) -> bool:
     return watch is not None and watch.is_frozen
 
 
-def again(work: Callable[[], Result]) -> Result:
+def repeat_while_changing(work: Callable[[], Result]) -> Result:
     """Return what `work` returns when no file is changed under it, as may take another call.
 
     :raises FileChangedError: one was changed during each call, for seconds
@@ -90,14 +79,14 @@ def again(work: Callable[[], Result]) -> Result:
                 raise
 
 
-def set_up(conn: Any, key: object, action: Callable[[Any], object]) -> None:
+def set_up_each_time(conn: Any, key: object, action: Callable[[Any], object]) -> None:
     """Do something to a connection, now and whenever it is opened anew.
 
     :param key: what takes the place of an earlier action, if that had the same
     """
     action(conn)
     if getattr(conn, "watch", None) is not None:
-        conn.watch.keep(key, action)
+        conn.watch.repeat_at_each_opening(key, action)
 
 
 class Watch:
@@ -125,7 +114,7 @@ class Watch:
         self._settings: dict[str, int] = {}
         self._setup: dict[object, Callable[[Any], object]] = {}
 
-    def keep(self, key: object, action: Callable[[Any], object]) -> None:
+    def repeat_at_each_opening(self, key: object, action: Callable[[Any], object]) -> None:
         """Do something to each connection that takes the place of this one."""
         self._setup[key] = action
 
@@ -134,22 +123,22 @@ class Watch:
         """Whether the connection sees no change of the file."""
         return self._frozen is not None
 
-    def read(self, conn: Any, work: Callable[[], Result]) -> Result:
+    def repeat_if_changed(self, conn: Any, work: Callable[[], Result]) -> Result:
         """Return what `work` returns for one state of the file, calling it again if need be."""
         with conn.turns.lock():
             if self._is_within_another(conn):
-                return self.run(conn, work)
-            return again(lambda: self.run(conn, work))
+                return self.fail_if_changed(conn, work)
+            return repeat_while_changing(lambda: self.fail_if_changed(conn, work))
 
-    def run(self, conn: Any, work: Callable[[], Result]) -> Result:
+    def fail_if_changed(self, conn: Any, work: Callable[[], Result]) -> Result:
         """Return what `work` returns, if the file was as it is now all the time.
 
         :raises FileChangedError: it was not
         :raises DatabaseError: it was changed before, and cannot be opened anew
         """
-        return self.begin(conn, lambda: self.checked(conn, work))
+        return self.use_file_of_now(conn, lambda: self.fail_if_changed_since_opened(conn, work))
 
-    def begin(self, conn: Any, work: Callable[[], Result]) -> Result:
+    def use_file_of_now(self, conn: Any, work: Callable[[], Result]) -> Result:
         """Call `work` on the file as it is now, unless that is part of a statement or transaction.
 
         :raises DatabaseError: it was changed before, and cannot be opened anew
@@ -157,22 +146,21 @@ class Watch:
         with conn.turns.lock():
             if self._is_within_another(conn):
                 return work()
-
-            def renew_and_work() -> Result:
+            try:
                 self._is_busy = True
                 self.renew(conn)
                 return work()
+            finally:  # calls nothing, so that no KeyboardInterrupt comes between
+                self._is_busy = self._is_opening = False
 
-            return interrupts.run(renew_and_work, end=self._end)
-
-    def checked(self, conn: Any, work: Callable[[], Result]) -> Result:
+    def fail_if_changed_since_opened(self, conn: Any, work: Callable[[], Result]) -> Result:
         """Return what `work` returns, if the file is still what was opened."""
-        result = self.explained(conn, work)
+        result = self.explain_errors(conn, work)
         if self.has_changed():
             raise self.error()
         return result
 
-    def explained(self, conn: Any, work: Callable[[], Result]) -> Result:
+    def explain_errors(self, conn: Any, work: Callable[[], Result]) -> Result:
         """Return what `work` returns; an error of SQLite may come from a change of the file."""
         try:
             return work()
@@ -204,11 +192,10 @@ class Watch:
         if self._is_current():
             return
         factories = conn.row_factory, conn.text_factory
-
-        def restore() -> None:
+        try:
+            self._renew(conn)
+        finally:  # as in use_file_of_now()
             conn.row_factory, conn.text_factory = factories
-
-        interrupts.run(lambda: self._renew(conn), end=restore)
 
     def _renew(self, conn: Any) -> None:
         self._is_opening = True
@@ -216,12 +203,11 @@ class Watch:
         if not self._is_stale:
             self._refuse_wal_of_another_file()
             _refuse_what_would_be_lost(conn, self._path)
-            self._settings = _settings(conn)
+            self._settings = replacement.read_pragmas(conn, _SETTINGS)
         self._is_stale = True
         self.generation += 1  # the cursors of before are of another file
         self._open(conn)
-        for name, value in self._settings.items():
-            conn.execute(f"pragma {name} = {value:d}").fetchall()
+        replacement.set_pragmas(conn, self._settings)
         for action in list(self._setup.values()):
             action(conn)
         self._is_opening = self._is_stale = False
@@ -229,9 +215,6 @@ class Watch:
     def _is_within_another(self, conn: Any) -> bool:
         """Return whether a statement is under way, or a transaction: nothing can be reopened."""
         return self._is_busy or (not self._is_stale and conn.in_transaction)
-
-    def _end(self) -> None:
-        self._is_busy = self._is_opening = False
 
     def _is_current(self) -> bool:
         if self._is_stale:
@@ -266,7 +249,7 @@ class Watch:
             except conn.DatabaseError as error:
                 tries_left -= 1
                 if status is None or not tries_left or not rights.is_denied(error):
-                    raise rights.unreadable(self._path, error) from error
+                    raise rights.unreadable_error(self._path, error) from error
             is_whole = not (has_commits(self._path) or size_of(f"{self._path}-journal"))
             if is_whole and self._open_frozen(conn, status):
                 return
@@ -287,7 +270,7 @@ class Watch:
             self._open_again(conn, True)
         except conn.DatabaseError as error:
             if status_of(self._path) == status:
-                raise rights.unreadable(self._path, error) from error
+                raise rights.unreadable_error(self._path, error) from error
             return False
         self._frozen = status
         return True
@@ -303,17 +286,9 @@ class Watch:
             )
 
 
-def _settings(conn: Any) -> dict[str, int]:
-    found = ((name, conn.execute(f"pragma {name}").fetchone()) for name in _SETTINGS)
-    return {name: row[0] for name, row in found if row}
-
-
 def _refuse_what_would_be_lost(conn: Any, path: str) -> None:
     """Raise DatabaseError if a connection has what another would not."""
-    names = [name for name, _ in filenames.of_connection(conn) if name != "main"]
-    if "temp" in names:
-        names.remove("temp")
-        names += [name for (name,) in conn.execute("select name from sqlite_temp_master")]
+    names = [*replacement.attached_databases(conn), *replacement.temporary_parts(conn)]
     if names:
         raise DatabaseError(
             f"{path} was changed, and this connection cannot be opened anew, as {', '.join(names)} "

@@ -25,6 +25,7 @@ from typing import Any
 import apsw
 
 from ...errors import TwoLibrariesError
+from ...process_lock import ProcessLock
 from . import filenames
 
 _FileIdentity = tuple[int, int]  # device and inode: a file may have many names
@@ -32,40 +33,31 @@ _FileIdentity = tuple[int, int]  # device and inode: a file may have many names
 # What apsw connections had as their file when they were opened: the name may be another's by now.
 _of_apsw: weakref.WeakKeyDictionary[apsw.Connection, _FileIdentity] = weakref.WeakKeyDictionary()
 _of_pysqlite3: set[_FileIdentity] = set()
-_lock = threading.RLock()  # from the check of a file until it is open
+_lock = ProcessLock()  # from the check of a file until it is open
 _connecting = threading.local()  # what this thread opens with sqlite3
 _hook_installed = False
 
 
-def _renew_lock() -> None:
-    global _lock
-    _lock = threading.RLock()  # a thread of the parent may have held the other for ever
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
-
-
-def opened(path: str | Path, library: str, open_file: Callable[[], Any]) -> Any:
+def open_guarded(path: str | Path, library: str, open_file: Callable[[], Any]) -> Any:
     """Check a file before it is opened, and let no other thread come between.
 
     `library` is the name of the module that opens it: sqlite3, pysqlite3 or apsw.
 
     :raises TwoLibrariesError: another library of this process has the file open already
     """
-    with _lock:
+    with _lock.held():
         if library != "sqlite3":
             _install_hook()
-        check(path, library)
-        before = descriptors(path)
+        refuse_second_library(path, library)
+        before = count_descriptors(path)
         conn = open_file()
-        watch(path, library)
-        if library != "sqlite3" and descriptors(path) > before + 1:
+        protect_file(path, library)
+        if library != "sqlite3" and count_descriptors(path) > before + 1:
             raise _second_library(path, library)  # sqlite3 opened it in the same moment
     return conn
 
 
-def check(path: str | Path, library: str) -> None:
+def refuse_second_library(path: str | Path, library: str) -> None:
     """Raise TwoLibrariesError if another library of this process has the file open already."""
     identity = _identity(path)
     if identity is None:
@@ -83,7 +75,7 @@ def check(path: str | Path, library: str) -> None:
         raise _second_library(path, library)
 
 
-def watch(path: str | Path, library: str) -> None:
+def protect_file(path: str | Path, library: str) -> None:
     """From now on, refuse the standard library's sqlite3 this file while it is open."""
     identity = _identity(path)
     if identity is None or library == "sqlite3":
@@ -104,7 +96,7 @@ def is_open_in_apsw(path: str | Path) -> bool:
     return identity is not None and _open_in_apsw(identity)
 
 
-def descriptors(path: str | Path) -> int:
+def count_descriptors(path: str | Path) -> int:
     """Return how many descriptors of this process refer to the file."""
     identity = _identity(path)
     return 0 if identity is None else len(_descriptors(identity))
@@ -144,7 +136,7 @@ def _audit(event: str, args: tuple[Any, ...]) -> None:
 
 
 def _refuse_sqlite3(path: Any) -> None:
-    with _lock:
+    with _lock.held():
         identity = _identity(path)
         if identity is not None and (_open_in_apsw(identity) or _open_in_pysqlite3(identity)):
             raise TwoLibrariesError(
@@ -196,7 +188,7 @@ def _file_of(connection: apsw.Connection, schema: str) -> str:
         return connection.db_filename(schema)
     except UnicodeDecodeError:
         with suppress(apsw.NotADBError):
-            return dict(filenames.of_connection(connection))[schema]
+            return dict(filenames.database_files(connection))[schema]
         return ""
 
 
@@ -204,7 +196,7 @@ def _open_in_sqlite3(identity: _FileIdentity) -> bool:
     for candidate in gc.get_objects():
         if isinstance(candidate, sqlite3.Connection):
             with suppress(sqlite3.Error):  # closed, or of another thread
-                for _, file in filenames.of_connection(candidate):
+                for _, file in filenames.database_files(candidate):
                     if file and _identity(file) == identity:
                         return True
     return False

@@ -6,6 +6,7 @@ may find it taken each time until its timeout. Here, who has less time left look
 
 import random
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from . import dbapi, interrupts
@@ -84,18 +85,23 @@ def set_busy_timeout(conn: Any, seconds: float) -> None:
         conn.execute(f"pragma busy_timeout = {milliseconds}")
 
 
-def begin(conn: Any, wait: Wait) -> bool:
+@interrupts.block
+def temporary_busy_timeout(conn: Any, seconds: float, *, afterwards: float) -> Iterator[None]:
+    """Wait that long for a lock in a block."""
+    with interrupts.ending(lambda: set_busy_timeout(conn, afterwards)):
+        set_busy_timeout(conn, seconds)
+        yield
+
+
+def begin_immediate(conn: Any, wait: Wait) -> bool:
     """Begin a transaction that may write; False if another has the lock, and it is worth waiting.
 
     Asks once, and waits for nothing.
 
     :raises OperationalError: it cannot be had, or was waited for in vain
     """
-
-    def ask() -> bool:
+    with temporary_busy_timeout(conn, 0, afterwards=wait.seconds):
         try:
-            if wait.seconds:
-                set_busy_timeout(conn, 0)
             conn.execute("begin immediate")
         except conn.OperationalError as error:
             if getattr(error, "sqlite_errorcode", None) == _SQLITE_BUSY_SNAPSHOT:
@@ -107,9 +113,3 @@ def begin(conn: Any, wait: Wait) -> bool:
                 raise
             return False
         return True
-
-    def restore() -> None:
-        if wait.seconds:
-            set_busy_timeout(conn, wait.seconds)
-
-    return interrupts.run(ask, end=restore)

@@ -34,7 +34,7 @@ def is_denied(error: Exception) -> bool:
     return is_cannot_open(error) or is_read_only(error)
 
 
-def unreadable(path: str, error: Exception) -> DatabaseError:
+def unreadable_error(path: str, error: Exception) -> DatabaseError:
     """Return the error for a file that SQLite cannot open or read: why, and what helps."""
     if not os.path.exists(path):  # noqa: PTH110
         folder = Path(path).absolute().parent
@@ -67,7 +67,7 @@ def _why_unreadable(path: str, error: Exception) -> str | None:
     return str(error) if has_writable_folder(path) else None
 
 
-def unwritable(path: str, error: Exception) -> str:
+def unwritable_message(path: str, error: Exception) -> str:
     """Return why a database cannot be written, and what helps."""
     if path and not is_writable(path):
         what = "make files beside it" if os.access(path, os.W_OK) else "write to it"

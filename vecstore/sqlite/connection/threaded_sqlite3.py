@@ -4,9 +4,11 @@ The module forbids a second thread, or with `check_same_thread=False` leaves the
 one thread may then be told of another's error.
 """
 
-import functools
-import threading
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from operator import attrgetter
+from threading import get_ident
+from typing import Any, TypeVar
 
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
@@ -15,8 +17,34 @@ from . import watched
 from .frozen import Watch
 from .turns import Turns
 
+_Kind = TypeVar("_Kind", bound=type[Any])
+
+_ATTRIBUTES = ("isolation_level", "row_factory", "text_factory")
+
+
+def _in_turn(*names: str) -> Callable[[_Kind], _Kind]:
+    """Have methods of a class hold the lock of its `turns`."""
+
+    def waiting(method: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(method)
+        def call(self: Any, *args: Any, **options: Any) -> Any:
+            with self.turns.lock():
+                return method(self, *args, **options)
+
+        return call
+
+    def decorate(kind: _Kind) -> _Kind:
+        for name in names:
+            if hasattr(kind, name):  # some are not in Python 3.10
+                setattr(kind, name, waiting(getattr(kind, name)))
+        return kind
+
+    return decorate
+
+
 # interrupt() is missing: it is there to be called from another thread.
-_OF_CONNECTIONS = (
+@watched.watchable
+@_in_turn(
     "backup",
     "close",
     "commit",
@@ -34,11 +62,6 @@ _OF_CONNECTIONS = (
     "set_trace_callback",
     "__exit__",
 )
-_OF_CURSORS = ("__next__", "close", "fetchall", "fetchmany", "fetchone")
-_ATTRIBUTES = ("isolation_level", "row_factory", "text_factory")
-_STATEMENTS = ("execute", "executemany", "executescript")
-
-
 class Connection(sqlite3.Connection):
     """A sqlite3.Connection that threads take turns at."""
 
@@ -84,63 +107,32 @@ class Connection(sqlite3.Connection):
         return self.cursor().executescript(*args)
 
 
+@_in_turn("__next__", "close", "fetchall", "fetchmany", "fetchone")
 class Cursor(sqlite3.Cursor):
     """A cursor of such a connection, which takes NumPy's scalars for the numbers that they are."""
 
     connection: Connection
+    turns: Any = property(attrgetter("connection.turns"))
 
     def execute(self, sql: str, parameters: Any = ()) -> Any:
-        return super().execute(sql, with_plain_scalars(parameters))
+        with self.turns.lock():
+            self._note_thread()
+            return super().execute(sql, with_plain_scalars(parameters))
 
     def executemany(self, sql: str, parameters: Any) -> Any:
-        return super().executemany(sql, map(with_plain_scalars, parameters))
+        with self.turns.lock():
+            self._note_thread()
+            return super().executemany(sql, map(with_plain_scalars, parameters))
+
+    def executescript(self, *args: Any) -> Any:
+        with self.turns.lock():
+            self._note_thread()
+            return super().executescript(*args)
+
+    def _note_thread(self) -> None:
+        if not self.connection.in_transaction:
+            self.turns.thread = get_ident()
 
 
 class _WatchedCursor(watched.Cursor, Cursor):
     """A cursor of a connection that may be frozen."""
-
-
-def _in_turn(kind: type, name: str) -> None:
-    method = getattr(kind, name)
-
-    @functools.wraps(method)
-    def call(self: Any, *args: Any, **options: Any) -> Any:
-        with self.turns.lock():
-            return method(self, *args, **options)
-
-    setattr(kind, name, call)
-
-
-def _in_turn_of_connection(name: str) -> None:
-    method = getattr(Cursor, name)
-
-    @functools.wraps(method)
-    def call(self: Cursor, *args: Any) -> Any:
-        with self.connection.turns.lock():
-            return method(self, *args)
-
-    setattr(Cursor, name, call)
-
-
-def _statement(name: str) -> None:
-    method = getattr(Cursor, name)
-
-    @functools.wraps(method)
-    def call(self: Cursor, *args: Any) -> Any:
-        turns = self.connection.turns
-        with turns.lock():
-            if not self.connection.in_transaction:
-                turns.thread = threading.get_ident()
-            return method(self, *args)
-
-    setattr(Cursor, name, call)
-
-
-for _name in _OF_CONNECTIONS:
-    if hasattr(Connection, _name):  # some are not in Python 3.10
-        _in_turn(Connection, _name)
-for _name in _OF_CURSORS:
-    _in_turn_of_connection(_name)
-for _name in _STATEMENTS:
-    _statement(_name)
-watched.watchable(Connection)

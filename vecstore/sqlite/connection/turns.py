@@ -12,8 +12,8 @@ import ctypes
 import os
 import threading
 import weakref
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +52,10 @@ class Turns:
 
     def lock(self) -> "threading.RLock":
         """Return the lock that a thread holds in its turn, to be used in a `with` statement."""
-        self.check()
+        self.refuse_other_process()
         return self._lock
 
-    def check(self) -> None:
+    def refuse_other_process(self) -> None:
         """Raise DatabaseError in a child of the process that has opened the connection."""
         if self._process is not _process:
             raise DatabaseError(
@@ -63,26 +63,24 @@ class Turns:
                 "its parent's connection to SQLite: open it anew in the child, with the path"
             )
 
-    def inherit(self) -> None:
-        """Keep the connection open in a child that was just forked, for ever."""
+    def keep_open(self) -> None:
+        """In a child that was just forked, keep the connection open for ever."""
         conn = self.connection()
         if conn is None:
             return
         with suppress(conn.Error):  # it is closed
-            self._is_busy = not self._lock.acquire(blocking=False)
-            if not self._is_busy:
-                self._process = _process
-                try:
+            if self._lock.acquire(blocking=False):
+                with self._used_by_child():
                     self._is_busy = conn.in_transaction
-                finally:
-                    self._process = None
-                    self._lock.release()
+                self._lock.release()
+            else:
+                self._is_busy = True
             # Not even the end of the interpreter may close it.
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(getattr(conn, "apsw", conn)))
             _inherited.append((self, conn))
 
-    def close_inherited(self, conn: Any, path: str) -> None:
-        """Close the connection in a forked child, or refuse to open the same file beside it."""
+    def close_or_refuse(self, conn: Any, path: str) -> None:
+        """In a forked child, close the connection, or refuse to open the same file beside it."""
         if self._is_busy:
             with suppress(OSError):
                 if Path(path).samefile(self.path):
@@ -96,27 +94,36 @@ class Turns:
         configure = configure or getattr(conn, "setconfig", None)  # from Python 3.12 on
         if configure:
             configure(_NO_CHECKPOINT_ON_CLOSE, True)
-        self._process = _process
-        conn.close()
-        self._process = None
+        with self._used_by_child():
+            conn.close()
         _inherited.remove((self, conn))
 
+    @contextmanager
+    def _used_by_child(self) -> Iterator[None]:
+        self._process = _process
+        try:
+            yield
+        finally:
+            self._process = None
 
-def using(db: Database) -> AbstractContextManager[object]:
+
+def take_turn(db: Database) -> AbstractContextManager[object]:
     """Return a context in which no other thread uses the connection of a Database.
 
     :raises DatabaseError: the connection is of the process that has forked this one, or one that
       sqlite3 gives to a single thread
     """
-    lock = _turns(db).lock()
-    if not hasattr(db.conn, "turns"):
+    turns: Turns | None = getattr(db.conn, "turns", None)
+    if turns is None:
+        turns = _adopted_turns(db)
+        turns.refuse_other_process()
         _check_thread(db.conn)
-    return lock
+    return turns.lock()
 
 
-def check_process(db: Database) -> None:
+def refuse_other_process(db: Database) -> None:
     """Raise DatabaseError if a connection was opened before this process was forked."""
-    _turns(db).check()
+    (getattr(db.conn, "turns", None) or _adopted_turns(db)).refuse_other_process()
 
 
 def has_transaction(db: Database) -> bool:
@@ -129,7 +136,7 @@ def has_transaction(db: Database) -> bool:
     return bool(mine and db.conn.in_transaction)
 
 
-def watch(db: Database, path: str) -> None:
+def note_adopted(db: Database, path: str) -> None:
     """Take note of a Database whose connection is not of a class of ours."""
     if not hasattr(db.conn, "turns"):
         if db not in _adopted or _adopted[db].connection() is not db.conn:
@@ -137,10 +144,10 @@ def watch(db: Database, path: str) -> None:
         _adopted[db].path = path
 
 
-def close_inherited(path: str) -> None:
+def close_inherited_connections(path: str) -> None:
     """In a forked child, prepare for opening a file: close what the parent had opened."""
     for turns, conn in _inherited.copy():  # what is closed is removed
-        turns.close_inherited(conn, path)
+        turns.close_or_refuse(conn, path)
 
 
 def _check_thread(conn: Any) -> None:
@@ -155,22 +162,18 @@ def _check_thread(conn: Any) -> None:
             ) from error
 
 
-def _turns(db: Database) -> Turns:
-    turns: Turns | None = getattr(db.conn, "turns", None)
-    if turns is None:
-        if db not in _adopted:
-            watch(db, "")
-        turns = _adopted[db]
-    return turns
+def _adopted_turns(db: Database) -> Turns:
+    if db not in _adopted:
+        note_adopted(db, "")
+    return _adopted[db]
 
 
-def _inherit_all() -> None:
+def _keep_all_open() -> None:
     global _process
     _process = object()
     for turns in list(_all):
-        turns.inherit()
+        turns.keep_open()
     _all.clear()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_inherit_all)
+os.register_at_fork(after_in_child=_keep_all_open)

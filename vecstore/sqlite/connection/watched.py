@@ -37,7 +37,9 @@ def _kept(method: Callable[..., Any]) -> Callable[..., Any]:
         method(conn, *args, **options)
         if conn.watch is not None:
             named = (v for v in (*args, *options.values()) if isinstance(v, str | int))
-            conn.watch.keep((method.__name__, *named), lambda conn: method(conn, *args, **options))
+            conn.watch.repeat_at_each_opening(
+                (method.__name__, *named), lambda conn: method(conn, *args, **options)
+            )
 
     return call
 
@@ -47,7 +49,7 @@ def _checked(method: Callable[..., Any]) -> Callable[..., Any]:
     def call(conn: Any, *args: Any, **options: Any) -> Any:
         if conn.watch is None:
             return method(conn, *args, **options)
-        return conn.watch.run(conn, lambda: method(conn, *args, **options))
+        return conn.watch.fail_if_changed(conn, lambda: method(conn, *args, **options))
 
     return call
 
@@ -61,29 +63,31 @@ class Cursor:
 
     def execute(self, sql: str, *args: Any) -> Any:
         # The end of a transaction reads nothing, and by an error would not be followed by the next.
-        how = Watch.begin if _OF_TRANSACTIONS.match(sql) else Watch.read
+        how = Watch.use_file_of_now if _OF_TRANSACTIONS.match(sql) else Watch.repeat_if_changed
         return self._run_watched(how, super().execute, sql, *args)  # type: ignore[misc]
 
     def executemany(self, *args: Any) -> Any:
-        return self._run_watched(Watch.run, super().executemany, *args)  # type: ignore[misc]
+        return self._run_watched(Watch.fail_if_changed, super().executemany, *args)  # type: ignore[misc]
 
     def executescript(self, *args: Any) -> Any:
-        return self._run_watched(Watch.run, super().executescript, *args)  # type: ignore[misc]
+        return self._run_watched(Watch.fail_if_changed, super().executescript, *args)  # type: ignore[misc]
 
     def fetchmany(self, *args: Any, **options: Any) -> Any:
         fetch = super().fetchmany  # type: ignore[misc]
-        return self._fetch_watched(Watch.checked, lambda: fetch(*args, **options))
+        return self._fetch_watched(
+            Watch.fail_if_changed_since_opened, lambda: fetch(*args, **options)
+        )
 
     def fetchall(self) -> Any:
-        return self._fetch_watched(Watch.checked, super().fetchall)  # type: ignore[misc]
+        return self._fetch_watched(Watch.fail_if_changed_since_opened, super().fetchall)  # type: ignore[misc]
 
     # These return a row that was read ahead, and read the one after it.
 
     def fetchone(self) -> Any:
-        return self._fetch_watched(Watch.explained, super().fetchone)  # type: ignore[misc]
+        return self._fetch_watched(Watch.explain_errors, super().fetchone)  # type: ignore[misc]
 
     def __next__(self) -> Any:
-        return self._fetch_watched(Watch.explained, super().__next__)  # type: ignore[misc]
+        return self._fetch_watched(Watch.explain_errors, super().__next__)  # type: ignore[misc]
 
     def _run_watched(self, how: Callable[..., Any], method: Callable[..., Any], *args: Any) -> Any:
         watch: Watch | None = self.connection.watch

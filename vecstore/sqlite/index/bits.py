@@ -11,39 +11,40 @@ fewer are left: their scan takes the longest, and needs no more. See docs/perfor
 
 import math
 
-_ENOUGH = 512
-_MOST = 1024
-_WORD = 64  # vec0 compares whole words fast, and what is left over slowly
-_STEP = 16  # whole bytes, and an even number: || joins text, and in a UTF-16 file cuts odd ones
+_ENOUGH_BITS = 512
+_MOST_BITS = 1024
+_WORD_BITS = 64  # vec0 compares whole words fast, and what is left over slowly
+# Whole bytes, and an even number of them: || joins text, and in a UTF-16 file cuts odd ones.
+_STEP_BITS = 16
 
 
-def count(dimensions: int) -> int:
+def bit_count(dimensions: int) -> int:
     """Return the number of bits of a vector; 0 for fewer than 32 dimensions, which have none."""
-    if dimensions > _MOST:
-        return count(_half(dimensions))
-    return min(max(_ENOUGH, dimensions), 2 * dimensions) // _WORD * _WORD
+    if dimensions > _MOST_BITS:
+        return bit_count(_half(dimensions))
+    return min(max(_ENOUGH_BITS, dimensions), 2 * dimensions) // _WORD_BITS * _WORD_BITS
 
 
-def deviation(dimensions: int) -> float:
+def distance_deviation(dimensions: int) -> float:
     """Return about how far the distance of two bit strings is off what their vectors' angle says.
 
     The standard deviation of a binomial distribution: of so many bits, near ones differ in a
     quarter.
     """
-    return math.sqrt(count(dimensions) / 4 * 3 / 4)
+    return math.sqrt(bit_count(dimensions) / 4 * 3 / 4)
 
 
-def of(vector: str, dimensions: int) -> str:
+def bits_sql(vector: str, dimensions: int) -> str:
     """Return the SQL for the bits of a vector, given the SQL for the vector.
 
     The result is a plain blob: vec_bit() makes it what vec0 takes.
     """
-    if dimensions > _MOST:
+    if dimensions > _MOST_BITS:
         half = _half(dimensions)
-        return of(f"vec_add({_part(vector, 0, half)}, {_part(vector, half, 2 * half)})", half)
-    signs = min(dimensions, count(dimensions)) // _STEP * _STEP
-    added = count(dimensions) - signs
-    sums = -(-added // 2 // _STEP) * _STEP
+        return bits_sql(f"vec_add({_part(vector, 0, half)}, {_part(vector, half, 2 * half)})", half)
+    signs = min(dimensions, bit_count(dimensions)) // _STEP_BITS * _STEP_BITS
+    added = bit_count(dimensions) - signs
+    sums = -(-added // 2 // _STEP_BITS) * _STEP_BITS
     differences = added - sums
     whole = vector if signs == dimensions else _part(vector, 0, signs)
     parts = [_signs(whole)]
@@ -55,7 +56,7 @@ def of(vector: str, dimensions: int) -> str:
 
 
 def _half(dimensions: int) -> int:
-    return dimensions // 2 // _STEP * _STEP
+    return dimensions // 2 // _STEP_BITS * _STEP_BITS
 
 
 def _signs(vector: str) -> str:

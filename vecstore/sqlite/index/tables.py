@@ -16,12 +16,13 @@ on vec_embeddings_D_ids carry each change on to the vec0 tables. So they see eve
 whatever program, and are rolled back with it.
 
 vec0 allocates whole chunks for each partition, which for a few rows would be many times what they
-take. So small collections share one, and are searched by a scan; see index.needs_partition().
+take. So small collections share one, and are searched by a scan; see partitions.needs_partition().
 """
 
 from functools import cache
 
 from . import bits
+from .names import chunks_of, index_names
 
 MAX_DIMENSIONS = 8192  # of a vec0 column
 _CHUNK_BYTES = 192 * 1024
@@ -30,25 +31,26 @@ _MAX_BIT_CHUNK_ROWS = 512  # vec0 looks through a chunk once for each row that i
 
 # The partition of all collections without one of their own. A collection may have that id: then it
 # never gets one.
-SHARED = 0
+SHARED_PARTITION = 0
 _CHUNKS_OF_A_PARTITION = 8  # from so many on, what is left empty is little
 _ROWS_OF_A_PARTITION = 600  # a scan of so many takes longer than vec0, however short the vectors
 
 # One row in so many of the bit table is in the sample, from which a fast search learns how far it
 # must look.
-SAMPLED = 16
+ROWS_PER_SAMPLE = 16
 
 
 @cache  # each search asks for it
-def statements(dimensions: int) -> list[str]:
+def index_statements(dimensions: int) -> list[str]:
     """Return the statements that create an index, with the one integer that they depend on."""
     return [*_tables(dimensions), *_embeddings_triggers(dimensions), *_ids_triggers(dimensions)]
 
 
 def _tables(d: int) -> list[str]:
+    names = index_names(d)
     tables = [
         f"""
-        CREATE TABLE vec_embeddings_{d}_ids (
+        CREATE TABLE {names.ids} (
            rowid INTEGER PRIMARY KEY,
            collection_id INTEGER NOT NULL,
            id TEXT NOT NULL,
@@ -57,12 +59,12 @@ def _tables(d: int) -> list[str]:
         )
         """,
         f"""
-        CREATE TABLE vec_embeddings_{d}_partitions (
+        CREATE TABLE {names.partitions} (
            collection_id INTEGER PRIMARY KEY
         )
         """,
         f"""
-        CREATE VIRTUAL TABLE vec_embeddings_{d} USING vec0(
+        CREATE VIRTUAL TABLE {names.vectors} USING vec0(
            partition_id integer partition key,
            collection_id integer,
            embedding float[{d}] distance_metric=cosine,
@@ -71,24 +73,24 @@ def _tables(d: int) -> list[str]:
         """,
         # vec0 reads the whole table to find the chunks of a partition, at each insert too.
         f"""
-        CREATE INDEX vec_embeddings_{d}_partition
-        ON vec_embeddings_{d}_chunks (partition00)
+        CREATE INDEX {names.vectors}_partition
+        ON {chunks_of(names.vectors)} (partition00)
         """,
     ]
     if has_bits(d):
         tables += [
             f"""
-            CREATE VIRTUAL TABLE vec_embeddings_{d}_bits USING vec0(
+            CREATE VIRTUAL TABLE {names.bits} USING vec0(
                partition_id integer partition key,
                sample integer partition key,
                collection_id integer,
-               embedding bit[{bits.count(d)}],
+               embedding bit[{bits.bit_count(d)}],
                chunk_size={bit_chunk_rows(d)}
             )
             """,
             f"""
-            CREATE INDEX vec_embeddings_{d}_bits_partition
-            ON vec_embeddings_{d}_bits_chunks (partition00, partition01)
+            CREATE INDEX {names.bits}_partition
+            ON {chunks_of(names.bits)} (partition00, partition01)
             """,
         ]
     return [sql.strip() for sql in tables]
@@ -118,68 +120,68 @@ def _embeddings_triggers(d: int) -> list[str]:
     Whether a row belongs into the index is asked by WHEN, once: INSERT ... SELECT ... WHERE, into
     a table with triggers, makes SQLite a temporary table for each row.
     """
-    ids = f"vec_embeddings_{d}_ids"
+    names = index_names(d)
     old_key = "collection_id = old.collection_id AND id = old.id"
     new_key = "collection_id = new.collection_id AND id = new.id"
-    has_entry = f"EXISTS (SELECT 1 FROM {ids} WHERE {new_key})"
+    has_entry = f"EXISTS (SELECT 1 FROM {names.ids} WHERE {new_key})"
     is_changed = """(old.collection_id, old.id, old.embedding)
            IS NOT (new.collection_id, new.id, new.embedding)"""
     put = f"""
-           INSERT INTO {ids} (collection_id, id, embeddings_rowid)
+           INSERT INTO {names.ids} (collection_id, id, embeddings_rowid)
            VALUES (new.collection_id, new.id, new.rowid)
            ON CONFLICT (collection_id, id)
            DO UPDATE SET embeddings_rowid = excluded.embeddings_rowid;
     """
     triggers = [
         f"""
-        CREATE TRIGGER vec_embeddings_{d}_insert
+        CREATE TRIGGER {names.trigger("insert")}
         AFTER INSERT ON embeddings
-        WHEN {comparable("new", d)}
+        WHEN {comparable_sql("new", d)}
         BEGIN
            {put.strip()}
         END
         """,
         f"""
-        CREATE TRIGGER vec_embeddings_{d}_insert_incomparable
+        CREATE TRIGGER {names.trigger("insert_incomparable")}
         AFTER INSERT ON embeddings
-        WHEN CASE WHEN {has_entry} THEN NOT {comparable("new", d)} END
+        WHEN CASE WHEN {has_entry} THEN NOT {comparable_sql("new", d)} END
         BEGIN
-           DELETE FROM {ids}
+           DELETE FROM {names.ids}
            WHERE {new_key};
         END
         """,
         f"""
-        CREATE TRIGGER vec_embeddings_{d}_update
+        CREATE TRIGGER {names.trigger("update")}
         AFTER UPDATE OF collection_id, id, embedding ON embeddings
         WHEN {is_changed}
-           AND {comparable("new", d)}
+           AND {comparable_sql("new", d)}
         BEGIN
-           DELETE FROM {ids}
+           DELETE FROM {names.ids}
            WHERE {old_key}
               AND (old.collection_id, old.id) IS NOT (new.collection_id, new.id);
            {put.strip()}
         END
         """,
         f"""
-        CREATE TRIGGER vec_embeddings_{d}_update_incomparable
+        CREATE TRIGGER {names.trigger("update_incomparable")}
         AFTER UPDATE OF collection_id, id, embedding ON embeddings
         WHEN {is_changed}
            AND CASE
               WHEN length(old.embedding) = {4 * d} OR {has_entry}
-              THEN NOT {comparable("new", d)}
+              THEN NOT {comparable_sql("new", d)}
            END
         BEGIN
-           DELETE FROM {ids}
+           DELETE FROM {names.ids}
            WHERE ({old_key})
               OR ({new_key});
         END
         """,
         f"""
-        CREATE TRIGGER vec_embeddings_{d}_delete
+        CREATE TRIGGER {names.trigger("delete")}
         AFTER DELETE ON embeddings
         WHEN length(old.embedding) = {4 * d}
         BEGIN
-           DELETE FROM {ids}
+           DELETE FROM {names.ids}
            WHERE {old_key};
         END
         """,
@@ -189,47 +191,47 @@ def _embeddings_triggers(d: int) -> list[str]:
 
 def _ids_triggers(d: int) -> list[str]:
     """Return the triggers that carry each change of the ids table on to the vec0 tables."""
-    name = f"vec_embeddings_{d}"
+    names = index_names(d)
     vector = """(
               SELECT embedding FROM embeddings
               WHERE collection_id = new.collection_id AND id = new.id
            )"""
-    partition = f"{partition_of('new.collection_id', d)}, new.collection_id"
+    partition = f"{partition_sql('new.collection_id', d)}, new.collection_id"
     # VALUES, not SELECT: an INSERT ... SELECT loses the subtype that marks a value as bits.
     add_bits = f"""
-           INSERT INTO {name}_bits (rowid, partition_id, collection_id, sample, embedding)
-           VALUES (new.rowid, {partition}, {sampled("new.rowid")}, vec_bit((
-              SELECT {bits.of("embedding", d)} FROM embeddings
+           INSERT INTO {names.bits} (rowid, partition_id, collection_id, sample, embedding)
+           VALUES (new.rowid, {partition}, {is_sampled_sql("new.rowid")}, vec_bit((
+              SELECT {bits.bits_sql("embedding", d)} FROM embeddings
               WHERE collection_id = new.collection_id AND id = new.id
            )));
     """
-    remove_bits = f"DELETE FROM {name}_bits WHERE rowid = old.rowid;"
+    remove_bits = f"DELETE FROM {names.bits} WHERE rowid = old.rowid;"
     if not has_bits(d):
         add_bits = remove_bits = ""
     triggers = [
         f"""
-        CREATE TRIGGER {name}_ids_insert
-        AFTER INSERT ON {name}_ids
+        CREATE TRIGGER {names.ids}_insert
+        AFTER INSERT ON {names.ids}
         BEGIN
-           INSERT INTO {name} (rowid, partition_id, collection_id, embedding)
+           INSERT INTO {names.vectors} (rowid, partition_id, collection_id, embedding)
            VALUES (new.rowid, {partition}, {vector});
            {add_bits.strip()}
         END
         """,
         f"""
-        CREATE TRIGGER {name}_ids_update
-        AFTER UPDATE ON {name}_ids
+        CREATE TRIGGER {names.ids}_update
+        AFTER UPDATE ON {names.ids}
         BEGIN
-           UPDATE {name} SET embedding = {vector} WHERE rowid = new.rowid;
+           UPDATE {names.vectors} SET embedding = {vector} WHERE rowid = new.rowid;
            {remove_bits}
            {add_bits.strip()}
         END
         """,
         f"""
-        CREATE TRIGGER {name}_ids_delete
-        AFTER DELETE ON {name}_ids
+        CREATE TRIGGER {names.ids}_delete
+        AFTER DELETE ON {names.ids}
         BEGIN
-           DELETE FROM {name} WHERE rowid = old.rowid;
+           DELETE FROM {names.vectors} WHERE rowid = old.rowid;
            {remove_bits}
         END
         """,
@@ -237,27 +239,27 @@ def _ids_triggers(d: int) -> list[str]:
     return [sql.strip() for sql in triggers]
 
 
-def partition_of(collection_id: str, dimensions: int) -> str:
+def partition_sql(collection_id: str, dimensions: int) -> str:
     """Return the SQL for the partition that holds the vectors of a collection."""
     return f"""coalesce((
-              SELECT collection_id FROM vec_embeddings_{dimensions}_partitions
+              SELECT collection_id FROM {index_names(dimensions).partitions}
               WHERE collection_id = {collection_id}
-           ), {SHARED})"""
+           ), {SHARED_PARTITION})"""
 
 
-def sampled(rowid: str) -> str:
+def is_sampled_sql(rowid: str) -> str:
     """Return the SQL for whether a row is in the sample: 1 or 0.
 
     Rowids are given in turn, so they are scattered by the golden ratio (Fibonacci hashing, Knuth,
     The Art of Computer Programming, volume 3, 6.4): neither texts that come sorted nor collections
     that are written in turns make a sample that is unlike the whole.
     """
-    return f"({rowid} * 40503 >> 12) % {SAMPLED} = 0"
+    return f"({rowid} * 40503 >> 12) % {ROWS_PER_SAMPLE} = 0"
 
 
 def has_bits(dimensions: int) -> bool:
     """Return whether an index of this dimension has a bit table."""
-    return bits.count(dimensions) > 0
+    return bits.bit_count(dimensions) > 0
 
 
 def partition_rows(dimensions: int) -> int:
@@ -265,7 +267,7 @@ def partition_rows(dimensions: int) -> int:
     return min(_CHUNKS_OF_A_PARTITION * _chunk_rows(dimensions), _ROWS_OF_A_PARTITION)
 
 
-def comparable(row: str, dimensions: int) -> str:
+def comparable_sql(row: str, dimensions: int) -> str:
     """Return the SQL condition that a row of `embeddings` belongs into the index.
 
     The distance of a vector to itself is NULL if it is zero, holds a NaN or an infinity, or
@@ -273,13 +275,13 @@ def comparable(row: str, dimensions: int) -> str:
     and AND promises no order.
     """
     return f"""CASE
-              WHEN {holds_vector(row, dimensions)}
+              WHEN {holds_vector_sql(row, dimensions)}
               THEN vec_distance_cosine({row}.embedding, {row}.embedding) IS NOT NULL
               ELSE 0
            END"""
 
 
-def holds_vector(row: str, dimensions: int) -> str:
+def holds_vector_sql(row: str, dimensions: int) -> str:
     """Return the SQL condition that a row of `embeddings` has a key and a vector of that length."""
     return f"""typeof({row}.embedding) = 'blob'
                  AND length({row}.embedding) = {4 * dimensions}

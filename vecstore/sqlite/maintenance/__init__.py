@@ -1,4 +1,13 @@
-"""Upkeep of a file: checks it, builds and drops its index, shrinks it and copies it."""
+"""Upkeep of a file.
+
+    checks, row_checks, index_checks   check(): the file, its schema, each row, and the index
+    reference, report                  what a sound schema is, and what a check found
+    indexes                            build_index(), drop_index(), list_indexes()
+    compaction, backups                compact() and backup()
+    files                              opens what upkeep, or an exchange, is for
+
+Others use the functions below, and `files`.
+"""
 
 from .backups import Backup, backup
 from .checks import check

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from ...atomic_files import replacing
 from ...errors import DatabaseError
-from .. import schema, transactions
-from ..connection import extension, opening
+from .. import databases, schema, transactions
+from ..connection import opening, pragmas
 from . import files, indexes
 
 _PAGES = 1000  # that are copied between two looks for ^C
@@ -54,14 +55,13 @@ def backup(db: Database | str | Path, target: str | Path, *, plain: bool = False
         if plain:
             schema.pending(source)  # raises for a newer one
         _check_target(source, target)
-        library = extension.library(source.conn)
-        driver: opening.Driver = "apsw" if library == "apsw" else "sqlite3"
+        driver = opening.driver_of(source)
         name = opening.name_of(source)
-        with files.replacing(target) as temporary:
+        with replacing(target) as temporary:
             try:
                 counts = _copy(source, temporary, driver)
-                with closing(opening.connect(temporary, driver=driver)) as copy:
-                    opening.unmap_file(copy.conn)
+                with closing(databases.connect(temporary, driver=driver)) as copy:
+                    pragmas.unmap_file(copy.conn)
                     if plain:
                         _make_plain(copy)
                     _verify(copy, counts, name)
@@ -100,14 +100,11 @@ def _check_target(source: Database, target: Path) -> None:
 
 def _copy(source: Database, path: Path, driver: opening.Driver) -> tuple[int, int]:
     """Copy a database, as it is at one moment, and return how many rows it has of both tables."""
-    with closing(opening.bare(str(path), driver)) as copy:
-
-        def copy_all() -> tuple[int, int]:
+    with closing(opening.open_bare_connection(str(path), driver)) as copy:
+        with transactions.reading(source):
             counts = _counts(source)
             source.conn.backup(copy, pages=_PAGES)
-            return counts
-
-        return transactions.read(source, copy_all)
+        return counts
 
 
 def _counts(db: Database) -> tuple[int, int]:
@@ -117,11 +114,9 @@ def _counts(db: Database) -> tuple[int, int]:
 
 
 def _make_plain(copy: Database) -> None:
-    def drop() -> None:
+    with transactions.writing(copy):
         indexes.drop(copy)
         schema.drop_ours(copy)
-
-    transactions.write(copy, drop)
     copy.execute("vacuum")
     copy.execute("pragma journal_mode = delete").fetchall()
 

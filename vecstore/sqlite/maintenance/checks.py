@@ -39,7 +39,7 @@ def check(db: Database | str | Path, *, progress: files.Progress | None = None) 
     :raises NewerSchemaError: a later vecstore has migrated it
     """
     with files.opened(db, read_only=True) as opened:
-        return frozen.read(opened, lambda: _check(opened, progress))
+        return frozen.repeat_if_changed(opened, lambda: _check(opened, progress))
 
 
 def _check(db: Database, progress: files.Progress | None) -> CheckReport:

@@ -7,7 +7,7 @@ from sqlite_utils import Database
 
 from ...errors import DatabaseError
 from .. import schema, transactions
-from ..connection import interrupts, locks, opening
+from ..connection import locks, opening
 from . import files, indexes
 
 _WAIT_FOR_READERS = 1.0  # seconds
@@ -50,7 +50,8 @@ def compact(db: Database | str | Path) -> Compaction:
         try:
             if schema.is_ours(opened):
                 schema.ensure(opened)
-                transactions.write(opened, lambda: indexes.rebuild(opened))
+                with transactions.writing(opened):
+                    indexes.rebuild(opened)
             opened.execute("vacuum main")
             is_pending = _empty_wal(opened)
         except opened.conn.OperationalError as error:
@@ -75,13 +76,10 @@ def _empty_wal(db: Database) -> bool:
     For one that never ends, such as a replication, there is no point in waiting.
     """
     before = locks.busy_timeout(db.conn)
-
-    def checkpoint() -> bool:
-        locks.set_busy_timeout(db.conn, min(before, _WAIT_FOR_READERS))
+    seconds = min(before, _WAIT_FOR_READERS)
+    with locks.temporary_busy_timeout(db.conn, seconds, afterwards=before):
         [busy, *_] = db.execute("pragma main.wal_checkpoint(truncate)").fetchone()
-        return bool(busy)
-
-    return interrupts.run(checkpoint, end=lambda: locks.set_busy_timeout(db.conn, before))
+    return bool(busy)
 
 
 def _remedy(error: Exception) -> str:

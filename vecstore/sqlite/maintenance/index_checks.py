@@ -6,10 +6,12 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from ...values import describe_count
 from ..connection import opening
 from ..index import bits, tables
+from ..index.names import chunks_of, index_names, rowids_of
 from . import reference
-from .report import CheckReport, Tally, plural
+from .report import CheckReport, Tally
 
 _Ranges = Callable[[str], Iterator[tuple[int, int, int]]]
 
@@ -44,7 +46,7 @@ def check_index(
         report.problem("index", f"{title} cannot be read: {error}", _REMEDY)
         return
     for kind, tally in sorted(tallies.items()):
-        message = f"{title} is out of step: {plural(tally.count, 'vector', 'is')} {kind}"
+        message = f"{title} is out of step: {describe_count(tally.count, 'vector', 'is')} {kind}"
         report.problem("index", message, _REMEDY, **tally.details(names))
 
 
@@ -54,13 +56,13 @@ def rows_to_read(db: Database, dimensions: int) -> int:
     if _wrong_parts(db, parts):
         return 0
     [rows] = db.execute("select count(*) from embeddings").fetchone()
-    [entries] = db.execute(f"select count(*) from vec_embeddings_{dimensions}_ids").fetchone()
+    [entries] = db.execute(f"select count(*) from {index_names(dimensions).ids}").fetchone()
     return int(rows + entries * (1 + sum(map(_is_vec0, parts))))
 
 
 def note_missing_index(dimensions: int, number: int, report: CheckReport) -> None:
     """Add to the report that vectors of a dimension are not indexed."""
-    found = f"{plural(number, 'vector')} of {dimensions} dimensions"
+    found = f"{describe_count(number, 'vector')} of {dimensions} dimensions"
     if dimensions > tables.MAX_DIMENSIONS:
         report.note("index", f"There can be no index of {found}: a search reads all of them")
     else:
@@ -86,7 +88,7 @@ def _compare(db: Database, d: int, spans: _Ranges) -> defaultdict[str, Tally]:
     for after, last, _ in spans("embeddings"):
         for collection_id, id in _rows_without_entry(db, d, after, last):
             tallies["missing"].add(collection_id, id)
-    for after, last, _ in spans(f"vec_embeddings_{d}_ids"):
+    for after, last, _ in spans(index_names(d).ids):
         for kind, collection_id, id in _entries_that_differ(db, d, after, last):
             tallies[kind].add(collection_id, id)
     return tallies
@@ -99,10 +101,10 @@ def _rows_without_entry(db: Database, d: int, after: int, last: int) -> Iterator
         from embeddings
         where rowid > ?
           and rowid <= ?
-          and {tables.comparable("embeddings", d)}
+          and {tables.comparable_sql("embeddings", d)}
           and not exists (
             select 1
-            from vec_embeddings_{d}_ids as ids
+            from {index_names(d).ids} as ids
             where ids.collection_id = embeddings.collection_id
               and ids.id = embeddings.id
           )
@@ -116,7 +118,7 @@ def _entries_that_differ(
 ) -> Iterator[tuple[str, Any, Any]]:
     """Yield entries whose row is gone or of another dimension, or whose vectors are not its own."""
     bits_join, bits_missing, bits_differ = _bits(d)
-    comparable = tables.comparable("embeddings", d)
+    comparable = tables.comparable_sql("embeddings", d)
     yield from db.execute(
         f"""
         select *
@@ -134,11 +136,11 @@ def _entries_that_differ(
             end as kind,
             ids.collection_id,
             ids.id
-          from vec_embeddings_{d}_ids as ids
+          from {index_names(d).ids} as ids
           left join embeddings
             on embeddings.collection_id = ids.collection_id
             and embeddings.id = ids.id
-          left join vec_embeddings_{d} as vectors on vectors.rowid = ids.rowid
+          left join {index_names(d).vectors} as vectors on vectors.rowid = ids.rowid
           {bits_join}
           where ids.rowid > ?
             and ids.rowid <= ?
@@ -153,10 +155,10 @@ def _bits(d: int) -> tuple[str, str, str]:
     """Return the SQL that joins the bits of an entry, and tells them missing, and different."""
     if not tables.has_bits(d):
         return "", "", ""
-    of_row = bits.of("embeddings.embedding", d)
-    sampled = tables.sampled("ids.rowid")
+    of_row = bits.bits_sql("embeddings.embedding", d)
+    sampled = tables.is_sampled_sql("ids.rowid")
     return (
-        f"left join vec_embeddings_{d}_bits as bits on bits.rowid = ids.rowid",
+        f"left join {index_names(d).bits} as bits on bits.rowid = ids.rowid",
         "or bits.rowid is null",
         f"""
                 or (bits.collection_id, bits.sample, bits.embedding)
@@ -172,7 +174,7 @@ def _compare_chunks(
     A search reads chunks: which places of a chunk are taken (validity, a bit each), and by which
     rowid (rowids, 8 bytes each).
     """
-    for after, last, _ in spans(f"{table}_rowids"):
+    for after, last, _ in spans(rowids_of(table)):
         for rowid, place, collection_id, id, *chunk in db.execute(
             f"""
             select
@@ -180,12 +182,12 @@ def _compare_chunks(
               rows.chunk_offset,
               ids.collection_id,
               ids.id,
-              chunks.partition00 is not {tables.partition_of("ids.collection_id", d)},
+              chunks.partition00 is not {tables.partition_sql("ids.collection_id", d)},
               cast(substr(chunks.validity, rows.chunk_offset / 8 + 1, 1) as blob),
               cast(substr(chunks.rowids, 8 * rows.chunk_offset + 1, 8) as blob)
-            from {table}_rowids as rows
-            left join {table}_chunks as chunks on chunks.chunk_id = rows.chunk_id
-            left join vec_embeddings_{d}_ids as ids on ids.rowid = rows.rowid
+            from {rowids_of(table)} as rows
+            left join {chunks_of(table)} as chunks on chunks.chunk_id = rows.chunk_id
+            left join {index_names(d).ids} as ids on ids.rowid = rows.rowid
             where rows.rowid > ?
               and rows.rowid <= ?
             """,
@@ -206,10 +208,10 @@ def _places_too_many(db: Database, table: str) -> int:
     for validity, number in db.execute(
         f"""
         select cast(validity as blob), 0
-        from {table}_chunks
+        from {chunks_of(table)}
         union all
         select x'', count(*)
-        from {table}_rowids
+        from {rowids_of(table)}
         """
     ):
         surplus += _integer(validity).bit_count() - number

@@ -9,6 +9,7 @@ from ... import values
 from ...errors import InvalidInputError
 from .. import schema, transactions
 from ..index import building, tables
+from ..index.names import index_names
 from . import files, reference
 
 
@@ -43,7 +44,8 @@ def build_index(db: Database | str | Path, dimensions: int | None = None) -> dic
     dimensions = _checked_dimensions(dimensions)
     with files.opened(db) as opened:
         schema.ensure(opened)
-        return transactions.write(opened, lambda: rebuild(opened, dimensions))
+        with transactions.writing(opened):
+            return rebuild(opened, dimensions)
 
 
 def rebuild(db: Database, dimensions: int | None = None) -> dict[int, int]:
@@ -56,7 +58,7 @@ def rebuild(db: Database, dimensions: int | None = None) -> dict[int, int]:
         _drop(db, d)
         if d in numbers:
             building.build(db, d)
-            [built[d]] = db.execute(f"select count(*) from vec_embeddings_{d}_ids").fetchone()
+            [built[d]] = db.execute(f"select count(*) from {index_names(d).ids}").fetchone()
     return built
 
 
@@ -74,13 +76,9 @@ def drop_index(db: Database | str | Path, dimensions: int | None = None) -> list
     :raises NewerSchemaError: a later vecstore has migrated it
     """
     dimensions = _checked_dimensions(dimensions)
-    with files.opened(db) as opened:
-
-        def drop_unless_newer() -> list[int]:
-            schema.pending(opened)  # raises for a newer one
-            return drop(opened, dimensions)
-
-        return transactions.write(opened, drop_unless_newer)
+    with files.opened(db) as opened, transactions.writing(opened):
+        schema.pending(opened)  # raises for a newer one
+        return drop(opened, dimensions)
 
 
 def drop(db: Database, dimensions: int | None = None) -> list[int]:

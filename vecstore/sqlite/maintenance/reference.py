@@ -1,17 +1,16 @@
 """What the schema of a sound database is: that of one which is made in memory, just now."""
 
-import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 from sqlite_utils import Database
 
-from .. import schema
-from ..connection import dbapi, opening
+from .. import databases, schema
+from ..connection import opening
 from ..index import building, tables
+from ..index.names import dimensions_in_name
 
 
 @dataclass(frozen=True)
@@ -38,29 +37,23 @@ def parts_of(db: Database) -> dict[str, str]:
 
 def schema_parts(db: Database) -> list[Part]:
     """Return what every database has: tables, their indexes, triggers and views."""
-    return _schema_parts(_driver(db))
+    return _schema_parts(opening.driver_of(db))
 
 
 def index_parts(db: Database, dimensions: int) -> list[Part]:
     """Return the parts of the index of one dimension."""
-    return _index_parts(_driver(db), dimensions)
+    return _index_parts(opening.driver_of(db), dimensions)
 
 
 def indexed_dimensions(db: Database) -> list[int]:
     """Return the dimensions of which there is an index, or a part of one."""
     found = parts_of(db)
-    named = (re.match(r"vec_embeddings_(\d{1,4})(?:_|$)", name) for name in found)
     return [
         dimensions
-        for dimensions in sorted({int(match[1]) for match in named if match})
-        if 0 < dimensions <= tables.MAX_DIMENSIONS
+        for dimensions in sorted({d for d in map(dimensions_in_name, found) if d})
+        if dimensions <= tables.MAX_DIMENSIONS
         and any(part.name in found for part in index_parts(db, dimensions))
     ]
-
-
-def _driver(db: Database) -> opening.Driver:
-    conn: Any = db.conn
-    return "apsw" if isinstance(conn, dbapi.Connection) else "sqlite3"
 
 
 @lru_cache
@@ -80,7 +73,7 @@ def _index_parts(driver: opening.Driver, dimensions: int) -> list[Part]:
 @contextmanager
 def _made_in_memory(driver: opening.Driver) -> Iterator[Database]:
     """Give a new database with our tables; of the driver of another, as both load sqlite-vec."""
-    with closing(opening.connect(driver=driver)) as made:
+    with closing(databases.connect(driver=driver)) as made:
         schema.ensure(made)
         yield made
 

@@ -81,13 +81,5 @@ class Tally:
         return {"count": self.count, "examples": examples}
 
 
-def plural(count: int, noun: str, verb: str = "") -> str:
-    """Return "1 row is" or "2 rows are", for instance."""
-    several = "" if count == 1 else "s"
-    verbs = {"is": "are", "has": "have", "was": "were"}
-    verb = verb if count == 1 else verbs.get(verb, verb)
-    return f"{count:,} {noun}{several} {verb}".rstrip()
-
-
 def _text(id: Any) -> str | None:
     return id if id is None or isinstance(id, str) else repr(id)

@@ -6,8 +6,8 @@ from typing import Any
 from sqlite_utils import Database
 
 from ... import vectors
-from ...values import shown
-from .report import CheckReport, Tally, plural
+from ...values import describe_count, shown
+from .report import CheckReport, Tally
 
 
 class Rows:
@@ -79,22 +79,22 @@ class Rows:
         if self._lost.count:
             report.problem(
                 "collection",
-                f"{plural(self._lost.count, 'row', 'is')} of no collection",
+                f"{describe_count(self._lost.count, 'row', 'is')} of no collection",
                 "delete from embeddings where collection_id not in (select id from collections)",
                 **self._lost.details(names),
             )
         if self._refused.count:
             report.problem(
                 "vector",
-                f"{plural(self._refused.count, 'row', 'has')} what is no array of float32",
+                f"{describe_count(self._refused.count, 'row', 'has')} what is no array of float32",
                 "embed these again, or delete them",
                 **self._refused.details(names),
             )
         if self._left_out.count:
             report.note(
                 "vector",
-                f"{plural(self._left_out.count, 'row', 'has')} no vector, or one that cannot be "
-                "compared (zeros, NaN, infinity): no search finds them",
+                f"{describe_count(self._left_out.count, 'row', 'has')} no vector, or one that "
+                "cannot be compared (zeros, NaN, infinity): no search finds them",
                 **self._left_out.details(names),
             )
         self._tell_of_dimensions(report, names)
@@ -122,8 +122,8 @@ class Rows:
             if self._matching[key]:
                 report.problem(
                     "content",
-                    f"The content of {plural(tally.count, 'row')} of {name} is not what was "
-                    "embedded: its hash is another",
+                    f"The content of {describe_count(tally.count, 'row')} of {name} is not what "
+                    "was embedded: its hash is another",
                     "embed these again",
                     **details,
                 )

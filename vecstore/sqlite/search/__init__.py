@@ -1,1 +1,8 @@
-"""A search in SQL: the planner, its three plans, and the condition of the user."""
+"""A search in SQL.
+
+    planner      search(): which plan answers a query, and whether it must look wider
+    plans        the three plans, each one statement
+    conditions   what goes wrong with the SQL of the user's in `where`
+
+Others use `planner`.
+"""

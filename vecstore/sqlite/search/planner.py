@@ -12,49 +12,36 @@ texts: see docs/performance.md.
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from sqlite_utils import Database
 
-from ...errors import DimensionError
-from ...query import Query
+from ...query import Query, Step
+from ...rows import Hit
+from ...vectors import dimension_error
 from .. import catalog, transactions
 from ..connection.interrupts import Result
-from ..index import building, tables
+from ..index import building, partitions, tables
+from ..index.names import index_names
 from . import conditions, plans
-from .plans import MAX_K, Found, Row
+from .plans import MAX_K, Found
 
 # To choose more than this many of each chunk takes vec0 longer than a look at the bits first, in
 # collections of so many rows a candidate.
-_MANY = 40
-_ROWS_PER_CANDIDATE_OF_MANY = 40
-_SLACK = 1e-6  # vec0 and vec_distance_cosine agree; 1 - (1 - distance) is off by less than this
+_MANY_NEAREST = 40
+_ROWS_PER_CANDIDATE_OF_MANY_NEAREST = 40
+_SCORE_SLACK = 1e-6  # vec0 and vec_distance_cosine agree; 1 - (1 - distance) is off by less
 
 # Below so many rows a candidate, all rows are compared about as fast.
 _ROWS_PER_CANDIDATE = 12
-_SPILLED = 0.05  # of the nearest: measured, so many among the farthest mean 1 in 100 missed
-_SPILLED_AT_LAST = 0.15  # where only the exact plan looks wider, and takes ten times as long
-_WIDER = 3
-_MOST_AT_FIRST = 3 * MAX_K // 4  # a sample may promise fewer than there are
-
-
-@dataclass(frozen=True)
-class Step:
-    """One statement of a search: its plan, its SQL, how long it took, and what it looked at.
-
-    candidates: rows that were chosen by their bits, in the plan `fast`; else None
-    """
-
-    plan: str
-    sql: str
-    seconds: float
-    rows: int
-    candidates: int | None
+_SPILLED_SHARE = 0.05  # of the nearest: measured, so many among the farthest mean 1 in 100 missed
+_SPILLED_SHARE_AT_LAST = 0.15  # where only the exact plan looks wider, and takes ten times as long
+_WIDENING_FACTOR = 3
+_MOST_FIRST_CANDIDATES = 3 * MAX_K // 4  # a sample may promise fewer than there are
 
 
 def search(
     db: Database, query: Query, *, build_index: bool = True, steps: list[Step] | None = None
-) -> list[Row]:
+) -> list[Hit]:
     """Return the rows nearest to a vector, best first.
 
     :param build_index: False writes nothing: where there is no index, the rows are scanned
@@ -64,42 +51,7 @@ def search(
     :raises DoesNotExist: the collection is not the one that it was
     :raises ModelMismatchError: the one of its name has another model
     """
-    this = _Search(db, query, [] if steps is None else steps)
-
-    def look(is_comparable: bool) -> list[Row] | None:
-        if query.number == 0:
-            return []
-        has_index = building.exists(db, query.dimensions)
-        if not _has_dimension(db, query, has_index) or not is_comparable:
-            return []
-        is_ready = has_index and not _needs_partition(db, query)
-        return this.run(has_index) if is_ready or not build_index else None
-
-    rows = _in_snapshot(db, query, look)
-    if rows is None:
-        # Other threads go on while this one waits for a writer.
-        if building.ensure(db, query.dimensions):
-            building.ensure_partition(db, query.collection_id, query.dimensions)
-        rows = _in_snapshot(db, query, lambda _: this.run(building.exists(db, query.dimensions)))
-    return rows
-
-
-def _in_snapshot(db: Database, query: Query, work: Callable[[bool], Result]) -> Result:
-    """Call `work` while the collection is there, with whether the vector can be compared.
-
-    Nothing can be written meanwhile where there is SQL of the user's.
-    """
-
-    def explained(is_comparable: bool) -> Result:
-        with conditions.errors_explained(db, query):
-            return work(is_comparable)
-
-    def read() -> Result:
-        is_comparable = "vec_distance_cosine(?, ?) is not null"
-        vectors = (query.vector, query.vector)
-        return catalog.compute_and_read(db, query.collection, is_comparable, vectors, explained)
-
-    return transactions.query_only(db, read) if query.where else read()
+    return _Search(db, query, [] if steps is None else steps).find(build_index=build_index)
 
 
 class _Search:
@@ -108,9 +60,69 @@ class _Search:
     def __init__(self, db: Database, query: Query, steps: list[Step]) -> None:
         self._db = db
         self._query = query
+        self._collection_id = query.collection.id
+        self._dimensions = query.dimensions
         self._steps = steps
 
-    def run(self, has_index: bool) -> list[Row]:
+    def find(self, *, build_index: bool) -> list[Hit]:
+        hits = self._in_snapshot(lambda comparable: self._run_if_ready(comparable, build_index))
+        if hits is None:
+            # Other threads go on while this one waits for a writer.
+            if building.ensure(self._db, self._dimensions):
+                partitions.ensure_partition(self._db, self._collection_id, self._dimensions)
+            hits = self._in_snapshot(lambda _: self._run(self._has_index()))
+        return hits
+
+    def _in_snapshot(self, work: Callable[[bool], Result]) -> Result:
+        """Call `work` while the collection is there, with whether the vector can be compared.
+
+        Nothing can be written meanwhile where there is SQL of the user's.
+        """
+        db, query = self._db, self._query
+
+        def work_and_explain(is_comparable: bool) -> Result:
+            with conditions.errors_explained(db, query):
+                return work(is_comparable)
+
+        def read() -> Result:
+            return catalog.read_unchanged(
+                db,
+                query.collection,
+                work_and_explain,
+                expression="vec_distance_cosine(?, ?) is not null",
+                args=(query.vector, query.vector),
+            )
+
+        if not query.where:
+            return read()
+        with transactions.query_only(db):
+            return read()
+
+    def _run_if_ready(self, is_comparable: bool, build_index: bool) -> list[Hit] | None:
+        """Return what is nearest, or None where the index is to be made first."""
+        if self._query.number == 0:
+            return []
+        has_index = self._has_index()
+        if not self._has_vectors(has_index) or not is_comparable:
+            return []
+        needs_partition = partitions.needs_partition
+        is_ready = has_index and not needs_partition(
+            self._db, self._collection_id, self._dimensions
+        )
+        return self._run(has_index) if is_ready or not build_index else None
+
+    def _has_index(self) -> bool:
+        return building.exists(self._db, self._dimensions)
+
+    def _has_vectors(self, has_index: bool) -> bool:
+        """Return whether there are vectors; DimensionError if none is of this dimension."""
+        found = _dimensions(self._db, self._collection_id, self._dimensions, has_index)
+        if found is not None and found != self._dimensions:
+            raise dimension_error("The vector", self._dimensions, found)
+        return found is not None
+
+    def _run(self, has_index: bool) -> list[Hit]:
+        """Return what is nearest, by the plan that is best."""
         self._steps.clear()  # those of a file that was changed meanwhile
         query = self._query
         # One more than asked for shows whether the last place is shared, another is for skip_id.
@@ -122,7 +134,7 @@ class _Search:
             rows = self._scan() if query.is_filtered else self._exact(k)
         return rows
 
-    def _exact(self, k: int) -> list[Row]:
+    def _exact(self, k: int) -> list[Hit]:
         number = self._query.number
         rows = self._step("exact", plans.exact, k).rows
         if len(rows) <= number or rows[number - 1][1] > rows[number][1]:
@@ -131,72 +143,72 @@ class _Search:
         equals = self._within(1 - rows[number][1])
         return self._scan() if equals is None else equals
 
-    def _exact_within(self) -> list[Row] | None:
+    def _exact_within(self) -> list[Hit] | None:
         """Return what is within the distance of the last row that the fast plan finds.
 
         vec0 takes long to choose many of each chunk, and finds those within a distance as fast as
         few. None where the bits give no such distance, or where that is no faster.
         """
-        if self._query.is_filtered or self._query.number <= _MANY:
+        if self._query.is_filtered or self._query.number <= _MANY_NEAREST:
             return None
-        wanted = self._wanted(_ROWS_PER_CANDIDATE_OF_MANY)
+        wanted = self._wanted_candidates(_ROWS_PER_CANDIDATE_OF_MANY_NEAREST)
         if wanted is None:
             return None
-        found = self._step("fast", plans.fast, round(wanted / tables.SAMPLED))
+        found = self._step("fast", plans.fast, round(wanted / tables.ROWS_PER_SAMPLE))
         if found.is_cut_off or len(found.rows) < self._query.number:
             return None
         return self._within(1 - found.rows[-1][1])
 
-    def _within(self, distance: float) -> list[Row] | None:
+    def _within(self, distance: float) -> list[Hit] | None:
         """Return the nearest rows, given a distance within which there are as many as asked for.
 
         None if there are more than vec0 returns, or fewer than were asked for.
         """
         number = self._query.number
-        rows = self._step("exact", plans.exact, MAX_K, distance + _SLACK).rows
+        rows = self._step("exact", plans.exact, MAX_K, distance + _SCORE_SLACK).rows
         return rows[:number] if number <= len(rows) < MAX_K - 1 else None
 
-    def _fast(self) -> list[Row] | None:
+    def _fast(self) -> list[Hit] | None:
         """Return what the fast plan finds, or None if another plan is better.
 
         It looks wider until there are enough candidates that meet the conditions, and few of the
         nearest, ten at least, are among the farthest of them: then few can be farther still.
         """
-        wanted = self._wanted(_ROWS_PER_CANDIDATE)
+        wanted = self._wanted_candidates(_ROWS_PER_CANDIDATE)
         if wanted is None:
             return None
-        number = max(self._query.number, plans.TELLING)
-        rank, widest = wanted / tables.SAMPLED, MAX_K / tables.SAMPLED
+        number = max(self._query.number, plans.ENOUGH_TO_TELL)
+        rank, widest = wanted / tables.ROWS_PER_SAMPLE, MAX_K / tables.ROWS_PER_SAMPLE
         if self._query.is_filtered:  # where every other row meets the condition, once is enough
-            rank = max(rank, min(2 * rank, _MOST_AT_FIRST / tables.SAMPLED))
+            rank = max(rank, min(2 * rank, _MOST_FIRST_CANDIDATES / tables.ROWS_PER_SAMPLE))
         while rank <= widest:
             found = self._step("fast", plans.fast, round(rank))
             if found.is_cut_off:
                 break  # what vec0 left out may be no farther by its bits
             enough = found.matching >= wanted / 2
-            may_spill = _SPILLED if rank * _WIDER <= widest else _SPILLED_AT_LAST
+            can_widen = rank * _WIDENING_FACTOR <= widest
+            may_spill = _SPILLED_SHARE if can_widen else _SPILLED_SHARE_AT_LAST
             if enough and found.spilled <= may_spill * number:
                 return found.rows
             if enough and found.spilled > number / 2:
                 break  # the bits tell these vectors apart too badly for a wider look to help
             # Bits may be the same for many: wider than what was found, not than what was meant.
-            rank = max(rank, (found.candidates or 0) / tables.SAMPLED)
-            rank *= _WIDER if enough else max(2, wanted / max(found.matching, 1))
+            rank = max(rank, (found.candidates or 0) / tables.ROWS_PER_SAMPLE)
+            rank *= _WIDENING_FACTOR if enough else max(2, wanted / max(found.matching, 1))
         return None
 
-    def _wanted(self, rows_per_candidate: int) -> float | None:
+    def _wanted_candidates(self, rows_per_candidate: int) -> float | None:
         """Return how many candidates to begin with; None if there are too few rows for so many."""
-        dimensions = self._query.dimensions
-        if not tables.has_bits(dimensions):
+        if not tables.has_bits(self._dimensions):
             return None
-        rows = building.count_rows(self._db, self._query.collection_id, dimensions)
-        wanted = _candidates(max(self._query.number, plans.TELLING), rows)
+        rows = partitions.count_rows(self._db, self._collection_id, self._dimensions)
+        wanted = _first_candidates(max(self._query.number, plans.ENOUGH_TO_TELL), rows)
         return wanted if wanted <= MAX_K and rows >= rows_per_candidate * wanted else None
 
     def _has_partition(self) -> bool:
-        return building.has_partition(self._db, self._query.collection_id, self._query.dimensions)
+        return partitions.has_partition(self._db, self._collection_id, self._dimensions)
 
-    def _scan(self) -> list[Row]:
+    def _scan(self) -> list[Hit]:
         return self._step("scan", plans.scan).rows
 
     def _step(self, plan: str, run: Callable[..., Found], *how: float) -> Found:
@@ -207,7 +219,7 @@ class _Search:
         return found
 
 
-def _candidates(number: int, rows: int) -> float:
+def _first_candidates(number: int, rows: int) -> float:
     """Return how many candidates a search for that many of so many rows begins with.
 
     Measured on sentence embeddings and static ones, 40 * number ** 0.7 of 100,000 rows hold 98 in
@@ -216,7 +228,7 @@ def _candidates(number: int, rows: int) -> float:
     candidates come first.
     """
     of_few = 40 * math.pow(number, 0.7)
-    return min(of_few * max(1, math.sqrt(rows / 100_000)), max(of_few, _MOST_AT_FIRST))
+    return min(of_few * max(1, math.sqrt(rows / 100_000)), max(of_few, _MOST_FIRST_CANDIDATES))
 
 
 def vector_dimensions(db: Database, collection_id: int, dimensions: int) -> int | None:
@@ -244,30 +256,11 @@ def _dimensions(db: Database, collection_id: int, dimensions: int, has_index: bo
     return None if row is None else int(row[0])
 
 
-def dimension_error(name: str, found: int, expected: int) -> DimensionError:
-    """Return the error for a vector of another dimension than the collection's."""
-    return DimensionError(
-        f"{name} has {found} dimensions and the collection's vectors have {expected}: "
-        "use the model that the collection was made with"
-    )
-
-
-def _has_dimension(db: Database, query: Query, has_index: bool) -> bool:
-    found = _dimensions(db, query.collection_id, query.dimensions, has_index)
-    if found is not None and found != query.dimensions:
-        raise dimension_error("The vector", query.dimensions, found)
-    return found is not None
-
-
-def _needs_partition(db: Database, query: Query) -> bool:
-    return building.needs_partition(db, query.collection_id, query.dimensions)
-
-
 def _in_index(db: Database, collection_id: int, dimensions: int) -> bool:
     row = db.execute(
         f"""
         select 1
-        from vec_embeddings_{dimensions}_ids
+        from {index_names(dimensions).ids}
         where collection_id = ?
         limit 1
         """,

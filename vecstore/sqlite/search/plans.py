@@ -19,15 +19,15 @@ from sqlite_utils import Database
 
 from ...errors import InvalidInputError
 from ...query import Query
+from ...rows import Hit
 from ..index import bits, tables
+from ..index.names import index_names
 
 MAX_K = 4096  # of vec0
-TELLING = 10  # where fewer of the nearest lie says little of the bits
-_EDGE = 0.5  # in standard deviations of the distance of bits: measured, for a recall of 0.99
+ENOUGH_TO_TELL = 10  # where fewer of the nearest lie says little of the bits
+_EDGE_DEVIATIONS = 0.5  # standard ones, of the distance of bits: measured, for a recall of 0.99
 _LAST_CODE_POINT = 0x10FFFF
 _CONDITION = "\0"  # stands for it in SQL until our parameters have their names or numbers
-
-Row = tuple[str, float, str | None, str | None]  # id, score, content, metadata
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Found:
     """
 
     sql: str
-    rows: list[Row]
+    rows: list[Hit]
     candidates: int | None = None
     matching: int = 0
     is_cut_off: bool = False
@@ -54,11 +54,11 @@ def exact(db: Database, query: Query, k: int, farthest: float | None = None) -> 
 
     For a query that is not filtered: vec0 takes the nearest before any other condition.
     """
-    d = query.dimensions
+    names = index_names(query.dimensions)
     sql = f"""
         with _nearest as materialized (
           select rowid, 1 - distance as score
-          from vec_embeddings_{d}
+          from {names.vectors}
           where embedding match :_vector
             and partition_id = :_collection_id
             and k = :_k
@@ -66,7 +66,7 @@ def exact(db: Database, query: Query, k: int, farthest: float | None = None) -> 
         )
         select embeddings.id, _nearest.score, embeddings.content, embeddings.metadata
         from _nearest
-        cross join vec_embeddings_{d}_ids as ids on ids.rowid = _nearest.rowid
+        cross join {names.ids} as ids on ids.rowid = _nearest.rowid
         cross join embeddings
           on embeddings.collection_id = ids.collection_id
           and embeddings.id = ids.id
@@ -81,12 +81,12 @@ def fast(db: Database, query: Query, sample_rank: int) -> Found:
     """Return the nearest of the candidates: the rows whose bits differ least from the vector's.
 
     Candidates are as near as the one of that rank in the sample, so there are about
-    `index_schema.SAMPLED` times as many as it says, whatever the distances of this query.
+    `tables.ROWS_PER_SAMPLE` times as many as it says, whatever the distances of this query.
     """
-    d = query.dimensions
+    names = index_names(query.dimensions)
     knn = f"""select rowid, distance
-          from vec_embeddings_{d}_bits
-          where embedding match vec_bit({bits.of(":_vector", d)})
+          from {names.bits}
+          where embedding match vec_bit({bits.bits_sql(":_vector", query.dimensions)})
             and partition_id = :_collection_id"""
     sql = f"""
         with {_matching(query)}
@@ -112,7 +112,7 @@ def fast(db: Database, query: Query, sample_rank: int) -> Found:
             _candidates.distance as bits,
             {_score(query)} as score
           from _candidates
-          cross join vec_embeddings_{d}_ids as ids on ids.rowid = _candidates.rowid
+          cross join {names.ids} as ids on ids.rowid = _candidates.rowid
           {_joined_to_embeddings(query)}
           where ids.id is not :_skip_id
             {_prefix_condition(query, "ids.id")}
@@ -144,8 +144,8 @@ def fast(db: Database, query: Query, sample_rank: int) -> Found:
           and embeddings.id = _nearest.id
         order by _nearest.score desc, embeddings.id
         """
-    edge = _EDGE * bits.deviation(d)
-    number = max(query.number, TELLING)
+    edge = _EDGE_DEVIATIONS * bits.distance_deviation(query.dimensions)
+    number = max(query.number, ENOUGH_TO_TELL)
     rows = _run(db, query, sql, sample_rank=sample_rank, edge=edge, number=number)
     floor = -2.0 if query.min_score is None else query.min_score
     return Found(
@@ -170,7 +170,7 @@ def scan(db: Database, query: Query) -> Found:
             embeddings.rowid as row,
             embeddings.id,
             case
-              when {tables.holds_vector("embeddings", query.dimensions)}
+              when {tables.holds_vector_sql("embeddings", query.dimensions)}
               then vec_distance_cosine(embeddings.embedding, :_vector)
             end as distance
           from {"_matching cross join" if query.where else ""} embeddings
@@ -185,7 +185,7 @@ def scan(db: Database, query: Query) -> Found:
           where case
               when distance <> 1 then 1
               when distance = 1 then ( -- so far is what overflows, too
-                select {tables.comparable("embeddings", query.dimensions)}
+                select {tables.comparable_sql("embeddings", query.dimensions)}
                 from embeddings
                 where embeddings.rowid = row
               )
@@ -205,7 +205,7 @@ def scan(db: Database, query: Query) -> Found:
 def _run(db: Database, query: Query, sql: str, **more: Any) -> list[Any]:
     """Run a statement with the arguments of a query, which its parameters name with a `:_`."""
     values = {
-        "collection_id": query.collection_id,
+        "collection_id": query.collection.id,
         "vector": query.vector,
         "number": min(query.number, sys.maxsize),
         "skip_id": query.skip_id,

@@ -20,17 +20,17 @@ def apsw_exceptions():
 
 @pytest.mark.parametrize("exception", apsw_exceptions(), ids=lambda exception: exception.__name__)
 def test_every_apsw_exception_is_translated(exception):
-    expected = dbapi_translation.TABLE[exception]
+    expected = dbapi_translation.EXCEPTIONS[exception]
     assert issubclass(expected, sqlite_utils_sqlite3.Error | MemoryError)
     original = exception("what happened")
     with pytest.raises(expected) as caught:
-        dbapi_translation.reraise(original)
+        dbapi_translation.raise_as_sqlite3(original)
     assert type(caught.value) is expected
     assert caught.value.__cause__ is original
 
 
 def test_only_what_apsw_has_is_translated():
-    assert set(dbapi_translation.TABLE) == set(apsw_exceptions())
+    assert set(dbapi_translation.EXCEPTIONS) == set(apsw_exceptions())
 
 
 def test_the_errors_are_those_that_sqlite_utils_catches(face):

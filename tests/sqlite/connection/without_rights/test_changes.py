@@ -12,9 +12,9 @@ from tests.support.models import Pseudorandom
 from tests.support.ordinary_user import as_an_ordinary_user, only_root_is_two_users
 from tests.support.roots_writer import ENTRIES, assert_version, versions
 from vecstore import Collection, DatabaseError, FileChangedError
-from vecstore.cli.options import open_existing
+from vecstore.cli.databases import open_existing_file
 from vecstore.cli.shell import _make_shell
-from vecstore.readers.query import read_query
+from vecstore.readers.query_rows import read_query
 
 
 def test_a_reader_lives_through_all_that_a_writer_does(writer, path, reader):
@@ -210,7 +210,7 @@ def test_a_check_is_done_again_and_an_export_is_told(writer, path, reader, tmp_p
 
 def test_a_shell_that_stays_open_shows_what_others_wrote(writer, path):
     run("shell", path, "select 1")  # an ordinary user may not read root's Python
-    with as_an_ordinary_user(), open_existing(path) as db:
+    with as_an_ordinary_user(), open_existing_file(path) as db:
         shell = _make_shell(db)
         shell.stdout = io.StringIO()
         for n in (1, 2):

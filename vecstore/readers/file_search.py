@@ -20,16 +20,16 @@ from pathlib import Path
 from ..errors import InvalidInputError
 from .patterns import Exclusion, Patterns
 
-BY_EXCLUDE = "by --exclude"
-BY_LINK = "linked to nothing"
+LEFT_OUT_BY_EXCLUDE = "by --exclude"
+LEFT_OUT_AS_BROKEN_LINK = "linked to nothing"
 
-_GENERATED = ("node_modules", "__pycache__")
-_IN_ENVIRONMENTS = ("pyvenv.cfg", "conda-meta/history")
+_GENERATED_FOLDERS = ("node_modules", "__pycache__")
+_SIGNS_OF_ENVIRONMENT = ("pyvenv.cfg", "conda-meta/history")
 _IS_WILD = re.compile(r"[*?\[]").search
 
 
 @dataclass
-class Choice:
+class FoundFiles:
     """What was found in folders.
 
     Attributes:
@@ -46,15 +46,15 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class _Ignore:
+class _IgnoreFile:
     """A .gitignore, and how what is searched is called in its folder."""
 
     patterns: Patterns
     below: str = ""  # the path of the searched folder in that of the .gitignore, and a slash
     above: str = ""  # or the other way round
 
-    def names(self, id: str, is_folder: bool) -> bool | None:
-        return self.patterns.names(self.below + id[len(self.above) :], is_folder)
+    def judge(self, id: str, is_folder: bool) -> bool | None:
+        return self.patterns.judge(self.below + id[len(self.above) :], is_folder)
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,11 @@ class _Folder:
     path: Path
     prefix: str  # of the ids of what is in it
     parts: frozenset[int]  # of the pattern, which may match the names in it
-    ignores: tuple[_Ignore, ...]  # the nearest first
+    ignores: tuple[_IgnoreFile, ...]  # the nearest first
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Candidate:
     path: Path
     id: str
     matched: frozenset[int]  # parts of the pattern
@@ -82,8 +82,8 @@ class _Found:
         return self.mode is not None and stat.S_ISDIR(self.mode)
 
 
-class Search:
-    """The files of a folder that a pattern matches; what else there is goes into a Choice.
+class FileSearch:
+    """The files of a folder that a pattern matches; what else there is goes into a FoundFiles.
 
     :param exclude: what stays out even if the pattern names it
     :param all: nothing else stays out
@@ -91,7 +91,7 @@ class Search:
     """
 
     def __init__(
-        self, base: Path, pattern: str, choice: Choice, exclude: Exclusion, *, all: bool
+        self, base: Path, pattern: str, result: FoundFiles, exclude: Exclusion, *, all: bool
     ) -> None:
         parts = [part for part in pattern.split("/") if part not in ("", ".")]
         if not parts or pattern.startswith("/"):
@@ -101,7 +101,7 @@ class Search:
         self._base = base
         self._parts = [*parts, "*"] if parts[-1] == "**" else parts
         self._only_folders = pattern.endswith("/")
-        self._choice = choice
+        self._result = result
         self._exclude = exclude
         self._all = all
 
@@ -109,25 +109,25 @@ class Search:
         """Yield ids and paths."""
         if self._only_folders:
             return
-        folders = [_Folder(self._base, "", self._skipping_none({0}), ())]
+        folders = [_Folder(self._base, "", self._add_parts_after_stars({0}), ())]
         while folders:
             folder = folders.pop()
             try:
-                names = self._names(folder)
-                folder = self._with_ignores(folder)
+                names = self._list_names(folder)
+                folder = self._add_ignores(folder)
             except OSError as error:
                 self._note_problem(error)
                 continue
-            for found in self._look_for(names, folder):
-                parts = self._parts_below(folder, found)
+            for found in self._find_candidates(names, folder):
+                parts = self._find_parts_below(folder, found)
                 if found.is_folder:
-                    if parts and self._stays(folder, found):
+                    if parts and self._is_chosen(folder, found):
                         below = _Folder(found.path, f"{found.id}/", parts, folder.ignores)
                         folders.append(below)
                 elif len(self._parts) - 1 in found.matched and self._is_file(folder, found):
                     yield found.id, found.path
 
-    def _skipping_none(self, parts: set[int]) -> frozenset[int]:
+    def _add_parts_after_stars(self, parts: set[int]) -> frozenset[int]:
         """Add to some parts what follows a "**", which may be no folder at all."""
         for part in sorted(parts):
             while self._parts[part] == "**":
@@ -135,14 +135,14 @@ class Search:
                 parts.add(part)
         return frozenset(parts)
 
-    def _parts_below(self, folder: _Folder, found: _Found) -> frozenset[int]:
+    def _find_parts_below(self, folder: _Folder, found: _Candidate) -> frozenset[int]:
         """Return the parts of the pattern that may match what is in a folder that was found."""
         after = {part + 1 for part in found.matched if part + 1 < len(self._parts)}
         if not found.is_link:
             after |= {part for part in folder.parts if self._parts[part] == "**"}
-        return self._skipping_none(after)
+        return self._add_parts_after_stars(after)
 
-    def _names(self, folder: _Folder) -> set[str]:
+    def _list_names(self, folder: _Folder) -> set[str]:
         """Return the names that may match; OSError if what is in the folder cannot be known."""
         globs = {self._parts[part] for part in folder.parts}
         names = {glob for glob in globs if not _IS_WILD(glob)}
@@ -150,17 +150,17 @@ class Search:
             names.update(path.name for path in folder.path.iterdir())
         return names
 
-    def _look_for(self, names: set[str], folder: _Folder) -> Iterator[_Found]:
+    def _find_candidates(self, names: set[str], folder: _Folder) -> Iterator[_Candidate]:
         globs = {part: self._parts[part] for part in folder.parts}
         goes_on = "**" in globs.values()
         for name in names:
-            matched = frozenset(part for part, glob in globs.items() if _matches(glob, name))
+            matched = frozenset(part for part, glob in globs.items() if _matches_glob(glob, name))
             if matched or goes_on:
-                found = self._look_at(folder, name, matched)
+                found = self._inspect(folder, name, matched)
                 if found:
                     yield found
 
-    def _look_at(self, folder: _Folder, name: str, matched: frozenset[int]) -> _Found | None:
+    def _inspect(self, folder: _Folder, name: str, matched: frozenset[int]) -> _Candidate | None:
         path = folder.path / name
         mode, is_link = None, False
         try:
@@ -172,36 +172,36 @@ class Search:
                 if error.errno not in (errno.ENOENT, errno.ENOTDIR):
                     self._note_problem(error)
                 return None
-        return _Found(path, folder.prefix + name, matched, mode, is_link)
+        return _Candidate(path, folder.prefix + name, matched, mode, is_link)
 
-    def _is_file(self, folder: _Folder, found: _Found) -> bool:
+    def _is_file(self, folder: _Folder, found: _Candidate) -> bool:
         if found.mode is None:
-            self._choice.left_out[found.path] = ("file", BY_LINK)
+            self._result.left_out[found.path] = ("file", LEFT_OUT_AS_BROKEN_LINK)
             return False
-        if not stat.S_ISREG(found.mode) or not self._stays(folder, found):
+        if not stat.S_ISREG(found.mode) or not self._is_chosen(folder, found):
             return False
         try:
             found.id.encode()
         except UnicodeEncodeError:
-            self._choice.problems[found.path] = InvalidInputError(
+            self._result.problems[found.path] = InvalidInputError(
                 f"The file name {os.fsencode(found.id)!r} in {self._base} is not UTF-8, and cannot "
                 "be an id: rename it, or leave it out with --exclude or --on-error skip"
             )
             return False
         return True
 
-    def _stays(self, folder: _Folder, found: _Found) -> bool:
-        reason = self._reason(folder, found)
+    def _is_chosen(self, folder: _Folder, found: _Candidate) -> bool:
+        reason = self._find_reason(folder, found)
         if reason:
             kind = "folder" if found.is_folder else "file"
-            self._choice.left_out[found.path] = (kind, reason)
+            self._result.left_out[found.path] = (kind, reason)
         return reason is None
 
-    def _reason(self, folder: _Folder, found: _Found) -> str | None:
+    def _find_reason(self, folder: _Folder, found: _Candidate) -> str | None:
         """Return why something stays out."""
         is_own_folder = found.is_folder and not found.is_link
-        if self._exclude.names(found.id, is_own_folder):
-            return BY_EXCLUDE
+        if self._exclude.judge(found.id, is_own_folder):
+            return LEFT_OUT_BY_EXCLUDE
         if self._all:
             return None
         globs = {self._parts[part] for part in found.matched}
@@ -210,18 +210,18 @@ class Search:
         if found.name.startswith(".") and not is_named and not is_dotted:
             return "as hidden"
         if found.is_folder and not is_named:
-            if found.name in _GENERATED:
+            if found.name in _GENERATED_FOLDERS:
                 return f"as {found.name}"
-            if any(os.path.lexists(found.path / name) for name in _IN_ENVIRONMENTS):
+            if any(os.path.lexists(found.path / name) for name in _SIGNS_OF_ENVIRONMENT):
                 return "with a virtual environment"
         if found.id != "/".join(self._parts[: found.id.count("/") + 1]):
             for ignore in folder.ignores:
-                verdict = ignore.names(found.id, is_own_folder)
+                verdict = ignore.judge(found.id, is_own_folder)
                 if verdict is not None:
                     return "by .gitignore" if verdict else None
         return None
 
-    def _ignores_above(self) -> tuple[_Ignore, ...]:
+    def _read_ignores_above(self) -> tuple[_IgnoreFile, ...]:
         """Return the files above the folder, the nearest first, up to the root of its repository.
 
         :raises OSError: one of them cannot be read
@@ -233,27 +233,31 @@ class Search:
             return ()
         above = folders[1 : folders.index(roots[0]) + 1]
         return tuple(
-            _Ignore(patterns, below=f"{here.relative_to(folder).as_posix()}/")
+            _IgnoreFile(patterns, below=f"{here.relative_to(folder).as_posix()}/")
             for folder in above
             if (patterns := _read_ignore(folder))
         )
 
-    def _with_ignores(self, folder: _Folder) -> _Folder:
+    def _add_ignores(self, folder: _Folder) -> _Folder:
         """Return a folder with its own .gitignore, and that of the search with those above."""
         if self._all:
             return folder
-        ignores = folder.ignores if folder.prefix else self._ignores_above()
+        ignores = folder.ignores if folder.prefix else self._read_ignores_above()
         patterns = _read_ignore(folder.path)
-        own = (_Ignore(patterns, above=folder.prefix),) if patterns else ()
+        own = (_IgnoreFile(patterns, above=folder.prefix),) if patterns else ()
         return replace(folder, ignores=own + ignores)
 
     def _note_problem(self, error: OSError) -> None:
         path = Path(error.filename)
-        reason = error.strerror or str(error)
-        self._choice.problems[path] = InvalidInputError(f"{path} cannot be read: {reason}")
+        self._result.problems[path] = make_unreadable_error(path, error)
 
 
-def _matches(glob: str, name: str) -> bool:
+def make_unreadable_error(path: Path, error: OSError) -> InvalidInputError:
+    """Return the error for a file or folder that the system does not let us read."""
+    return InvalidInputError(f"{path} cannot be read: {error.strerror or error}")
+
+
+def _matches_glob(glob: str, name: str) -> bool:
     return glob != "**" and (glob == name or fnmatchcase(name, glob))
 
 

@@ -1,8 +1,9 @@
-"""Reads the rows of a SQL query, without holding a lock of what it reads while they are used."""
+"""Runs the SELECT of a user, and holds its rows without a lock of the files that it reads."""
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +11,34 @@ import apsw
 from sqlite_utils import Database
 
 from ..errors import DatabaseError
-from ..sqlite.connection import frozen
-from ..sqlite.connection.interrupts import Result
-from ..sqlite.connection.opening import connect, read_only_uri, unmap_file
-from .records import OnError, Record, stop
+from .connection import frozen
+from .connection.filenames import read_only_uri
+from .connection.interruptible import make_interruptible
+from .connection.interrupts import Result
+from .connection.pragmas import unmap_file
+from .databases import connect
 
 # Unlikely in a query: a name in `temp` goes before the same name in `main`.
-_COPY = 'temp."rows of the query"'
-_INSTRUCTIONS = 100_000  # of SQLite between two looks whether ^C was pressed: about 1 ms
+_COPY_TABLE = 'temp."rows of the query"'
 
 
-class QueryRows:
-    """The rows of a query as they were when it ran: a context manager, and an iterable of Record.
+@dataclass(frozen=True)
+class UndecodableText:
+    """What comes in place of a row that has text which is not UTF-8.
+
+    Attributes:
+        column: the first that cannot be read; None if each can, on its own
+        byte: the first that is wrong in it
+        position: where that is, in bytes
+    """
+
+    column: str | None = None
+    byte: int = 0
+    position: int = 0
+
+
+class UserQueryResult:
+    """The rows of a query as they were when it ran: a context manager.
 
     Attributes:
         total: how many rows there are
@@ -29,46 +46,31 @@ class QueryRows:
 
     def __init__(self, db: Database, columns: list[str], total: int, resources: ExitStack) -> None:
         self.total = total
-        self._connection = _apsw(db)
+        self._connection = _apsw_connection(db)
         self._columns = columns
         self._resources = resources
 
-    def __iter__(self) -> Iterator[Record]:
-        """Yield the rows in the order of the query; DatabaseError at text that is not UTF-8."""
-        return self.read()
-
-    def read(self, on_error: OnError = stop) -> Iterator[Record]:
-        """Yield the rows in the order of the query.
-
-        :param on_error: what to do about a row with text that is not UTF-8
-        """
-        rows = self._connection.execute(f"select * from {_COPY} order by rowid")
+    def read(self) -> Iterator[dict[str, Any] | UndecodableText]:
+        """Yield the rows in the order of the query, each as its values by column."""
+        rows = self._connection.execute(f"select * from {_COPY_TABLE} order by rowid")
         for number in range(1, self.total + 1):
-            place = f"row {number} of the query"
             try:
                 row = next(rows)
             except UnicodeDecodeError:
-                on_error(place, self._undecodable(place, number))
+                yield self._find_undecodable(number)
             else:
-                yield Record(place, dict(zip(self._columns, row, strict=True)))
+                yield dict(zip(self._columns, row, strict=True))
 
-    def _undecodable(self, place: str, rowid: int) -> DatabaseError:
-        """Return the error of a row, which names the first column that cannot be read."""
-        subject, byte = place, ""
+    def _find_undecodable(self, rowid: int) -> UndecodableText:
         for number, name in enumerate(self._columns):
-            sql = f"select c{number} from {_COPY} where rowid = ?"
+            sql = f"select c{number} from {_COPY_TABLE} where rowid = ?"
             try:
                 self._connection.execute(sql, [rowid]).fetchall()
             except UnicodeDecodeError as error:
-                subject = f"The column {name!r} of {place}"
-                byte = f" (byte {error.object[error.start]:#04x} at position {error.start})"
-                break
-        return DatabaseError(
-            f"{subject} is text that is not UTF-8{byte}: correct it, do not select it, or leave "
-            "such rows out with --on-error skip (cast(... as blob) is for models that take bytes)"
-        )
+                return UndecodableText(name, error.object[error.start], error.start)
+        return UndecodableText()
 
-    def __enter__(self) -> "QueryRows":
+    def __enter__(self) -> "UserQueryResult":
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -79,9 +81,9 @@ class QueryRows:
         self._resources.close()
 
 
-def read_query(
+def run_user_query(
     sql: str, database: str | Path | None, attach: Sequence[tuple[str, str | Path]] = ()
-) -> QueryRows:
+) -> UserQueryResult:
     """Run a SELECT, which cannot write, and copy its result to a temporary file.
 
     Afterwards nothing of the databases is locked, and rows that are written to them do not show up.
@@ -92,37 +94,37 @@ def read_query(
     :raises TwoLibrariesError: the sqlite3 of this process has one of the files open
     """
     sql = sql.rstrip("; \t\r\n")
-    return frozen.again(lambda: _read(sql, database, attach))
+    return frozen.repeat_while_changing(lambda: _run_once(sql, database, attach))
 
 
-def _read(
+def _run_once(
     sql: str, database: str | Path | None, attach: Sequence[tuple[str, str | Path]]
-) -> QueryRows:
+) -> UserQueryResult:
     with ExitStack() as resources:
         if database is None or not Path(database).exists():
-            database = resources.enter_context(_empty_file())
+            database = resources.enter_context(_make_empty_file())
         db = connect(database, driver="apsw", read_only=True)
         resources.callback(db.close)
 
         def copy() -> tuple[list[str], int]:
             try:
-                columns = _columns(db, sql)
-                return columns, _copy(_apsw(db), sql, len(columns))
+                columns = _read_columns(db, sql)
+                return columns, _copy_rows(_apsw_connection(db), sql, len(columns))
             except apsw.Error as error:  # of a file that was changed, perhaps
                 raise db.conn.OperationalError(str(error)) from error
 
         try:
-            columns, total = frozen.once(db, lambda: _with_attached(db, attach, copy))
+            columns, total = frozen.fail_if_changed(db, lambda: _attach_and_work(db, attach, copy))
         except db.conn.Error as error:
             raise DatabaseError(f"The query failed: {error}") from error
         except UnicodeError as error:
             raise DatabaseError(
                 "The query, or the name of a column, is not UTF-8: name columns with AS"
             ) from error
-        return QueryRows(db, columns, total, resources.pop_all())
+        return UserQueryResult(db, columns, total, resources.pop_all())
 
 
-def _with_attached(
+def _attach_and_work(
     db: Database, attach: Sequence[tuple[str, str | Path]], work: Callable[[], Result]
 ) -> Result:
     """Return what `work` returns with these files attached, none of which changes meanwhile."""
@@ -135,11 +137,11 @@ def _with_attached(
 
         def attach_and_work() -> Result:
             _attach(db, alias, path, other)
-            result = _with_attached(db, others, work)
-            db.conn.execute(f"detach {_quoted(alias)}")
+            result = _attach_and_work(db, others, work)
+            db.conn.execute(f"detach {_quote(alias)}")
             return result
 
-        return frozen.unless_changed(other, attach_and_work)
+        return frozen.fail_if_changed_since_opened(other, attach_and_work)
 
 
 def _attach(db: Database, alias: str, path: str | Path, other: Database) -> None:
@@ -147,12 +149,12 @@ def _attach(db: Database, alias: str, path: str | Path, other: Database) -> None
     if frozen.is_frozen(other):
         unmap_file(db.conn)
     try:
-        db.conn.execute(f"attach ? as {_quoted(alias)}", [uri])
+        db.conn.execute(f"attach ? as {_quote(alias)}", [uri])
     except db.conn.Error as error:
         raise DatabaseError(f"{path} cannot be attached as {alias!r}: {error}") from error
 
 
-def _columns(db: Database, sql: str) -> list[str]:
+def _read_columns(db: Database, sql: str) -> list[str]:
     """Return the columns of a query, which has been compiled but not run.
 
     :raises DatabaseError: it is not one SELECT, or two columns have one name
@@ -163,7 +165,7 @@ def _columns(db: Database, sql: str) -> list[str]:
         columns.extend(column[0] for column in cursor.get_description())
         return False
 
-    cursor = _apsw(db).cursor()
+    cursor = _apsw_connection(db).cursor()
     cursor.exec_trace = note_instead_of_running
     with suppress(apsw.ExecTraceAbort):
         cursor.execute(sql)
@@ -178,7 +180,7 @@ def _columns(db: Database, sql: str) -> list[str]:
     return columns
 
 
-def _copy(connection: apsw.Connection, sql: str, width: int) -> int:
+def _copy_rows(connection: apsw.Connection, sql: str, width: int) -> int:
     """Copy the rows of a query to a temporary table, and return how many there are.
 
     The table is there before: `create table as`, and already a subquery, gives a column one type,
@@ -187,24 +189,24 @@ def _copy(connection: apsw.Connection, sql: str, width: int) -> int:
     """
     connection.execute("pragma temp_store = file")
     names = ", ".join(f"c{i}" for i in range(width))
-    connection.execute(f"create temp table {_COPY.removeprefix('temp.')} ({names})")
-    connection.set_progress_handler(lambda: False, _INSTRUCTIONS)
-    connection.execute(f"insert into {_COPY} ({names}) {sql}")
+    connection.execute(f"create temp table {_COPY_TABLE.removeprefix('temp.')} ({names})")
+    make_interruptible(connection)
+    connection.execute(f"insert into {_COPY_TABLE} ({names}) {sql}")
     return connection.changes()
 
 
-def _apsw(db: Database) -> apsw.Connection:
+def _apsw_connection(db: Database) -> apsw.Connection:
     connection: Any = db.conn  # not of sqlite3
     wrapped: apsw.Connection = connection.apsw
     return wrapped
 
 
-def _quoted(alias: str) -> str:
+def _quote(alias: str) -> str:
     return '"' + alias.replace('"', '""') + '"'
 
 
 @contextmanager
-def _empty_file() -> Iterator[Path]:
+def _make_empty_file() -> Iterator[Path]:
     """Give an empty database that, unlike one in memory, takes URIs to attach others."""
     with tempfile.TemporaryDirectory(prefix="vecstore-") as folder:
         path = Path(folder) / "empty.db"

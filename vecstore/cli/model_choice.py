@@ -1,0 +1,36 @@
+"""Which model a command embeds with: the one named, that of the collection, or the default."""
+
+from pathlib import Path
+
+import click
+
+from ..collection import Collection
+from ..entries import require_collection_name
+from ..models import EmbeddingModel, get_embedding_model, get_embedding_models
+from ..settings import default_model
+from .databases import open_file_to_read
+
+
+def choose_model(name: str | None) -> EmbeddingModel:
+    """Return the model of that id or alias, or else the default; an error lists the installed."""
+    name = name or default_model()
+    if not name:
+        installed = sorted(model.model_id for model in get_embedding_models())
+        raise click.ClickException(
+            "You need to specify an embedding model (no default model is set): use -m MODEL, or "
+            f"'vecstore embed-models default MODEL'; installed are {', '.join(installed)}"
+        )
+    return get_embedding_model(name)
+
+
+def choose_model_to_write(path: Path, collection: str, name: str | None) -> EmbeddingModel | None:
+    """Return the model for `open_collection_to_write()`; None for one that is to use its own.
+
+    It is found before anything is created, and before any content is read.
+    """
+    require_collection_name(collection)
+    if not name and path.exists():
+        with open_file_to_read(path) as db:
+            if Collection.exists(db, collection):
+                return None
+    return choose_model(name)

@@ -1,0 +1,96 @@
+"""The command `vecstore`: all commands together, and one way out for errors."""
+
+import io
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import click
+from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
+
+from .. import __version__
+from ..errors import VecstoreError
+from .collections import collections
+from .embed import embed
+from .embed_models import embed_models
+from .embed_multi import embed_multi
+from .index import index
+from .load_interrupts import INTERRUPTED
+from .maintenance import backup, check, compact
+from .shell import extension_path, shell
+from .similar import similar
+
+
+class ErrorsInOneLine(click.Group):
+    """A group in which what goes wrong is one line on stderr, and the exit status 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # What a database holds may be more than the terminal's encoding can show.
+            sys.stdout.reconfigure(errors="backslashreplace")
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
+            raise
+        except (KeyboardInterrupt, click.Abort) as error:
+            # click makes an Abort of ^C at a prompt, and of a plain "no" as well.
+            cause = error.__context__ if isinstance(error, click.Abort) else error
+            if not isinstance(cause, KeyboardInterrupt):
+                raise
+            on_terminal = sys.stderr is not None and sys.stderr.isatty()  # which has shown "^C"
+            click.echo("\n" * on_terminal + "Interrupted", err=True)
+            ctx.exit(INTERRUPTED)
+        except Exception as error:
+            raise click.ClickException(" ".join(_describe_error(error).split())) from error
+
+
+def _describe_error(error: Exception) -> str:
+    if isinstance(error, VecstoreError | sqlite3.Error):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    # Not foreseen: where it was raised, so that it can be reported.
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"({Path(frame.filename).name}, line {frame.lineno})"
+    return f"{type(error).__name__}: {error} {place}"
+
+
+@click.group(cls=ErrorsInOneLine, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="vecstore")
+def cli() -> None:
+    """Embeddings in a SQLite file, and semantic search in them.
+
+    \b
+      vecstore embed-models default local
+      vecstore embed pets hound --store -c "my happy hound"
+      vecstore embed pets cat --store -c "my dissatisfied cat"
+      vecstore similar pets -c "a dog in a good mood"
+
+    \b
+    Environment variables:
+      VECSTORE_DB               the SQLite file, instead of -d
+      VECSTORE_EMBEDDING_MODEL  the default model
+      VECSTORE_USER_PATH        the folder of the default file and of settings
+    """
+
+
+for command in (
+    embed,
+    embed_multi,
+    similar,
+    collections,
+    embed_models,
+    shell,
+    extension_path,
+    check,
+    index,
+    compact,
+    backup,
+):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command."""
+    cli(prog_name="vecstore")
