@@ -5,13 +5,12 @@ They are environments of their own, as pysqlite3 there is what sqlite-utils uses
 
 import shutil
 import sys
-import venv
 from pathlib import Path
 
 import pytest
 
 from tests.support import ROOT
-from tests.support.outside import run
+from tests.support.environments import make_environment, run
 
 VERSIONS = {"0.65": "datasette>=0.65,<0.66", "1.0": "datasette>=1.0a41"}
 MISSING = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
@@ -33,15 +32,8 @@ def python(
 ) -> Path:
     """The interpreter of an environment with the wheel, its extra, and that Datasette."""
     folder = tmp_path_factory.mktemp(f"datasette-{request.param}")
-    venv.create(folder, with_pip=True, symlinks=True)
-    python = folder / "bin" / "python"
-    pip = [python, "-m", "pip", "--disable-pip-version-check", "--retries", "1", "install", "-q"]
     needed = [f"{wheel}[datasette,local]", VERSIONS[request.param], "pytest", "selenium"]
-    install = run(*pip, *needed, cwd=folder)
-    if "connection broken" in install.stderr:
-        pytest.skip("pip cannot reach its index")
-    assert install.returncode == 0, install.stderr
-    return python
+    return make_environment(folder, *needed)
 
 
 def run_tests(python: Path, *arguments: str) -> None:

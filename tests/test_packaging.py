@@ -3,7 +3,6 @@
 import json
 import sys
 import tarfile
-import venv
 import zipfile
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 
 import vecstore
 from tests.support import ROOT
-from tests.support.outside import run
+from tests.support.environments import make_environment, run
 
 MIGRATIONS = {path.name for path in (ROOT / "migrations").glob("*.sql")}
 
@@ -53,15 +52,7 @@ def wheel(dist: Path) -> Path:
 @pytest.fixture(scope="module")
 def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of an environment that holds the wheel, what it depends on, and no more."""
-    folder = tmp_path_factory.mktemp("installed")
-    venv.create(folder, with_pip=True, symlinks=True)
-    python = folder / "bin" / "python"
-    pip = [python, "-m", "pip", "--disable-pip-version-check", "--retries", "1"]
-    install = run(*pip, "install", "--quiet", wheel, cwd=folder)
-    if "connection broken" in install.stderr:
-        pytest.skip("pip cannot reach its index")
-    assert install.returncode == 0, install.stderr
-    return python
+    return make_environment(tmp_path_factory.mktemp("installed"), wheel)
 
 
 def test_the_wheel_holds_the_package_with_its_migrations_and_nothing_else(wheel):
