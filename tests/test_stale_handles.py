@@ -284,15 +284,15 @@ def test_what_a_search_reads_is_of_one_moment(two, monkeypatch):
 def test_it_is_looked_for_again_when_the_index_was_built(two, monkeypatch):
     red, other = two
     vecstore.drop_index(red.db)
-    ensure = building.ensure
+    ensure = building.ensure_index
 
     def change_and_ensure(db, dimensions):
         if db is red.db:
-            monkeypatch.setattr(building, "ensure", ensure)
+            monkeypatch.setattr(building, "ensure_index", ensure)
             delete_and_add_blue(other)
         return ensure(db, dimensions)
 
-    monkeypatch.setattr(building, "ensure", change_and_ensure)
+    monkeypatch.setattr(building, "ensure_index", change_and_ensure)
     for call in (lambda: red.similar("one"), lambda: red.similar("one", where="1")):
         with pytest.raises(DoesNotExist):
             call()

@@ -23,7 +23,7 @@ from .models import EmbeddingModel
 from .query import Conditions, Explanation, Query, Step, show_conditions
 from .rows import CollectionRow
 from .store import has_collection, open_store
-from .values import shown
+from .values import quote
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -70,7 +70,7 @@ class Collection:
     ) -> None:
         if isinstance(model, str | type):
             raise errors.InvalidInputError(
-                f"model= takes an EmbeddingModel, not {shown(model)}: a name goes into model_id="
+                f"model= takes an EmbeddingModel, not {quote(model)}: a name goes into model_id="
             )
         self.name = require_collection_name(name)
         self.exact = exact
@@ -87,12 +87,12 @@ class Collection:
     def _create(self, model_id: str | None, create: bool) -> CollectionRow:
         if not create:
             raise errors.DoesNotExist(
-                f"Collection does not exist: {shown(self.name)} ({self._store.describe()})"
+                f"Collection does not exist: {quote(self.name)} ({self._store.describe()})"
             )
         if self._model is None:
             if not model_id:
                 raise errors.InvalidInputError(
-                    f"Collection {shown(self.name)} does not exist yet "
+                    f"Collection {quote(self.name)} does not exist yet "
                     f"({self._store.describe()}): to create it, pass model= or model_id="
                 )
             self._model = models.get_embedding_model(model_id)
@@ -106,7 +106,7 @@ class Collection:
             asked = models.get_embedding_model(asked).model_id
         if not models.is_recorded_as(asked, self.model_id):
             raise errors.ModelMismatchError(
-                f"Collection {shown(self.name)} was made with the model {self.model_id!r}, not "
+                f"Collection {quote(self.name)} was made with the model {self.model_id!r}, not "
                 f"{asked!r}: vectors of two models cannot be compared, so use another collection"
             )
 
@@ -115,7 +115,7 @@ class Collection:
             state = f"{self.count()} entries"
         except Exception as error:  # it is asked for where an error is shown
             state = f"cannot be read ({type(error).__name__})"
-        return f"<Collection {shown(self.name)}: {state}, model {self.model_id!r}>"
+        return f"<Collection {quote(self.name)}: {state}, model {self.model_id!r}>"
 
     def __copy__(self) -> "Collection":
         """Return another Collection of the same connection."""
@@ -126,7 +126,7 @@ class Collection:
     def __reduce_ex__(self, _: SupportsIndex) -> NoReturn:
         """Refuse a pickle, and a deep copy: an open file cannot go to another process."""
         raise errors.DatabaseError(
-            f"Collection {shown(self.name)} has an open connection, which cannot be pickled or "
+            f"Collection {quote(self.name)} has an open connection, which cannot be pickled or "
             "copied: pass its name and the path of its file, and open it there with "
             "Collection(name, path)"
         )
@@ -305,7 +305,7 @@ class Collection:
         """
         if isinstance(values, str | bytes):
             raise errors.InvalidInputError(
-                f"values is {shown(values)}: pass a list of what to search for"
+                f"values is {quote(values)}: pass a list of what to search for"
             )
         query = self._query(number, prefix, conditions)
         self._store.require(self.row)  # before it costs anything
@@ -422,7 +422,7 @@ class Collection:
         return vector if isinstance(vector, bytes) else b""
 
     def _no_such_id(self, id: str) -> errors.DoesNotExist:
-        return self.DoesNotExist(f"ID not found in collection {shown(self.name)}: {shown(id)}")
+        return self.DoesNotExist(f"ID not found in collection {quote(self.name)}: {quote(id)}")
 
     def delete_ids(self, ids: Iterable[str]) -> int:
         """Delete the entries with these ids, in one transaction; return how many there were."""
@@ -461,8 +461,8 @@ def similar_across(
     for collection in collections:
         if not _have_one_model(collection, collections[0]):
             raise errors.ModelMismatchError(
-                f"Collection {shown(collection.name)} has the model {collection.model_id!r}, and "
-                f"{shown(collections[0].name)} has {collections[0].model_id!r}: vectors of two "
+                f"Collection {quote(collection.name)} has the model {collection.model_id!r}, and "
+                f"{quote(collections[0].name)} has {collections[0].model_id!r}: vectors of two "
                 "models cannot be compared"
             )
     if not collections:

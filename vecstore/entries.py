@@ -13,7 +13,7 @@ from . import values
 from .errors import InvalidInputError
 from .metadata import Metadata
 from .rows import EntryRow
-from .values import shown
+from .values import quote
 from .vectors import encode, numbers_of
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+>")  # in what Python calls an object without a text
@@ -51,10 +51,10 @@ def require_collection_name(name: object) -> str:
     """Return a collection's name, which must be text that is not empty."""
     if not isinstance(name, str) or not name:
         raise InvalidInputError(
-            f"A collection is named {shown(name)}: it must be text that is not empty"
+            f"A collection is named {quote(name)}: it must be text that is not empty"
         )
     if values.surrogate_position(name) is not None:
-        raise InvalidInputError(f"The name {shown(name)} has a lone surrogate: it is not text")
+        raise InvalidInputError(f"The name {quote(name)} has a lone surrogate: it is not text")
     return name
 
 
@@ -62,7 +62,7 @@ def id_texts(ids: Any) -> list[str]:
     """Return ids as text; one id alone is refused, as its characters would be taken for ids."""
     is_one = isinstance(ids, str | bytes | bytearray | memoryview)
     if is_one or not isinstance(ids, Iterable):
-        raise InvalidInputError(f"ids is {shown(ids)}: pass a list of ids, such as [{shown(ids)}]")
+        raise InvalidInputError(f"ids is {quote(ids)}: pass a list of ids, such as [{quote(ids)}]")
     return [id_text(id) for id in ids]
 
 
@@ -77,7 +77,7 @@ def id_text(id: Any) -> str:
         plain = _text_of(id, plain)
     position = values.surrogate_position(plain)
     if position is not None:
-        raise surrogate_error(f"The id {shown(plain)}", position)
+        raise surrogate_error(f"The id {quote(plain)}", position)
     return plain
 
 
@@ -86,9 +86,9 @@ def _check_id(id: Any, plain: Any) -> None:
     if plain is None or isinstance(plain, bytes | bytearray | memoryview):
         how = "" if plain is None else ", which value.decode() or value.hex() makes of it"
         raise InvalidInputError(
-            f"An id is {shown(id)}: it must be text{how}, or a number that becomes text"
+            f"An id is {quote(id)}: it must be text{how}, or a number that becomes text"
         )
-    what = f"An id is {shown(id)}, of type {type(id).__name__}"
+    what = f"An id is {quote(id)}, of type {type(id).__name__}"
     if isinstance(plain, abc.Collection) and not values.is_array_scalar(plain):
         raise InvalidInputError(f"{what}: it must be text, or one number that becomes text")
     if values.is_missing(plain) or values.is_infinite(plain):
@@ -101,12 +101,12 @@ def _text_of(id: Any, plain: Any) -> str:
     try:
         text = str(plain if isinstance(id, int) else id)  # an enum's is its number, in any Python
     except ValueError as error:  # more digits than Python makes text of
-        raise InvalidInputError(f"An id is {shown(id)}, which cannot be text: {error}") from error
+        raise InvalidInputError(f"An id is {quote(id)}, which cannot be text: {error}") from error
     if values.is_array_scalar(id) and "(" in text:
         text = str(plain)  # PyTorch's was "tensor(5)"
     if _ADDRESS.search(text):
         raise InvalidInputError(
-            f"An id is {shown(text)}, of type {type(id).__name__}, which has no text of its own: "
+            f"An id is {quote(text)}, of type {type(id).__name__}, which has no text of its own: "
             "pass what names it, such as an attribute"
         )
     return text
@@ -119,7 +119,7 @@ def read_entry(row: EntryRow) -> Entry:
         return Entry(id, score, content, json.loads(metadata) if metadata else None)
     except ValueError as error:
         raise InvalidInputError(
-            f"The metadata of {shown(id)} is not JSON ({error}): correct the column "
+            f"The metadata of {quote(id)} is not JSON ({error}): correct the column "
             "embeddings.metadata"
         ) from error
 

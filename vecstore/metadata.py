@@ -94,7 +94,7 @@ def _converted(value: Any, path: str, depth: int) -> Any:
     else:
         problem = values.problem_of(plain) or _problem_of_text(plain)
     if problem:
-        raise _Refused(f"the key {values.shown(path)} {problem}")
+        raise _Refused(f"the key {values.quote(path)} {problem}")
     return plain
 
 
@@ -111,8 +111,8 @@ def _converted_dict(value: dict[Any, Any], path: str, depth: int) -> dict[str, A
     for key, member in value.items():
         text = _key_text(key, path)
         if text in converted:
-            both = f"{values.shown(origin[text])} and {values.shown(key)}"
-            raise _Refused(f"{both}{_inside(path)} would be the same key {values.shown(text)}")
+            both = f"{values.quote(origin[text])} and {values.quote(key)}"
+            raise _Refused(f"{both}{_inside(path)} would be the same key {values.quote(text)}")
         origin[text] = key
         converted[text] = _converted(member, f"{path}.{text}" if path else text, depth + 1)
     return converted
@@ -123,15 +123,15 @@ def _key_text(key: Any, path: str) -> str:
     plain = values.to_plain(key)
     if isinstance(plain, str):
         if problem := _problem_of_text(plain):
-            raise _Refused(f"{values.shown(key)}{_inside(path)} {problem}")
+            raise _Refused(f"{values.quote(key)}{_inside(path)} {problem}")
         return plain
     is_number = isinstance(plain, int) or (isinstance(plain, float) and math.isfinite(plain))
     if plain is None or is_number:
         with suppress(ValueError):  # an integer of more digits than Python makes text of
             return json.dumps(plain)
     kind = type(key).__name__
-    raise _Refused(f"{values.shown(key)}{_inside(path)}, of type {kind}, is no key: make it text")
+    raise _Refused(f"{values.quote(key)}{_inside(path)}, of type {kind}, is no key: make it text")
 
 
 def _inside(path: str) -> str:
-    return f" in {values.shown(path)}" if path else ""
+    return f" in {values.quote(path)}" if path else ""

@@ -11,7 +11,7 @@ from . import values
 from .entries import Entry
 from .errors import InvalidInputError
 from .rows import CollectionRow
-from .values import shown
+from .values import quote
 
 WhereArgs = Sequence[Any] | dict[str, Any]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -68,16 +68,16 @@ class Query:
         number = values.to_integer(self.number)
         if number is None or number < 0:
             raise InvalidInputError(
-                f"number is {shown(self.number)}: it must be an integer from 0 on"
+                f"number is {quote(self.number)}: it must be an integer from 0 on"
             )
         object.__setattr__(self, "number", number)
         if not isinstance(self.prefix, str):
-            raise InvalidInputError(f"prefix is {shown(self.prefix)}: it must be text")
+            raise InvalidInputError(f"prefix is {quote(self.prefix)}: it must be text")
         if values.surrogate_position(self.prefix) is not None:
-            raise InvalidInputError(f"prefix is {shown(self.prefix)}: a lone surrogate is no text")
+            raise InvalidInputError(f"prefix is {quote(self.prefix)}: a lone surrogate is no text")
         object.__setattr__(self, "prefix", values.to_plain(self.prefix))
         if not isinstance(self.where, str | None):
-            raise InvalidInputError(f"where is {shown(self.where)}: it must be a condition in SQL")
+            raise InvalidInputError(f"where is {quote(self.where)}: it must be a condition in SQL")
         object.__setattr__(self, "where_args", _bindable(self.where_args))
         if self.where_args and not self.where:
             raise InvalidInputError("where_args are given, and no where= that they belong to")
@@ -106,27 +106,27 @@ def _bindable(where_args: Any) -> list[Any] | dict[str, Any]:
     """Return the values of parameters as SQLite is to get them, in a list or by name."""
     if isinstance(where_args, Mapping):
         return {
-            _name(name): values.to_bindable(value, f"where_args[{shown(name)}]")
+            _name(name): values.to_bindable(value, f"where_args[{quote(name)}]")
             for name, value in where_args.items()
         }
     is_text = isinstance(where_args, str | bytes | bytearray | memoryview)
     # Arrays of NumPy and columns of pandas are no Sequence. A set has no order.
     is_list = isinstance(where_args, Sequence) or len(getattr(where_args, "shape", ())) == 1
     if is_text or not is_list:
-        raise InvalidInputError(f"where_args is {shown(where_args)}: it must be a list or dict")
+        raise InvalidInputError(f"where_args is {quote(where_args)}: it must be a list or dict")
     return [values.to_bindable(value, f"where_args[{n}]") for n, value in enumerate(where_args)]
 
 
 def _name(name: Any) -> str:
     if not isinstance(name, str) or values.surrogate_position(name) is not None:
-        raise InvalidInputError(f"where_args has the key {shown(name)}: it must be text")
+        raise InvalidInputError(f"where_args has the key {quote(name)}: it must be text")
     return str.__str__(name)
 
 
 def _score(score: Any) -> float:
     number = values.to_float(score)
     if number is None:
-        raise InvalidInputError(f"min_score is {shown(score)}: it must be a number")
+        raise InvalidInputError(f"min_score is {quote(score)}: it must be a number")
     return number
 
 

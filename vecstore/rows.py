@@ -50,7 +50,7 @@ Hit = tuple[str, float, str | None, str | None]
 EntryRow = tuple[str, float | None, str | None, str | None]
 
 
-def portions(rows: Iterable[EmbeddingRow], length: int) -> Iterator[list[EmbeddingRow]]:
+def row_portions(rows: Iterable[EmbeddingRow], length: int) -> Iterator[list[EmbeddingRow]]:
     """Yield so many rows at a time, or fewer if they are large."""
     portion: list[EmbeddingRow] = []
     size = 0

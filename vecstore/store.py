@@ -159,7 +159,7 @@ def opened_store(
 
     :raises MissingFileError: there is no such file, and it is not to be created
     """
-    with files.opened(db, read_only=read_only, create=create) as opened:
+    with files.opened_database(db, read_only=read_only, create=create) as opened:
         yield SqliteStore(opened)
 
 

@@ -24,7 +24,7 @@ _PLAIN = (str, int, float, bool, type(None), bytes)
 _PLAIN_TYPES = {*_PLAIN}
 _INTEGERS_END = 2**63  # of SQLite: from there on, its JSON functions make a float of an integer
 _INFINITIES: tuple[Any, ...] = (math.inf, -math.inf)
-_SHOWN = 80  # characters of a value, in a message
+_QUOTED_LENGTH = 80  # characters of a value, in a message
 _SEVERAL = {"entry": "entries", "is": "are", "has": "have", "was": "were"}
 
 # How what has no plain value of its own is written instead.
@@ -135,7 +135,7 @@ def with_plain_scalars(parameters: Any) -> Any:
 def problem_of(plain: Any) -> str | None:
     """Return what keeps SQLite from having a plain value as it is, with the remedy."""
     if isinstance(plain, int) and not -_INTEGERS_END <= plain < _INTEGERS_END:
-        return f"is {shown(plain)}, an integer of more than 64 bits: pass it as text, str(value)"
+        return f"is {quote(plain)}, an integer of more than 64 bits: pass it as text, str(value)"
     if isinstance(plain, float) and math.isnan(plain):
         return "is NaN, which neither SQLite nor JSON has: pass None"
     return None
@@ -208,15 +208,15 @@ def remedy(value: Any) -> str:
     return "a str, int, float, bool or None"
 
 
-def shown(value: Any) -> str:
+def quote(value: Any) -> str:
     """Return a value as a message shows it, cut where it is long."""
     if isinstance(value, str | bytes | list | tuple):
-        value = value[: _SHOWN + 1]  # more would be cut off: not worth its repr()
+        value = value[: _QUOTED_LENGTH + 1]  # more would be cut off: not worth its repr()
     try:
         text = repr(value)
     except Exception:  # of an integer with too many digits, or of another's class
         text = f"<{type(value).__name__}>"
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+    return text if len(text) <= _QUOTED_LENGTH else f"{text[: _QUOTED_LENGTH - 1]}…"
 
 
 def describe_count(count: int, noun: str, verb: str = "") -> str:

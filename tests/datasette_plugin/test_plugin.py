@@ -117,7 +117,7 @@ def test_a_file_of_llm_is_served_without_its_index(site, tmp_path):
     db = vecstore.connect(tmp_path / "zoo.db")
     collection = vecstore.Collection("animals", db, model=Numbers())
     collection.embed_multi([("a", "1 0"), ("b", "1 1")])
-    vecstore.sqlite.index.building.drop(db, 2)
+    vecstore.sqlite.index.building.remove_index(db, 2)
     db.conn.commit()
     db.close()
     found = site(tmp_path / "zoo.db")

@@ -64,7 +64,7 @@ def test_where_no_extension_can_be_loaded_the_start_says_what_to_install(animals
 @needs_pysqlite3
 def test_where_no_extension_can_be_loaded_other_files_are_served(animals):
     def drop_index(db):
-        vecstore.sqlite.index.building.drop(db, 8)
+        vecstore.sqlite.index.building.remove_index(db, 8)
         db.conn.commit()
 
     read(animals, drop_index)

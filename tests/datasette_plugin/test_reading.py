@@ -19,7 +19,7 @@ def digest(path):
 def test_a_search_writes_nothing(site, animals, immutable, has_index):
     def prepare(db):
         if not has_index:
-            vecstore.sqlite.index.building.drop(db, 8)
+            vecstore.sqlite.index.building.remove_index(db, 8)
         db.conn.commit()
         db.execute("pragma journal_mode = delete")
 

@@ -8,7 +8,7 @@ import click
 
 from ..settings import default_database
 from ..sqlite import catalog
-from ..values import describe_count, inflect, shown
+from ..values import describe_count, inflect, quote
 from .databases import open_existing_collection, open_file_to_read
 from .options import ListByDefault, database_option, json_option
 from .transfer import export, import_
@@ -63,7 +63,7 @@ def delete(collection: str, database: Path, yes: bool) -> None:
     with open_existing_collection(database, collection) as opened:
         if not yes and sys.stdin is not None and sys.stdin.isatty():
             entries = describe_count(len(opened), "entry")
-            question = f"Delete the collection {shown(collection)} with {entries} from {database}?"
+            question = f"Delete the collection {quote(collection)} with {entries} from {database}?"
             click.confirm(question, abort=True, err=True)
         opened.delete()
 

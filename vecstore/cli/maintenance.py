@@ -8,7 +8,7 @@ import click
 
 from ..sqlite import maintenance
 from ..sqlite.maintenance import CheckReport, Finding
-from ..values import describe_count, shown
+from ..values import describe_count, quote
 from .databases import open_file_for_maintenance
 from .options import DATABASE_FILE, add_database_argument
 from .progress import show_progress
@@ -101,7 +101,7 @@ def _describe_examples(finding: Finding) -> str:
     if not any(id for _, id in finding.examples):
         return ""
     examples = ", ".join(
-        f"{shown(id)}{'' if name is None else f' of {shown(name)}'}"
+        f"{quote(id)}{'' if name is None else f' of {quote(name)}'}"
         for name, id in finding.examples
     )
     return f" ({examples}{', ...' * (finding.count > len(finding.examples))})"

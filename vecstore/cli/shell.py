@@ -66,7 +66,7 @@ def shell(database: str | None, sql: tuple[str, ...], named: str | None) -> None
     path = Path(named or (database if named is None else None) or default_database())
     with _prepare_every_connection(), open_existing_file(path) as db:
         if schema.is_ours(db):
-            schema.ensure(db)
+            schema.ensure_schema(db)
         _run_sql(db, sql)
 
 
@@ -172,7 +172,7 @@ def _prepare_every_connection() -> Iterator[None]:
         wrapped: Any = dbapi.Connection(conn)
         extension.load_sqlite_vec(wrapped)
         db = Database(wrapped)
-        functions.register(db)
+        functions.register_functions(db)
         kept.append(db)  # its functions end with it
         make_interruptible(conn)
 

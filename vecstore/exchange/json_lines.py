@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from ..errors import InvalidInputError
 from ..rows import EmbeddingRow
-from ..values import shown
+from ..values import quote
 from ..vectors import decode, encode
 from .header import ExportHeader
 
@@ -59,7 +59,7 @@ def read(stream: BinaryIO) -> tuple[ExportHeader, Iterator[EmbeddingRow]]:
     if not isinstance(name, str) or not isinstance(model, str) or not isinstance(entries, int):
         raise InvalidInputError("The first line lacks a collection, its model or its entries")
     if any("\ud800" <= char <= "\udfff" for char in model):
-        raise _error(1, f"the model {shown(model)} is no text: it has a lone surrogate")
+        raise _error(1, f"the model {quote(model)} is no text: it has a lone surrogate")
     return ExportHeader(name, model, entries), _rows(stream)
 
 
@@ -73,7 +73,7 @@ def _rows(stream: BinaryIO) -> Iterator[EmbeddingRow]:
         except (KeyError, TypeError, ValueError, OverflowError, struct.error) as error:
             raise _error(number, error) from error
         if entry:
-            raise _error(number, f"it has the unknown key {shown(next(iter(entry)))}")
+            raise _error(number, f"it has the unknown key {quote(next(iter(entry)))}")
         yield row
 
 

@@ -9,8 +9,8 @@ from dataclasses import asdict
 from typing import Any, BinaryIO
 
 from ..errors import InvalidInputError, MissingPackageError
-from ..rows import EmbeddingRow, portions
-from ..values import shown
+from ..rows import EmbeddingRow, row_portions
+from ..values import quote
 from .header import ExportHeader
 
 MAGIC = b"PAR1"
@@ -31,7 +31,7 @@ def write(stream: BinaryIO, header: ExportHeader, rows: Iterator[EmbeddingRow]) 
     types["embedding"] = pa.large_list(pa.float32())
     schema = pa.schema(types.items(), {_KEY: json.dumps(asdict(header))})
     with pa.parquet.ParquetWriter(stream, schema) as writer:
-        for portion in portions(map(_checked, rows), _GROUP):
+        for portion in row_portions(map(_checked, rows), _GROUP):
             columns = [
                 _lists(pa, values) if name == "embedding" else pa.array(values, types[name])
                 for name, values in zip(types, zip(*portion, strict=True), strict=True)
@@ -44,7 +44,7 @@ def _checked(row: EmbeddingRow) -> EmbeddingRow:
         is_vector = name != "embedding" or len(row.embedding or b"") % 4 == 0
         if value is not None and not (isinstance(value, type) and is_vector):
             raise InvalidInputError(
-                f"The {name} of {shown(row[0])} is {shown(value)}, which a Parquet file of "
+                f"The {name} of {quote(row[0])} is {quote(value)}, which a Parquet file of "
                 f"{type.__name__} cannot hold: export JSON lines"
             )
     return row

@@ -16,7 +16,7 @@ from ..errors import InvalidInputError, ModelMismatchError
 from ..models import is_recorded_as
 from ..rows import CollectionRow, EmbeddingRow
 from ..store import Store, opened_store
-from ..values import shown
+from ..values import quote
 from ..vectors import dimension_error
 from . import json_lines, parquet
 from .header import ExportHeader
@@ -100,7 +100,7 @@ def _store_rows(store: Store, header: ExportHeader, rows: Iterator[EmbeddingRow]
     collection = store.create(header.collection, header.model)
     if not is_recorded_as(header.model, collection.model):
         raise ModelMismatchError(
-            f"Collection {shown(header.collection)} was made with the model {collection.model!r}, "
+            f"Collection {quote(header.collection)} was made with the model {collection.model!r}, "
             f"not {header.model!r}: vectors of two models cannot be compared, so import it under "
             "another name"
         )
@@ -121,7 +121,7 @@ def _fitting(
         if size and size % 4 == 0 and size not in fitting:
             expected = store.dimensions(collection, size // 4)
             if expected not in (None, size // 4):
-                raise dimension_error(f"The vector of {shown(row.id)}", size // 4, expected)
+                raise dimension_error(f"The vector of {quote(row.id)}", size // 4, expected)
             fitting.add(size)
         yield row
 

@@ -15,7 +15,7 @@ from ..errors import (
     UnknownModelError,
     VecstoreError,
 )
-from ..values import shown
+from ..values import quote
 
 Embed = Callable[[list[str | bytes]], Iterable[Sequence[float]]]
 
@@ -118,7 +118,7 @@ class _Asking:
 
     def _keep(self, item: Item, vector: Sequence[float]) -> None:
         try:
-            blob = encode_vector(vector, f"The vector of {shown(item.id)}")
+            blob = encode_vector(vector, f"The vector of {quote(item.id)}")
         except InvalidInputError as error:
             self.answer.refused[item.content_hash] = error
         else:
@@ -142,7 +142,7 @@ class _Asking:
             self._refuse(item, error, doubt)
 
     def _refuse(self, item: Item, error: Exception, doubt: str = "") -> None:
-        refusal = RejectedInputError(f"{shown(item.id)} was not embedded: {_reason(error)}{doubt}")
+        refusal = RejectedInputError(f"{quote(item.id)} was not embedded: {_reason(error)}{doubt}")
         refusal.__cause__ = error
         self.answer.refused[item.content_hash] = refusal
 
@@ -164,7 +164,7 @@ class _Asking:
         self.answer.refused.clear()
         raise ModelError(
             f"The model fails, and not over one entry: of {tried} that it was asked for, each "
-            f"alone, it embedded none, such as {shown(item.id)}: {_reason(error)}. A batch size of "
+            f"alone, it embedded none, such as {quote(item.id)}: {_reason(error)}. A batch size of "
             "1 skips such entries nevertheless"
         ) from error
 

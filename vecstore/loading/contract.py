@@ -16,7 +16,7 @@ from ..entries import Item
 from ..errors import DimensionError
 from ..rows import CollectionRow, EmbeddingRow, RowChange, StoredRow
 from ..store import Rows
-from ..values import shown
+from ..values import quote
 from ..vectors import dimension_error
 from .report import EmbedReport
 
@@ -180,7 +180,7 @@ class Batch:
 
 
 def _misfit(item: Item, found: int, expected: int) -> DimensionError:
-    return dimension_error(f"The vector of {shown(item.id)}", found, expected)
+    return dimension_error(f"The vector of {quote(item.id)}", found, expected)
 
 
 def _content_columns(item: Item) -> tuple[str | None, bytes | None]:

@@ -8,7 +8,7 @@ from ..entries import Item, id_text, surrogate_error
 from ..errors import InputTypeError, InvalidInputError
 from ..metadata import to_json
 from ..models import EmbeddingModel
-from ..values import shown
+from ..values import quote
 
 
 def make_item(
@@ -25,18 +25,18 @@ def make_item(
     value = values.to_plain(value)
     if not isinstance(value, str | bytes):
         raise InputTypeError(
-            f"The value of {shown(id)} is of type {type(value).__name__}: it must be str or bytes"
+            f"The value of {quote(id)} is of type {type(value).__name__}: it must be str or bytes"
         )
     is_text = isinstance(value, str)
     if not (model.supports_text if is_text else model.supports_binary):
         raise InputTypeError(
-            f"The value of {shown(id)} is {'text' if is_text else 'binary'}, which the model "
+            f"The value of {quote(id)} is {'text' if is_text else 'binary'}, which the model "
             f"{model.model_id!r} cannot embed"
         )
     try:
         hashed = content_hash(value)
     except UnicodeEncodeError as error:
-        raise surrogate_error(f"The value of {shown(id)}", error.start) from None
+        raise surrogate_error(f"The value of {quote(id)}", error.start) from None
     return Item(id, value, hashed, _metadata_json(id, metadata))
 
 
@@ -48,7 +48,7 @@ def as_tuple(entry: Any, length: int) -> tuple[Any, ...]:
     if not isinstance(entry, tuple | list) or len(entry) != length:
         form = "(id, value)" if length == 2 else "(id, value, metadata)"
         raise InvalidInputError(
-            f"An entry is {shown(entry)}, not a {form} tuple: make tuples of rows, such as "
+            f"An entry is {quote(entry)}, not a {form} tuple: make tuples of rows, such as "
             "((row['id'], row['text']) for row in rows)"
         )
     return tuple(entry)
@@ -62,7 +62,7 @@ def without_metadata(entry: Any) -> tuple[Any, ...]:
 def _metadata_json(id: str, metadata: Any) -> str | None:
     if metadata is None:
         return None
-    name = f"The metadata of {shown(id)}"
+    name = f"The metadata of {quote(id)}"
     if not isinstance(metadata, dict):
         raise InvalidInputError(f"{name} is of type {type(metadata).__name__}: it must be a dict")
     return to_json(metadata, name) if metadata else ""

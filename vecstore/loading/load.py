@@ -21,7 +21,7 @@ from ..errors import (
 from ..models import EmbeddingModel
 from ..rows import CollectionRow
 from ..store import Store
-from ..values import shown, to_integer
+from ..values import quote, to_integer
 from .asking import Answer
 from .contract import Batch
 from .items import as_tuple, make_item
@@ -54,7 +54,7 @@ class Load:
     ) -> None:
         if on_error not in ("stop", "skip") and not callable(on_error):
             raise InvalidInputError(
-                f"on_error is {shown(on_error)}: it must be 'stop', 'skip' or a function"
+                f"on_error is {quote(on_error)}: it must be 'stop', 'skip' or a function"
             )
         if concurrency is None:
             concurrency = getattr(model, "concurrency", 1)  # an instance of llm's class has none
@@ -206,7 +206,7 @@ class Load:
 
 
 def _of_same_content(item: Item, error: VecstoreError) -> VecstoreError:
-    same = type(error)(f"{shown(item.id)} has the content of an entry that was left out: {error}")
+    same = type(error)(f"{quote(item.id)} has the content of an entry that was left out: {error}")
     same.__cause__ = error
     return same
 
@@ -214,5 +214,5 @@ def _of_same_content(item: Item, error: VecstoreError) -> VecstoreError:
 def _positive(name: str, value: object) -> int:
     number = to_integer(value)
     if number is None or number < 1:
-        raise InvalidInputError(f"{name} is {shown(value)}: it must be 1 or more, an integer")
+        raise InvalidInputError(f"{name} is {quote(value)}: it must be 1 or more, an integer")
     return min(number, sys.maxsize)

@@ -14,7 +14,7 @@ from ..errors import (
     ModelError,
     TemporaryError,
 )
-from ..values import shown, to_integer
+from ..values import quote, to_integer
 from ..vectors import numbers_of
 from . import retries
 
@@ -93,7 +93,7 @@ class EmbeddingModel(ABC):
         size = self.batch_size if batch_size is None else batch_size
         number = None if size is None else to_integer(size)
         if size is not None and (number is None or number < 1):
-            raise InvalidInputError(f"batch_size must be 1 or more, not {shown(size)}")
+            raise InvalidInputError(f"batch_size must be 1 or more, not {quote(size)}")
         return self._embed_batches(iter(items), number, key)
 
     def get_key(self, explicit_key: str | None = None) -> str | None:

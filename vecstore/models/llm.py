@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from ..errors import MissingKeyError, MissingPackageError, ModelError, UnknownModelError
-from ..values import shown
+from ..values import quote
 from .base import EmbeddingModel
 from .hooks import hookimpl
 from .registry import did_you_mean
@@ -30,7 +30,7 @@ def resolve_embedding_model(name: str) -> EmbeddingModel | None:
     models = {PREFIX + known: model for known, model in llm.get_embedding_model_aliases().items()}
     if name not in models:
         raise UnknownModelError(
-            f"Unknown embedding model: {shown(name)}{did_you_mean(name, models) or '.'}"
+            f"Unknown embedding model: {quote(name)}{did_you_mean(name, models) or '.'}"
             " 'llm embed-models' lists those of llm, 'llm install' adds more."
         )
     return LlmModel(models[name])

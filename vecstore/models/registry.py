@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from ..errors import ModelError, UnknownModelError
-from ..values import shown
+from ..values import quote
 from .base import EmbeddingModel
 from .hooks import load_plugins, pm
 
@@ -97,17 +97,17 @@ def is_recorded_as(model_id: str, name: str) -> bool:
 
 
 def _unknown_model_message(name: str, known: Iterable[str]) -> str:
-    sentences = [f"Unknown embedding model: {shown(name)}{did_you_mean(name, known) or '.'}"]
+    sentences = [f"Unknown embedding model: {quote(name)}{did_you_mean(name, known) or '.'}"]
     if importlib.util.find_spec("llm") is None:
         sentences.append(
             "For the models of llm's plugins: pip install 'sqlite-vecstore[llm]', then"
-            f" {shown(f'llm/{name}')}."
+            f" {quote(f'llm/{name}')}."
         )
     else:
-        sentences.append(f"For a model of llm's plugins: {shown(f'llm/{name}')}.")
+        sentences.append(f"For a model of llm's plugins: {quote(f'llm/{name}')}.")
     if importlib.util.find_spec("wordllama") is None:
         sentences.append("For a model that runs here: pip install 'sqlite-vecstore[local]'.")
-    sentences.append(f"For a model of an OpenAI-compatible server: {shown(f'openai/{name}')}.")
+    sentences.append(f"For a model of an OpenAI-compatible server: {quote(f'openai/{name}')}.")
     return " ".join(sentences)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import InvalidInputError
 from ..metadata import Metadata, to_json
-from ..values import is_infinite, is_missing, shown
+from ..values import is_infinite, is_missing, quote
 from .column_types import ColumnTypes, read_json_text
 from .records import InputEntry, OnUnreadable, Record, Row, raise_unreadable
 
@@ -233,10 +233,10 @@ def pair_with_entries(
 
 def _check_column(record: Record, column: str) -> None:
     if column not in record.row:
-        names = ", ".join(map(shown, islice(record.row, _MAX_COLUMNS_LISTED))) or "none"
+        names = ", ".join(map(quote, islice(record.row, _MAX_COLUMNS_LISTED))) or "none"
         more = len(record.row) - _MAX_COLUMNS_LISTED
         raise InvalidInputError(
-            f"{record.place} has no column {shown(column)}: its columns are {names}"
+            f"{record.place} has no column {quote(column)}: its columns are {names}"
             f"{f' and {more} more' * (more > 0)}"
         )
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
 from ..errors import InvalidInputError
-from ..values import shown
+from ..values import quote
 from .streams import describe_undecoded
 
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -82,7 +82,7 @@ def find_lists(kind: type, value: Any, name: str = "") -> Iterator[tuple[str, in
 
 def describe_lists(lists: Sequence[tuple[str, int]]) -> str:
     """Return the names and lengths of lists, of the first ones if there are many."""
-    found = ", ".join(f"{shown(name)} ({length:,})" for name, length in lists[:_MAX_LISTS_SHOWN])
+    found = ", ".join(f"{quote(name)} ({length:,})" for name, length in lists[:_MAX_LISTS_SHOWN])
     more = len(lists) - _MAX_LISTS_SHOWN
     return f"{found} and {more:,} more" if more > 0 else found
 
@@ -156,8 +156,8 @@ class _OtherValues:
             f"its lists of objects are {found}" if found else "there is no list of objects in it"
         )
         if self._kind:
-            return f"has {self._kind} in {shown(rows)}, not a list for --rows: {there}"
-        return f"has no list {shown(rows)} for --rows: {there}"
+            return f"has {self._kind} in {quote(rows)}, not a list for --rows: {there}"
+        return f"has no list {quote(rows)} for --rows: {there}"
 
 
 class _JsonText:

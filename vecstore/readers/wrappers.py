@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from ..errors import InvalidInputError
-from ..values import shown
+from ..values import quote
 from .json_stream import describe_lists, find_lists
 from .records import OnMessage, Record, Row
 
@@ -87,7 +87,7 @@ def check_only_record(record: Record, warn: OnMessage) -> None:
             raise InvalidInputError(f"{place} {found}{_explain_one_entry(row)}")
         warn(f"{place} {found}; the object was taken for one entry")
     elif all(isinstance(value, dict) for value in row.values()):
-        keys = ", ".join(map(shown, islice(row, 3)))
+        keys = ", ".join(map(quote, islice(row, 3)))
         raise InvalidInputError(
             f"{place} an object of objects by key ({keys}): {_explain_list('')}"
         )
@@ -118,7 +118,7 @@ def check_first_record(record: Record, second: Record) -> None:
         return
     if found := _describe_rows_within(row, is_entry=True):
         raise InvalidInputError(
-            f"{record.place} looks like a page of rows, as it has {shown(sign)}: {found}"
+            f"{record.place} looks like a page of rows, as it has {quote(sign)}: {found}"
             f"{_explain_one_entry(row)}"
         )
 

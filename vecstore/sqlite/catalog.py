@@ -8,7 +8,7 @@ from sqlite_utils import Database
 from ..entries import require_collection_name
 from ..errors import DoesNotExist, ModelMismatchError, VecstoreError
 from ..rows import CollectionRow
-from ..values import shown
+from ..values import quote
 from . import schema, transactions
 from .connection import opening, rights, sqlite_errors
 from .connection.interrupts import Result
@@ -38,7 +38,7 @@ def find_or_fail(db: Database, name: str) -> CollectionRow:
     """Return the row of a collection; DoesNotExist says which there are instead."""
     row = find(db, require_collection_name(name))
     if row is None:
-        raise DoesNotExist(f"Collection does not exist: {shown(name)} ({describe_database(db)})")
+        raise DoesNotExist(f"Collection does not exist: {quote(name)} ({describe_database(db)})")
     return row
 
 
@@ -71,11 +71,11 @@ def create(db: Database, name: str, model_id: str) -> CollectionRow:
         with transactions.writing(db):
             return find(db, name) or _insert(db, name, model_id)
     except db.conn.OperationalError as error:
-        # Without tables, schema.ensure() could not write either.
+        # Without tables, schema.ensure_schema() could not write either.
         reason = error if db["collections"].exists() else "the database is readonly"
         if rights.is_read_only(error) or reason is not error:
             raise DoesNotExist(
-                f"Collection {shown(name)} does not exist ({describe_database(db)}), and cannot be "
+                f"Collection {quote(name)} does not exist ({describe_database(db)}), and cannot be "
                 f"created: {reason}"
             ) from error
         raise
@@ -148,7 +148,7 @@ def require_unchanged(db: Database, row: CollectionRow) -> None:
 
 def _changed(db: Database, row: CollectionRow) -> VecstoreError:
     """Return the error that says what has become of a collection."""
-    name, now = shown(row.name), find(db, row.name)
+    name, now = quote(row.name), find(db, row.name)
     if now is None:
         return DoesNotExist(
             f"Collection {name} was deleted or renamed, and its id {row.id} may be another's "
@@ -171,5 +171,5 @@ def describe_database(db: Database) -> str:
     names = []
     if db["collections"].exists():
         names = [name for (name,) in db.execute("select name from collections order by name")]
-    listed = ", ".join(map(shown, names[:10])) or "no collections"
+    listed = ", ".join(map(quote, names[:10])) or "no collections"
     return f"{opening.name_of(db)} has {listed}{' and more' * (len(names) > 10)}"

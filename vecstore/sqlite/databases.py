@@ -40,7 +40,7 @@ def connect(
     conn = opening.open_connection(name, driver, read_only=read_only, timeout=timeout)
     with opening.closed_on_error(conn, name):
         db = Database(conn)
-        functions.register(db)
+        functions.register_functions(db)
     db.memory = name == ":memory:"
     return db
 
@@ -77,7 +77,7 @@ def adopt(db: Database) -> None:
     """
     with turns.take_turn(db), TRANSLATING:
         adoption.adopt_connection(db)
-        functions.register(db)
+        functions.register_functions(db)
 
 
 def open_or_adopt(db: Database | str | Path | None, *, may_create: bool) -> Database:

@@ -25,7 +25,7 @@ from ..errors import DatabaseError, InvalidInputError
 from ..models import EmbeddingModel
 from ..query import Query
 from ..rows import Hit
-from ..values import shown
+from ..values import quote
 from . import catalog
 from .connection import dbapi, frozen
 from .search import planner
@@ -39,7 +39,7 @@ _REQUIRED = 2
 _log = logging.getLogger("vecstore")
 
 
-def register(db: Database) -> None:
+def register_functions(db: Database) -> None:
     """Give a Database the functions, unless it has them."""
     if db in _of and _has_functions(db):
         return
@@ -55,7 +55,7 @@ def register(db: Database) -> None:
 
 def use_model(db: Database, model: EmbeddingModel) -> None:
     """Embed with this model, which need not be installed, for the collections of its id."""
-    register(db)
+    register_functions(db)
     _of[db].models[model.model_id] = model
 
 
@@ -98,7 +98,7 @@ class _Functions:
         Nothing is written: there may be a statement under way that writes.
         """
         if type(k) is not int or k < 0:
-            raise InvalidInputError(f"k is {shown(k)}: it must be an integer from 0 on")
+            raise InvalidInputError(f"k is {quote(k)}: it must be an integer from 0 on")
         db = self._database()
         row = catalog.find_or_fail(db, collection)
         vector = _given_vector(value)

@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlite_utils import Database, Migrations
 
 from ..errors import DatabaseError, NewerSchemaError
-from ..values import shown
+from ..values import quote
 from ..vectors import content_hash
 from . import transactions
 from .connection import opening, rights, turns
@@ -44,7 +44,7 @@ llm_migrations = Migrations("llm.embeddings")
 vecstore_migrations = Migrations("vecstore")
 
 
-def ensure(db: Database) -> None:
+def ensure_schema(db: Database) -> None:
     """Create the tables, or bring older ones up to date with their data kept.
 
     All pending migrations are one transaction, and a database that is up to date is only read. A
@@ -93,7 +93,7 @@ def refuse_foreign(db: Database) -> None:
         raise _foreign_error(db, record)
 
 
-def pending(db: Database) -> list[str]:
+def pending_migrations(db: Database) -> list[str]:
     """Return the migrations that a database does not have, llm's and ours.
 
     :raises NewerSchemaError: it has some that this version does not know
@@ -164,7 +164,7 @@ def _things(db: Database) -> dict[str, _Thing]:
 
 
 def _foreign_error(db: Database, thing: _Thing) -> DatabaseError:
-    columns = ", ".join(map(shown, thing.columns[:_NAMED]))
+    columns = ", ".join(map(quote, thing.columns[:_NAMED]))
     if len(thing.columns) > _NAMED:
         columns += ", ..."
     kind = "an index" if thing.kind == "index" else f"a {thing.kind}"
@@ -176,7 +176,7 @@ def _foreign_error(db: Database, thing: _Thing) -> DatabaseError:
 
 
 def _is_current(db: Database) -> bool:
-    return not pending(db) and not _lost(db) and _has_key_of_today(db)
+    return not pending_migrations(db) and not _lost(db) and _has_key_of_today(db)
 
 
 def _has_key_of_today(db: Database) -> bool:

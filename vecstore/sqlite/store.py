@@ -11,8 +11,8 @@ from sqlite_utils import Database
 from ..errors import DatabaseError, InvalidInputError
 from ..models import EmbeddingModel
 from ..query import Query, Step
-from ..rows import CollectionRow, EmbeddingRow, EntryRow, Hit, RowChange, StoredRow, portions
-from ..values import shown
+from ..rows import CollectionRow, EmbeddingRow, EntryRow, Hit, RowChange, StoredRow, row_portions
+from ..values import quote
 from ..vectors import content_hash
 from . import catalog, functions, schema, transactions
 from .connection import frozen, interrupts, opening, sqlite_errors, turns
@@ -48,7 +48,7 @@ class SqliteStore:
 
     @TRANSLATING
     def ensure_schema(self) -> None:
-        frozen.repeat_if_changed(self.db, lambda: schema.ensure(self.db))
+        frozen.repeat_if_changed(self.db, lambda: schema.ensure_schema(self.db))
 
     @TRANSLATING
     def describe(self) -> str:
@@ -246,7 +246,7 @@ class SqliteStore:
 
     def put(self, collection: CollectionRow, rows: Iterable[EmbeddingRow]) -> int:
         number = 0
-        for portion in portions(rows, _ROWS_A_STATEMENT):
+        for portion in row_portions(rows, _ROWS_A_STATEMENT):
             self._put(collection, portion)
             number += len(portion)
         return number
@@ -254,7 +254,7 @@ class SqliteStore:
     @TRANSLATING
     def _put(self, collection: CollectionRow, rows: list[EmbeddingRow]) -> None:
         with transactions.errors_explained(self.db):
-            indexed = [d for d in _dimensions_of(rows) if building.ensure(self.db, d)]
+            indexed = [d for d in _dimensions_of(rows) if building.ensure_index(self.db, d)]
             self._insert(collection, rows)
             for dimensions in indexed:
                 partitions.give_partition(self.db, collection.id, dimensions)
@@ -274,7 +274,7 @@ class SqliteStore:
             )
         except (self.db.conn.IntegrityError, ValueError, OverflowError) as error:
             raise InvalidInputError(
-                f"The entries from {shown(rows[0].id)} to {shown(rows[-1].id)} cannot be stored: "
+                f"The entries from {quote(rows[0].id)} to {quote(rows[-1].id)} cannot be stored: "
                 f"{error}"
             ) from error
 
@@ -305,7 +305,7 @@ class SqliteStore:
     @interrupts.block
     def exporting(self, name: str) -> Iterator[tuple[CollectionRow, int, Iterator[EmbeddingRow]]]:
         with TRANSLATING, transactions.reading(self.db):
-            schema.pending(self.db)  # raises for a newer one
+            schema.pending_migrations(self.db)  # raises for a newer one
             collection = catalog.find_or_fail(self.db, name)
             rows = self.db.execute(
                 f"""
@@ -346,7 +346,7 @@ class SqliteStore:
             return catalog.read_unchanged(self.db, collection, work)
         except self.db.conn.OperationalError as error:
             is_older = sqlite_errors.says(error, sqlite_errors.NO_SUCH_COLUMN)
-            if is_older and schema.pending(self.db):
+            if is_older and schema.pending_migrations(self.db):
                 raise DatabaseError(
                     f"{opening.name_of(self.db)} is of an older llm, and read-only: it cannot "
                     "be brought up to date, or written"

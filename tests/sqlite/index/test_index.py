@@ -72,7 +72,7 @@ def index_entries(db, dimensions):
 
 def assert_in_step(db):
     for dimensions in DIMENSIONS:
-        if building.exists(db, dimensions):
+        if building.index_exists(db, dimensions):
             assert index_entries(db, dimensions) == expected_entries(db, dimensions)
 
 
@@ -196,16 +196,16 @@ class IndexMachine(RuleBasedStateMachine):
                 self.db.execute(f"drop trigger if exists vec_embeddings_{dimensions}_{event}")
         self.run(self.db, [statement])
         for dimensions in DIMENSIONS:
-            building.ensure(self.db, dimensions)
+            building.ensure_index(self.db, dimensions)
 
     @rule()
     def transform(self):
         self.db["embeddings"].transform()
         Collection("one", self.db)
         for dimensions in DIMENSIONS:
-            building.ensure(self.db, dimensions)
+            building.ensure_index(self.db, dimensions)
 
-    @precondition(lambda self: building.exists(self.db, 8))
+    @precondition(lambda self: building.index_exists(self.db, 8))
     @rule()
     def touch_content_alone(self):
         before = rows(self.db, "select * from vec_embeddings_8_ids"), self.db.conn.total_changes
@@ -314,11 +314,11 @@ def test_a_dimension_without_an_index_is_indexed_by_the_next_search(db):
     )
     assert "vec_embeddings_8" not in db.table_names()
     assert [entry.id for entry in collection.similar_by_vector([1.0] * 8)] == ["a"]
-    assert building.exists(db, 8)
+    assert building.index_exists(db, 8)
 
 
 def test_an_index_dropped_for_another_program_comes_back_in_step(filled):
-    transactions.write(filled.db, lambda: building.drop(filled.db, 8))
+    transactions.write(filled.db, lambda: building.remove_index(filled.db, 8))
     filled.db["embeddings"].insert(
         {"collection_id": 1, "id": "c", "embedding": vecstore.encode([1.0] * 8)}
     )

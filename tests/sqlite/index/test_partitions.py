@@ -250,4 +250,4 @@ def test_a_scan_leaves_out_what_cannot_be_compared(db):
         ("right angle", 0.0),
         ("opposite", -1.0),
     ]
-    assert building.exists(db, 2)
+    assert building.index_exists(db, 2)

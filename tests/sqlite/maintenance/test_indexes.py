@@ -121,7 +121,7 @@ def test_a_failed_build_leaves_the_old_index(filled):
     before = rows(filled.db, "select rowid, * from vec_embeddings_8_ids")
 
     def build_and_fail():
-        vecstore.sqlite.maintenance.indexes.rebuild(filled.db)
+        vecstore.sqlite.maintenance.indexes.rebuild_indexes(filled.db)
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -187,7 +187,7 @@ def test_the_commands(database):
 def test_the_commands_with_nothing_to_do(tmp_path):
     path = tmp_path / "empty.db"
     with closing(vecstore.connect(path, driver="apsw")) as db:
-        vecstore.sqlite.schema.ensure(db)
+        vecstore.sqlite.schema.ensure_schema(db)
     for command, message in (
         ("list", "There are no vectors to index\n"),
         ("build", "There are no vectors to index\n"),

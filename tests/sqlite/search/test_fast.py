@@ -53,7 +53,7 @@ def many():
         }
         for n, vector in enumerate(VECTORS[:ROWS])
     )
-    building.ensure(db, DIMENSIONS)
+    building.ensure_index(db, DIMENSIONS)
     yield collection
     db.close()
 
@@ -152,7 +152,7 @@ def test_rows_that_are_not_where_they_were_written_are_found(many):
     many.db.execute("update embeddings set rowid = rowid - 1 where rowid % 3 = 1 and rowid > 1")
     assert many.explain(QUERIES[0]).plan == "fast"
     assert [many.similar_by_vector(query) for query in QUERIES] == before
-    vecstore.sqlite.transactions.write(many.db, lambda: building.build(many.db, DIMENSIONS))
+    vecstore.sqlite.transactions.write(many.db, lambda: building.create_index(many.db, DIMENSIONS))
 
 
 def test_what_is_asked_exactly_is_found_exactly(many):
@@ -215,14 +215,14 @@ def test_rows_that_another_connection_deletes_meanwhile_leave_no_answer_short(
     db.enable_wal()  # in which others may write during a search
     collection = Collection("many", db, model=Vectors())
     nearest = [entry.id for entry in collection.similar_by_vector(QUERIES[0], 87, exact=True)]
-    look_at_bits = plans.fast
+    look_at_bits = plans.run_fast
 
     def meanwhile(*arguments):
         found = look_at_bits(*arguments)
         Collection("many", other, model=Vectors()).delete_ids(nearest[:42])
         return found
 
-    monkeypatch.setattr(plans, "fast", meanwhile)
+    monkeypatch.setattr(plans, "run_fast", meanwhile)
     found = collection.similar_by_vector(QUERIES[0], 45, exact=True)
     assert [entry.id for entry in found] == nearest[:45]  # as it was when the search began
     found = collection.similar_by_vector(QUERIES[0], 45, exact=True)
@@ -282,7 +282,7 @@ def test_texts_that_come_sorted_by_topic_are_found(tmp_path):
         {"collection_id": collection.id, "id": f"{n:04}", "embedding": vecstore.encode(vector)}
         for n, vector in enumerate(by_topic)
     )
-    building.ensure(db, DIMENSIONS)
+    building.ensure_index(db, DIMENSIONS)
     assert collection.explain(QUERIES[0]).plan == "fast"
     assert recall(collection, 10) >= 0.99
     db.close()

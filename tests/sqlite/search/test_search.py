@@ -41,7 +41,7 @@ def test_the_scan_gives_what_the_index_gives(numbers):
     for prefix, skip_id in [("", None), ("a", "a002"), ("b1", None), ("zz", None)]:
         blob = vecstore.encode(vectors["a002"])
         query = planner.Query(collection.row, 20, prefix, blob, skip_id)
-        assert plans.scan(collection.db, query).rows == planner.search(collection.db, query)
+        assert plans.run_scan(collection.db, query).rows == planner.search(collection.db, query)
 
 
 def test_scores_are_those_of_the_extension(numbers):
@@ -72,7 +72,9 @@ def test_a_prefix_is_literal(ids, prefix):
         entries = collection.similar_by_vector(pseudorandom("q"), 100, prefix=prefix)
         assert {entry.id for entry in entries} == {id for id in ids if id.startswith(prefix)}
         query = planner.Query(collection.row, 100, prefix, vecstore.encode(pseudorandom("q")))
-        assert {row[0] for row in plans.scan(collection.db, query).rows} == {e.id for e in entries}
+        assert {row[0] for row in plans.run_scan(collection.db, query).rows} == {
+            e.id for e in entries
+        }
     finally:
         collection.db.close()
 

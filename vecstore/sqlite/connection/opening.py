@@ -13,7 +13,7 @@ from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
 from ...errors import DatabaseError, InvalidInputError
-from ...values import shown, surrogate_position, to_float
+from ...values import quote, surrogate_position, to_float
 from . import (
     dbapi,
     extension,
@@ -44,11 +44,11 @@ def open_connection(
     """
     if driver not in ("auto", "sqlite3", "apsw"):
         raise InvalidInputError(
-            f"driver is {shown(driver)}: it must be 'auto', 'sqlite3' or 'apsw'"
+            f"driver is {quote(driver)}: it must be 'auto', 'sqlite3' or 'apsw'"
         )
     seconds = to_float(timeout)
     if seconds is None or math.isinf(seconds):
-        raise InvalidInputError(f"timeout is {shown(timeout)}: it must be a number of seconds")
+        raise InvalidInputError(f"timeout is {quote(timeout)}: it must be a number of seconds")
     if driver == "auto":
         usable = can_load_extensions(sqlite3) and not guard.is_open_in_apsw(name)
         driver = "sqlite3" if usable else "apsw"

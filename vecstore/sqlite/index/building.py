@@ -9,7 +9,7 @@ from . import tables
 from .names import TRIGGERS_ON_EMBEDDINGS, IndexNames, index_names
 
 
-def ensure(db: Database, dimensions: int) -> bool:
+def ensure_index(db: Database, dimensions: int) -> bool:
     """Make sure that the index of this dimension exists and is in step; return whether it is.
 
     A missing index is built, and one that lost a trigger (sqlite-utils' transform() drops them)
@@ -17,7 +17,7 @@ def ensure(db: Database, dimensions: int) -> bool:
     vectors of that many dimensions or the database cannot be written now, as where another thread
     has left a transaction open.
     """
-    if exists(db, dimensions):
+    if index_exists(db, dimensions):
         return True
     if not 0 < dimensions <= tables.MAX_DIMENSIONS:
         return False
@@ -25,11 +25,11 @@ def ensure(db: Database, dimensions: int) -> bool:
 
 
 def _build_if_missing(db: Database, dimensions: int) -> None:
-    if not exists(db, dimensions):  # another process may have built it while we waited
-        build(db, dimensions)
+    if not index_exists(db, dimensions):  # another process may have built it while we waited
+        create_index(db, dimensions)
 
 
-def exists(db: Database, dimensions: int) -> bool:
+def index_exists(db: Database, dimensions: int) -> bool:
     """Return whether the index of this dimension and all its triggers are there, unaltered."""
     found = db.execute(
         "select sql from sqlite_master where name glob ?", [f"{index_names(dimensions).vectors}*"]
@@ -37,7 +37,7 @@ def exists(db: Database, dimensions: int) -> bool:
     return {sql for (sql,) in found}.issuperset(tables.index_statements(dimensions))
 
 
-def build(db: Database, dimensions: int) -> None:
+def create_index(db: Database, dimensions: int) -> None:
     """Create the index of one dimension from the stored vectors, in place of any older one.
 
     Belongs inside a transaction. Needs no model: the vectors are those in `embeddings`.
@@ -45,7 +45,7 @@ def build(db: Database, dimensions: int) -> None:
     :raises DatabaseError: a table of another program's has the name of one of its tables
     """
     names = index_names(dimensions)
-    drop(db, dimensions)
+    remove_index(db, dimensions)
     for sql in tables.index_statements(dimensions):
         db.execute(sql)
     db.execute(
@@ -71,7 +71,7 @@ def build(db: Database, dimensions: int) -> None:
     )
 
 
-def drop(db: Database, dimensions: int) -> None:
+def remove_index(db: Database, dimensions: int) -> None:
     """Remove the index of one dimension with its triggers; the stored vectors stay.
 
     Belongs inside a transaction.

@@ -49,11 +49,11 @@ def backup(db: Database | str | Path, target: str | Path, *, plain: bool = False
     :raises NewerSchemaError: a later vecstore has migrated it, and a plain copy is asked for
     """
     target = Path(target).resolve()
-    with files.opened(db, read_only=True) as source:
+    with files.opened_database(db, read_only=True) as source:
         files.refuse_transaction(source, "A database cannot be copied")
         schema.refuse_foreign(source)
         if plain:
-            schema.pending(source)  # raises for a newer one
+            schema.pending_migrations(source)  # raises for a newer one
         _check_target(source, target)
         driver = opening.driver_of(source)
         name = opening.name_of(source)
@@ -116,7 +116,7 @@ def _counts(db: Database) -> tuple[int, int]:
 
 def _make_plain(copy: Database) -> None:
     with transactions.writing(copy):
-        indexes.drop(copy)
+        indexes.drop_indexes(copy)
         schema.drop_ours(copy)
     copy.execute("vacuum")
     copy.execute("pragma journal_mode = delete").fetchall()

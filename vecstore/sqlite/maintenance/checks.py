@@ -24,7 +24,7 @@ _BEFORE_ALL = -(2**63)
 _FROM_LLM = "m005_add_content_blob"  # the last of llm's migrations: all columns are there
 
 
-def check(db: Database | str | Path, *, progress: files.Progress | None = None) -> CheckReport:
+def check(db: Database | str | Path, *, progress: files.CheckProgress | None = None) -> CheckReport:
     """Look for damage in a database, and change nothing.
 
     Problems are: what SQLite's integrity_check finds; missing or altered tables, triggers and
@@ -40,14 +40,14 @@ def check(db: Database | str | Path, *, progress: files.Progress | None = None) 
       beginning, or it has no tables of llm or vecstore
     :raises NewerSchemaError: a later vecstore has migrated it
     """
-    with files.opened(db, read_only=True) as opened:
+    with files.opened_database(db, read_only=True) as opened:
         return frozen.repeat_if_changed(opened, lambda: _check(opened, progress))
 
 
-def _check(db: Database, progress: files.Progress | None) -> CheckReport:
+def _check(db: Database, progress: files.CheckProgress | None) -> CheckReport:
     report = CheckReport(opening.name_of(db))
     try:
-        pending = schema.pending(db)
+        pending = schema.pending_migrations(db)
         is_complete = _check_file(db, report) and _check_schema(db, report, pending)
         if is_complete:
             _check_contents(db, report, pending, progress)
@@ -150,7 +150,7 @@ def _missing(add: Callable[..., None], names: list[str]) -> None:
 
 
 def _check_contents(
-    db: Database, report: CheckReport, pending: list[str], progress: files.Progress | None
+    db: Database, report: CheckReport, pending: list[str], progress: files.CheckProgress | None
 ) -> None:
     dimensions = reference.indexed_dimensions(db)
     report.collections, report.embeddings = db.execute(
@@ -159,21 +159,21 @@ def _check_contents(
     indexed = sum(index_checks.rows_to_read(db, d) for d in dimensions)
     steps = _Steps(progress, report.embeddings + indexed)
     rows = Rows(_FROM_LLM not in pending)
-    for after, last, number in spans(db, "embeddings"):
+    for after, last, number in rowid_spans(db, "embeddings"):
         rows.read(db, after, last)
         steps.add(number)
     names = dict(db.execute("select id, name from collections"))
     rows.tell(report, names)
     for d in dimensions:
         index_checks.check_index(
-            db, d, report, names, spans=lambda table: steps.of(spans(db, table))
+            db, d, report, names, spans=lambda table: steps.of(rowid_spans(db, table))
         )
     for d, number in sorted(rows.dimensions.items()):
         if d not in dimensions:
             index_checks.note_missing_index(d, number, report)
 
 
-def spans(db: Database, table: str) -> Iterator[tuple[int, int, int]]:
+def rowid_spans(db: Database, table: str) -> Iterator[tuple[int, int, int]]:
     """Yield ranges of rowids, above the first and up to the second, and how many there are."""
     after = _BEFORE_ALL
     while True:
@@ -199,7 +199,7 @@ def spans(db: Database, table: str) -> Iterator[tuple[int, int, int]]:
 class _Steps:
     """How far the check has come."""
 
-    def __init__(self, progress: files.Progress | None, total: int) -> None:
+    def __init__(self, progress: files.CheckProgress | None, total: int) -> None:
         self._progress = progress
         self._total = total
         self._done = 0

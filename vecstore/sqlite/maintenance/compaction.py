@@ -43,15 +43,15 @@ def compact(db: Database | str | Path) -> Compaction:
     :raises DatabaseError: it cannot be written now, a disk is full, or a transaction is open
     :raises MissingFileError: there is no such file
     """
-    with files.opened(db) as opened:
+    with files.opened_database(db) as opened:
         files.refuse_transaction(opened, "A database cannot be compacted")
         schema.refuse_foreign(opened)
         before = _size(opened)
         try:
             if schema.is_ours(opened):
-                schema.ensure(opened)
+                schema.ensure_schema(opened)
                 with transactions.writing(opened):
-                    indexes.rebuild(opened)
+                    indexes.rebuild_indexes(opened)
             opened.execute("vacuum main")
             is_pending = _empty_wal(opened)
         except opened.conn.OperationalError as error:

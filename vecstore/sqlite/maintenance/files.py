@@ -11,11 +11,13 @@ from .. import databases
 from ..connection import pragmas
 from ..connection.sqlite_errors import TRANSLATING
 
-Progress = Callable[[int, int], object]  # is called with how much is done, and how much there is
+CheckProgress = Callable[
+    [int, int], object
+]  # is called with how much is done, and how much there is
 
 
 @contextmanager
-def opened(
+def opened_database(
     db: Database | str | Path, *, read_only: bool = False, create: bool = False
 ) -> Iterator[Database]:
     """Give a Database that can run vec0; one that is opened here, for a path, is closed at the end.

@@ -42,13 +42,13 @@ def build_index(db: Database | str | Path, dimensions: int | None = None) -> dic
     :raises MissingFileError: there is no such file
     """
     dimensions = _checked_dimensions(dimensions)
-    with files.opened(db) as opened:
-        schema.ensure(opened)
+    with files.opened_database(db) as opened:
+        schema.ensure_schema(opened)
         with transactions.writing(opened):
-            return rebuild(opened, dimensions)
+            return rebuild_indexes(opened, dimensions)
 
 
-def rebuild(db: Database, dimensions: int | None = None) -> dict[int, int]:
+def rebuild_indexes(db: Database, dimensions: int | None = None) -> dict[int, int]:
     """As build_index(), in the transaction that is open."""
     numbers = _numbers_of_vectors(db)
     built = {}
@@ -57,7 +57,7 @@ def rebuild(db: Database, dimensions: int | None = None) -> dict[int, int]:
             continue
         _drop(db, d)
         if d in numbers:
-            building.build(db, d)
+            building.create_index(db, d)
             [built[d]] = db.execute(f"select count(*) from {index_names(d).ids}").fetchone()
     return built
 
@@ -76,12 +76,12 @@ def drop_index(db: Database | str | Path, dimensions: int | None = None) -> list
     :raises NewerSchemaError: a later vecstore has migrated it
     """
     dimensions = _checked_dimensions(dimensions)
-    with files.opened(db) as opened, transactions.writing(opened):
-        schema.pending(opened)  # raises for a newer one
-        return drop(opened, dimensions)
+    with files.opened_database(db) as opened, transactions.writing(opened):
+        schema.pending_migrations(opened)  # raises for a newer one
+        return drop_indexes(opened, dimensions)
 
 
-def drop(db: Database, dimensions: int | None = None) -> list[int]:
+def drop_indexes(db: Database, dimensions: int | None = None) -> list[int]:
     """As drop_index(), in the transaction that is open."""
     there = reference.indexed_dimensions(db)
     dropped = [d for d in there if dimensions in (None, d)]
@@ -97,7 +97,7 @@ def list_indexes(db: Database | str | Path) -> list[IndexStatus]:
 
     :raises MissingFileError: there is no such file
     """
-    with files.opened(db, read_only=True) as opened:
+    with files.opened_database(db, read_only=True) as opened:
         schema.refuse_foreign(opened)
         numbers = _numbers_of_vectors(opened)
         there = reference.indexed_dimensions(opened)
@@ -146,7 +146,7 @@ def _drop(db: Database, dimensions: int) -> None:
     for part in parts:
         if part.is_shadow and part.name not in found and part.name.startswith(tuple(virtual)):
             db.execute(part.sql)
-    building.drop(db, dimensions)
+    building.remove_index(db, dimensions)
     for part in parts:
         if part.kind in ("table", "trigger"):
             db.execute(f"DROP {part.kind} IF EXISTS {part.name}")
@@ -158,7 +158,7 @@ def _checked_dimensions(dimensions: int | None) -> int | None:
     number = values.to_integer(dimensions)
     if number is None or not 0 < number <= tables.MAX_DIMENSIONS:
         raise InvalidInputError(
-            f"dimensions is {values.shown(dimensions)}: an index has from 1 to "
+            f"dimensions is {values.quote(dimensions)}: an index has from 1 to "
             f"{tables.MAX_DIMENSIONS:,}"
         )
     return number

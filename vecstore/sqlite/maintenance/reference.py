@@ -66,7 +66,7 @@ def _schema_parts(driver: opening.Driver) -> list[Part]:
 def _index_parts(driver: opening.Driver, dimensions: int) -> list[Part]:
     with _made_in_memory(driver) as made:
         before = parts_of(made)
-        building.build(made, dimensions)
+        building.create_index(made, dimensions)
         return [part for part in _parts(made) if part.name not in before]
 
 
@@ -74,7 +74,7 @@ def _index_parts(driver: opening.Driver, dimensions: int) -> list[Part]:
 def _made_in_memory(driver: opening.Driver) -> Iterator[Database]:
     """Give a new database with our tables; of the driver of another, as both load sqlite-vec."""
     with closing(databases.connect(driver=driver)) as made:
-        schema.ensure(made)
+        schema.ensure_schema(made)
         yield made
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from ... import vectors
-from ...values import describe_count, shown
+from ...values import describe_count, quote
 from .report import CheckReport, Tally
 
 
@@ -108,7 +108,7 @@ class Rows:
             found = ", ".join(f"{number:,} of {d}" for d, number in sizes.most_common())
             report.problem(
                 "dimensions",
-                f"The vectors of {shown(names.get(key))} have several dimensions ({found}): a "
+                f"The vectors of {quote(names.get(key))} have several dimensions ({found}): a "
                 "search finds those of one",
                 # As they are, they would count as known content, which is not embedded again.
                 "embed the others again, after: update embeddings set embedding = null where "

@@ -13,7 +13,7 @@ from ...errors import (
     InvalidInputError,
 )
 from ...query import Query
-from ...values import shown
+from ...values import quote
 from ..connection import opening, sqlite_errors
 
 _NOT_OF_A_CONDITION = (DatabaseBusyError, DatabaseInterruptedError, DiskError)
@@ -53,7 +53,7 @@ def errors_explained(db: Database, query: Query) -> Iterator[None]:
             number > 999 and sqlite_errors.says(error, sqlite_errors.PARAMETER_NUMBER)
         )
         raise InvalidInputError(
-            f"where={shown(query.where)} with where_args={shown(query.where_args)} cannot be "
+            f"where={quote(query.where)} with where_args={quote(query.where_args)} cannot be "
             f"applied to the rows of `embeddings`: {_too_many(db, number) if too_many else error}"
         ) from error
 

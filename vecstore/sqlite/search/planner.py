@@ -68,7 +68,7 @@ class _Search:
         hits = self._in_snapshot(lambda comparable: self._run_if_ready(comparable, build_index))
         if hits is None:
             # Other threads go on while this one waits for a writer.
-            if building.ensure(self._db, self._dimensions):
+            if building.ensure_index(self._db, self._dimensions):
                 partitions.ensure_partition(self._db, self._collection_id, self._dimensions)
             hits = self._in_snapshot(lambda _: self._run(self._has_index()))
         return hits
@@ -112,7 +112,7 @@ class _Search:
         return self._run(has_index) if is_ready or not build_index else None
 
     def _has_index(self) -> bool:
-        return building.exists(self._db, self._dimensions)
+        return building.index_exists(self._db, self._dimensions)
 
     def _has_vectors(self, has_index: bool) -> bool:
         """Return whether there are vectors; DimensionError if none is of this dimension."""
@@ -136,7 +136,7 @@ class _Search:
 
     def _exact(self, k: int) -> list[Hit]:
         number = self._query.number
-        rows = self._step("exact", plans.exact, k).rows
+        rows = self._step("exact", plans.run_exact, k).rows
         if len(rows) <= number or rows[number - 1][1] > rows[number][1]:
             return rows[:number]
         # vec0 chooses freely among equals, but ids decide: take all that share the last place.
@@ -154,7 +154,7 @@ class _Search:
         wanted = self._wanted_candidates(_ROWS_PER_CANDIDATE_OF_MANY_NEAREST)
         if wanted is None:
             return None
-        found = self._step("fast", plans.fast, round(wanted / tables.ROWS_PER_SAMPLE))
+        found = self._step("fast", plans.run_fast, round(wanted / tables.ROWS_PER_SAMPLE))
         if found.is_cut_off or len(found.rows) < self._query.number:
             return None
         return self._within(1 - found.rows[-1][1])
@@ -165,7 +165,7 @@ class _Search:
         None if there are more than vec0 returns, or fewer than were asked for.
         """
         number = self._query.number
-        rows = self._step("exact", plans.exact, MAX_K, distance + _SCORE_SLACK).rows
+        rows = self._step("exact", plans.run_exact, MAX_K, distance + _SCORE_SLACK).rows
         return rows[:number] if number <= len(rows) < MAX_K - 1 else None
 
     def _fast(self) -> list[Hit] | None:
@@ -182,7 +182,7 @@ class _Search:
         if self._query.is_filtered:  # where every other row meets the condition, once is enough
             rank = max(rank, min(2 * rank, _MOST_FIRST_CANDIDATES / tables.ROWS_PER_SAMPLE))
         while rank <= widest:
-            found = self._step("fast", plans.fast, round(rank))
+            found = self._step("fast", plans.run_fast, round(rank))
             if found.is_cut_off:
                 break  # what vec0 left out may be no farther by its bits
             enough = found.matching >= wanted / 2
@@ -209,7 +209,7 @@ class _Search:
         return partitions.has_partition(self._db, self._collection_id, self._dimensions)
 
     def _scan(self) -> list[Hit]:
-        return self._step("scan", plans.scan).rows
+        return self._step("scan", plans.run_scan).rows
 
     def _step(self, plan: str, run: Callable[..., Found], *how: float) -> Found:
         started = time.perf_counter()
@@ -236,7 +236,7 @@ def vector_dimensions(db: Database, collection_id: int, dimensions: int) -> int 
 
     A collection has one dimension, unless other programs gave it more. None: it has no vectors.
     """
-    return _dimensions(db, collection_id, dimensions, building.exists(db, dimensions))
+    return _dimensions(db, collection_id, dimensions, building.index_exists(db, dimensions))
 
 
 def _dimensions(db: Database, collection_id: int, dimensions: int, has_index: bool) -> int | None:

@@ -49,7 +49,7 @@ class Found:
     spilled: int = 0
 
 
-def exact(db: Database, query: Query, k: int, farthest: float | None = None) -> Found:
+def run_exact(db: Database, query: Query, k: int, farthest: float | None = None) -> Found:
     """Return the k nearest rows, or those of them within a distance, without skip_id.
 
     For a query that is not filtered: vec0 takes the nearest before any other condition.
@@ -74,10 +74,10 @@ def exact(db: Database, query: Query, k: int, farthest: float | None = None) -> 
           {_above_min_score(query, "_nearest.score")}
         order by _nearest.score desc, embeddings.id
         """
-    return Found(_shown(query, sql), _run(db, query, sql, k=k, farthest=farthest))
+    return Found(_statement(query, sql), _run(db, query, sql, k=k, farthest=farthest))
 
 
-def fast(db: Database, query: Query, sample_rank: int) -> Found:
+def run_fast(db: Database, query: Query, sample_rank: int) -> Found:
     """Return the nearest of the candidates: the rows whose bits differ least from the vector's.
 
     Candidates are as near as the one of that rank in the sample, so there are about
@@ -149,7 +149,7 @@ def fast(db: Database, query: Query, sample_rank: int) -> Found:
     rows = _run(db, query, sql, sample_rank=sample_rank, edge=edge, number=number)
     floor = -2.0 if query.min_score is None else query.min_score
     return Found(
-        _shown(query, sql),
+        _statement(query, sql),
         [row[4:] for row in rows if row[5] is not None and row[5] >= floor][: query.number],
         candidates=rows[0][0],
         is_cut_off=bool(rows[0][1]),
@@ -158,7 +158,7 @@ def fast(db: Database, query: Query, sample_rank: int) -> Found:
     )
 
 
-def scan(db: Database, query: Query) -> Found:
+def run_scan(db: Database, query: Query) -> Found:
     """Return the nearest of all rows that meet the conditions, by comparing each.
 
     Where there is no index, too.
@@ -199,7 +199,7 @@ def scan(db: Database, query: Query) -> Found:
         join embeddings on embeddings.rowid = _nearest.row
         order by _nearest.score desc, embeddings.id
         """
-    return Found(_shown(query, sql), _run(db, query, sql))
+    return Found(_statement(query, sql), _run(db, query, sql))
 
 
 def _run(db: Database, query: Query, sql: str, **more: Any) -> list[Any]:
@@ -222,12 +222,12 @@ def _run(db: Database, query: Query, sql: str, **more: Any) -> list[Any]:
                 f"where_args has {', '.join(map(repr, taken))}, which the search itself uses: "
                 "take names without a _ at the beginning"
             )
-        return db.execute(_shown(query, sql), {**query.where_args, **named}).fetchall()
+        return db.execute(_statement(query, sql), {**query.where_args, **named}).fetchall()
     # The condition comes first and may have `?`, which count from 1: ours are the numbers after.
     first = len(query.where_args) + 1
     numbered, used = _numbered(sql, first)
     return db.execute(
-        _shown(query, numbered), [*query.where_args, *(values[name] for name in used)]
+        _statement(query, numbered), [*query.where_args, *(values[name] for name in used)]
     ).fetchall()
 
 
@@ -239,7 +239,7 @@ def _numbered(sql: str, first: int) -> tuple[str, list[str]]:
     return numbered, used
 
 
-def _shown(query: Query, sql: str) -> str:
+def _statement(query: Query, sql: str) -> str:
     return sql.replace(_CONDITION, query.where or "")
 
 
