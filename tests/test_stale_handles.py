@@ -268,14 +268,14 @@ def two(path, closing):
 def test_what_a_search_reads_is_of_one_moment(two, monkeypatch):
     red, other = two
     expected = red.similar("one")
-    exists = building.exists
+    exists = building.index_exists
 
     def exists_and_change(db, dimensions):
         if db is red.db:
             delete_and_add_blue(other)
         return exists(db, dimensions)
 
-    monkeypatch.setattr(building, "exists", exists_and_change)
+    monkeypatch.setattr(building, "index_exists", exists_and_change)
     assert red.similar("one") == expected
     with pytest.raises(DoesNotExist):
         red.similar("one")
