@@ -1,6 +1,7 @@
 """Work on a database that is one whole: a transaction, a snapshot, under a setting of its own.
 
-Each takes a function to call, and no `with` block: see interrupts.py.
+Each takes a function to call, and no `with` block, wherever something is to be ended after it: see
+interrupts.py.
 """
 
 import itertools
