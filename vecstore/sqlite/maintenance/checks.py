@@ -53,7 +53,8 @@ def _check(db: Database, progress: files.CheckProgress | None) -> CheckReport:
             _check_contents(db, report, pending, progress)
     except db.conn.DatabaseError as error:
         is_io_error = sqlite_errors.primary_code(error) == apsw.SQLITE_IOERR
-        if isinstance(error, db.conn.OperationalError) and not is_io_error:
+        is_of_statement = isinstance(error, db.conn.OperationalError) and not is_io_error
+        if is_of_statement or sqlite_errors.is_settled(error):
             raise
         _unreadable(report, str(error))
     return report

@@ -51,7 +51,8 @@ def check_index(
             if _is_vec0(part):
                 _compare_chunks(db, part.name, dimensions, spans, tallies)
     except db.conn.DatabaseError as error:
-        if issubclass(sqlite_errors.error_class(error), _NOT_OF_THE_INDEX):
+        is_of_index = not issubclass(sqlite_errors.error_class(error), _NOT_OF_THE_INDEX)
+        if not is_of_index or sqlite_errors.is_settled(error):
             raise
         if not reference.parts_of(db).keys() & {part.name for part in parts}:
             return  # it was dropped meanwhile
