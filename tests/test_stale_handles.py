@@ -156,7 +156,7 @@ def test_a_collection_that_is_gone_can_still_be_shown(db):
     assert repr(red) == "<Collection 'red': cannot be read (DoesNotExist), model 'word-lengths'>"
     assert bool(red)
     db.close()
-    shown = "<Collection 'red': cannot be read (DatabaseError), model 'word-lengths'>"
+    shown = "<Collection 'red': cannot be read (ProgrammingError), model 'word-lengths'>"
     assert repr(red) == shown
 
 
