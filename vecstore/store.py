@@ -19,7 +19,7 @@ from .sqlite.maintenance import files
 from .sqlite.store import SqliteStore
 
 
-class Rows(Protocol):
+class LoadStore(Protocol):
     """The part of a store that a load asks, and has written to.
 
     Each method that takes a collection, here and below, raises DoesNotExist or ModelMismatchError
@@ -53,7 +53,7 @@ class Rows(Protocol):
         ...
 
 
-class Store(Rows, Protocol):
+class Store(LoadStore, Protocol):
     """What keeps collections.
 
     Attributes:

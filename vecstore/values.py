@@ -118,14 +118,14 @@ def _adapted(value: Any) -> Any:
     return sqlite3.adapt(value, sqlite3.PrepareProtocol, value)
 
 
-def with_plain_scalars(parameters: Any) -> Any:
+def to_plain_parameters(parameters: Any) -> Any:
     """Return the parameters of a statement with a number in place of each scalar of NumPy's.
 
     Those of a user's own statement, in which an array is meant as its bytes.
     """
     kind = type(parameters)
     if kind is dict:
-        members = with_plain_scalars([*parameters.values()])
+        members = to_plain_parameters([*parameters.values()])
         return dict(zip(parameters, members, strict=True))
     if kind in (list, tuple) and not {*map(type, parameters)} <= _PLAIN_TYPES:
         return [to_plain(value) if is_array_scalar(value) else value for value in parameters]

@@ -71,19 +71,19 @@ def test_first_request_waits_for_nothing(clock):
 def test_waits_double_up_to_the_longest(clock):
     waiting = Retries()
     for tries in range(1, 11):
-        waiting.failed(TemporaryError(BUSY, tries=100), tries)
+        waiting.wait_or_give_up(TemporaryError(BUSY, tries=100), tries)
     longest = [0.5, 1, 2, 4, 8, 16, 32, 60, 60, 60]
     assert all(most / 2 <= wait <= most for wait, most in zip(clock.waits, longest, strict=True))
 
 
 def test_wait_after_very_many_tries_is_the_longest(clock):
-    Retries().failed(TemporaryError(BUSY, tries=10**9), 10**6)
+    Retries().wait_or_give_up(TemporaryError(BUSY, tries=10**9), 10**6)
     assert 30 <= clock.waits[0] <= 60
 
 
 def test_wait_that_nobody_asked_for_holds_up_no_other_request(clock):
     waiting = Retries()
-    waiting.failed(TemporaryError(BUSY), 1)
+    waiting.wait_or_give_up(TemporaryError(BUSY), 1)
     assert waiting._not_before <= clock.now
     del clock.waits[:]
     waiting.wait()
@@ -91,7 +91,7 @@ def test_wait_that_nobody_asked_for_holds_up_no_other_request(clock):
 
 
 def test_retry_after_is_waited_for_and_a_little_longer(clock):
-    Retries().failed(TemporaryError(BUSY, retry_after=20), 1)
+    Retries().wait_or_give_up(TemporaryError(BUSY, retry_after=20), 1)
     [wait] = clock.waits
     assert 20 <= wait <= 20.5
 
@@ -99,7 +99,7 @@ def test_retry_after_is_waited_for_and_a_little_longer(clock):
 def test_threads_that_wait_for_the_same_moment_do_not_all_go_then(clock):
     waits = set()
     for _ in range(8):
-        Retries().failed(TemporaryError(BUSY, retry_after=20), 1)
+        Retries().wait_or_give_up(TemporaryError(BUSY, retry_after=20), 1)
         waits.add(clock.waits.pop())
     assert len(waits) == 8
 
@@ -107,7 +107,7 @@ def test_threads_that_wait_for_the_same_moment_do_not_all_go_then(clock):
 def test_retry_after_of_milliseconds_does_not_use_up_the_tries_at_once(clock):
     waiting = Retries()
     for tries in range(1, 8):
-        waiting.failed(TemporaryError(BUSY, retry_after=0.001), tries)
+        waiting.wait_or_give_up(TemporaryError(BUSY, retry_after=0.001), tries)
     assert sum(clock.waits) >= (0.5 + 1 + 2 + 4 + 8 + 16 + 32) / 2
 
 
@@ -146,7 +146,7 @@ def test_moment_that_moves_during_a_wait_is_waited_for(clock):
 
 @pytest.mark.parametrize("nonsense", [0, -1, float("nan"), float("-inf")])
 def test_retry_after_that_says_nothing_is_ignored(clock, nonsense):
-    Retries().failed(TemporaryError(BUSY, retry_after=nonsense), 2)
+    Retries().wait_or_give_up(TemporaryError(BUSY, retry_after=nonsense), 2)
     [wait] = clock.waits
     assert 0.5 <= wait <= 1
 
@@ -157,7 +157,7 @@ def test_retry_after_that_says_nothing_is_ignored(clock, nonsense):
 def test_last_of_the_tries_raises_the_error(clock, tries, message):
     error = TemporaryError(BUSY, tries=tries)
     with pytest.raises(TemporaryError) as caught:
-        Retries().failed(error, tries)
+        Retries().wait_or_give_up(error, tries)
     assert caught.value is error
     assert (str(error), clock.waits) == (message, [])
 
@@ -171,14 +171,14 @@ def test_last_of_the_tries_raises_the_error(clock, tries, message):
 )
 def test_retry_after_that_is_too_long_is_final_at_once(clock, tries, message):
     with pytest.raises(TemporaryError) as caught:
-        Retries().failed(TemporaryError(BUSY, retry_after=121), tries)
+        Retries().wait_or_give_up(TemporaryError(BUSY, retry_after=121), tries)
     assert (str(caught.value), clock.waits) == (message, [])
 
 
 def test_wait_is_logged_once(clock, caplog):
     caplog.set_level(logging.INFO, "vecstore")
     waiting = Retries()
-    waiting.failed(TemporaryError(BUSY, retry_after=20), 1)
+    waiting.wait_or_give_up(TemporaryError(BUSY, retry_after=20), 1)
     waiting.wait()
     [record] = caplog.records
     assert (record.name, record.levelname) == ("vecstore", "INFO")

@@ -181,7 +181,7 @@ async def find_similar(
     query = Query(of.row, number, vector=vector, skip_id=skip_id)
 
     def read(sqlite: SqliteDatabase) -> list[ShownEntry]:
-        return [_shown_entry(row) for row in planner.search(sqlite, query, build_index=False)]
+        return [_shown_entry(row) for row in planner.search(sqlite, query, may_build_index=False)]
 
     return await _execute(datasette, db, read)
 

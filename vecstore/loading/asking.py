@@ -23,7 +23,7 @@ Embed = Callable[[list[str | bytes]], Iterable[Sequence[float]]]
 ENOUGH_FAILURES = 20
 MAX_REASON = 500  # characters of a foreign message that are repeated
 
-_OF_THE_MODEL = (MissingKeyError, MissingPackageError, TemporaryError, UnknownModelError)
+_MODEL_ERRORS = (MissingKeyError, MissingPackageError, TemporaryError, UnknownModelError)
 
 
 @dataclass
@@ -50,7 +50,7 @@ def ask(embed: Embed, items: list[Item], *, skip: bool, has_worked: bool = False
     """
     asking = _Asking(embed, items, skip, has_worked)
     try:
-        asking.fill()
+        asking.embed_all()
     except Exception as error:
         asking.answer.error = error
     return asking.answer
@@ -64,7 +64,7 @@ class _Asking:
         self._has_worked = has_worked
         self.answer = Answer()
 
-    def fill(self) -> None:
+    def embed_all(self) -> None:
         rest, size = self._items, len(self._items)
         suspects: list[Item] = []  # the first of the rest, over which the model failed together
         while rest:
@@ -178,7 +178,7 @@ def _may_be_of_an_input(error: Exception) -> bool:
     """Return whether an error may be about one input, and not about the model or its provider."""
     if type(error) is ModelError:
         return isinstance(error.__cause__, Exception)  # of a model, put into our words
-    return not isinstance(error, _OF_THE_MODEL)
+    return not isinstance(error, _MODEL_ERRORS)
 
 
 def _reason(error: Exception) -> str:

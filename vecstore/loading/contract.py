@@ -15,20 +15,20 @@ from dataclasses import dataclass, field
 from ..entries import Item
 from ..errors import DimensionError
 from ..rows import CollectionRow, EmbeddingRow, RowChange, StoredRow
-from ..store import Rows
+from ..store import LoadStore
 from ..values import quote
 from ..vectors import dimension_error
 from .report import EmbedReport
 
 
 @dataclass
-class Plan:
+class BatchPlan:
     """What a batch needs, given the rows of the moment and the vectors at hand."""
 
     rows: dict[str, StoredRow]  # by id
     missing: list[Item] = field(default_factory=list)  # content without a vector, each once
-    new: list[Item] = field(default_factory=list)  # to insert or replace
-    changed: list[Item] = field(default_factory=list)  # only metadata or stored content
+    to_put: list[Item] = field(default_factory=list)  # to insert or replace
+    to_change: list[Item] = field(default_factory=list)  # only metadata or stored content
     unchanged: int = 0
 
 
@@ -43,7 +43,7 @@ class Batch:
     """
 
     def __init__(
-        self, rows: Rows, collection: CollectionRow, items: list[Item], *, stores_content: bool
+        self, rows: LoadStore, collection: CollectionRow, items: list[Item], *, stores_content: bool
     ) -> None:
         self._rows = rows
         self._collection = collection
@@ -53,25 +53,25 @@ class Batch:
         self._embedded: set[str] = set()  # ids whose content the model was given
         self.report = EmbedReport()
 
-    def plan(self) -> Plan:
+    def plan(self) -> BatchPlan:
         """Return what is to be done, given the rows of the moment and the vectors at hand.
 
         :raises DoesNotExist, ModelMismatchError: the collection is another one now
         """
-        plan = Plan(self._rows.stored(self._collection, [item.id for item in self.items]))
+        plan = BatchPlan(self._rows.stored(self._collection, [item.id for item in self.items]))
         for item in self.items:
             row = plan.rows.get(item.id)
             if row is None or not row.has_vector or row.content_hash != item.content_hash:
-                plan.new.append(item)
+                plan.to_put.append(item)
             elif _differs(item, row, self._stores_content):
-                plan.changed.append(item)
+                plan.to_change.append(item)
             else:
                 plan.unchanged += 1
-        unknown = {item.content_hash for item in plan.new} - self._vectors.keys()
+        unknown = {item.content_hash for item in plan.to_put} - self._vectors.keys()
         if unknown:
             self._vectors.update(self._rows.known_vectors(self._collection, unknown))
         missing: dict[bytes, Item] = {}
-        for item in plan.new:
+        for item in plan.to_put:
             if item.content_hash not in self._vectors:
                 missing.setdefault(item.content_hash, item)
         plan.missing = list(missing.values())
@@ -127,23 +127,23 @@ class Batch:
             plan = self._plan_and_write()
         if plan.missing:
             return plan.missing
-        embedded = sum(item.id in self._embedded for item in plan.new)
+        embedded = sum(item.id in self._embedded for item in plan.to_put)
         self.report = EmbedReport(
             embedded=embedded,
-            reused=len(plan.new) - embedded,
-            updated=len(plan.changed),
+            reused=len(plan.to_put) - embedded,
+            updated=len(plan.to_change),
             unchanged=plan.unchanged,
         )
         return []
 
-    def _plan_and_write(self) -> Plan:
+    def _plan_and_write(self) -> BatchPlan:
         plan = self.plan()
         if not plan.missing:
-            self._check_dimensions([item for item in plan.new if item.id in self._embedded])
+            self._check_dimensions([item for item in plan.to_put if item.id in self._embedded])
             now = int(time.time())
-            rows = [self._row(item, plan.rows.get(item.id), now) for item in plan.new]
+            rows = [self._row(item, plan.rows.get(item.id), now) for item in plan.to_put]
             self._rows.put(self._collection, rows)
-            changes = [self._change(item, now) for item in plan.changed]
+            changes = [self._change(item, now) for item in plan.to_change]
             self._rows.change(self._collection, changes)
         return plan
 

@@ -81,7 +81,7 @@ class Load:
         self._pipeline.has_worked = bool(self._store.page(self._collection, None, limit=1))
         try:
             for batch in self._batches(iter(entries), min(size, self._model.batch_size or size)):
-                self._begin(batch)
+                self._start_batch(batch)
                 while self._pipeline.full:
                     self._end_oldest()
             while self._pipeline:
@@ -108,11 +108,11 @@ class Load:
             self._fail(str(entry[0]), error)
             return None
 
-    def _begin(self, batch: Batch) -> None:
+    def _start_batch(self, batch: Batch) -> None:
         plan = batch.plan()
-        if not (plan.new or plan.changed or self._pipeline):
+        if not (plan.to_put or plan.to_change or self._pipeline):
             self._report += EmbedReport(unchanged=plan.unchanged)
-            self._tell()
+            self._report_progress()
             return
         # What an earlier batch is waiting for will be in the table when this one is written.
         items = [item for item in plan.missing if item.content_hash not in self._coming]
@@ -127,7 +127,7 @@ class Load:
         self._report += batch.report
         if error is not None:
             raise error
-        self._tell()
+        self._report_progress()
 
     def _write(self, batch: Batch, items: list[Item], answer: Answer) -> BaseException | None:
         """Write a batch, or what of it has a vector, and return the error that ended the rest."""
@@ -200,7 +200,7 @@ class Load:
         if self._on_error:
             self._on_error(id, error)
 
-    def _tell(self) -> None:
+    def _report_progress(self) -> None:
         if self._progress:
             self._progress(self._report)
 

@@ -9,7 +9,7 @@ from itertools import islice
 from ..entries import Item
 from ..rows import CollectionRow, EmbeddingRow, RowChange, StoredRow
 from ..store import Store
-from .contract import Batch, Plan
+from .contract import Batch, BatchPlan
 
 _NO_VECTOR = b""  # in place of what the model would return
 
@@ -31,7 +31,7 @@ class Preview:
     characters: int = 0
     bytes: int = 0
 
-    def add(self, plan: Plan, batch: Batch) -> None:
+    def add(self, plan: BatchPlan, batch: Batch) -> None:
         """Count what a batch has to embed, by its plan, and what it did then."""
         for item in plan.missing:
             if item.id in plan.rows:
@@ -72,7 +72,7 @@ def preview(
 
 
 class _RehearsedRows:
-    """Rows as they would be: those of a store, but for what was written here, into memory."""
+    """LoadStore as they would be: those of a store, but for what was written here, into memory."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -143,7 +143,7 @@ class EmbeddingModel(ABC):
             tries = 1 if vectors else tries + 1
             if isinstance(failure, TemporaryError):
                 if batch:
-                    waiting.failed(failure, tries)
+                    waiting.wait_or_give_up(failure, tries)
             elif failure is not None:
                 raise failure
 

@@ -57,11 +57,11 @@ class Retries:
         TemporaryError where the event of `stop_waiting_on()` is set.
         """
         stopping = TemporaryError("The request was not made: the call that needs it is stopping")
-        _pause(0, stopping)
+        _sleep_or_raise(0, stopping)
         while (seconds := self._not_before - monotonic()) > 0:
-            _pause(seconds + _spread(), stopping)
+            _sleep_or_raise(seconds + _spread(), stopping)
 
-    def failed(self, error: TemporaryError, tries_so_far: int) -> None:
+    def wait_or_give_up(self, error: TemporaryError, tries_so_far: int) -> None:
         """Wait as long as `error` asks for, or raise it if it was the last of the tries.
 
         What the provider asks for holds up the requests of all threads. A wait that nobody asked
@@ -78,7 +78,7 @@ class Retries:
             self._hold(asked)
             seconds = max(seconds, asked + _spread())
         _log.info("Waiting %.3g s: %s", seconds, error, extra={"seconds": seconds})
-        _pause(seconds, error)
+        _sleep_or_raise(seconds, error)
 
     def _hold(self, seconds: float) -> None:
         with self._lock:
@@ -102,7 +102,7 @@ def _spread() -> float:
     return random.uniform(0, FIRST_WAIT)  # noqa: S311
 
 
-def _pause(seconds: float, error: TemporaryError) -> None:
+def _sleep_or_raise(seconds: float, error: TemporaryError) -> None:
     if (_stop.get() or _never).wait(seconds):
         raise error
 

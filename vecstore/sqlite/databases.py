@@ -10,7 +10,7 @@ from ..errors import DatabaseError, InvalidInputError, MissingFileError
 from . import functions
 from .connection import adoption, opening, pragmas, rights, turns
 from .connection.opening import Driver
-from .connection.sqlite_errors import TRANSLATING
+from .connection.sqlite_errors import RAISING_OUR_ERRORS
 
 
 def connect(
@@ -75,7 +75,7 @@ def adopt(db: Database) -> None:
     :raises DatabaseError: it belongs to another thread, or to the process that forked this one; or
       this user may not read the file
     """
-    with turns.take_turn(db), TRANSLATING:
+    with turns.take_turn(db), RAISING_OUR_ERRORS:
         adoption.adopt_connection(db)
         functions.register_functions(db)
 

@@ -41,9 +41,9 @@ _log = logging.getLogger("vecstore")
 
 def register_functions(db: Database) -> None:
     """Give a Database the functions, unless it has them."""
-    if db in _of and _has_functions(db):
+    if db in _functions_by_database and _has_functions(db):
         return
-    functions = _of[db] = _Functions(db)
+    functions = _functions_by_database[db] = _Functions(db)
     conn: Any = db.conn
     if isinstance(conn, dbapi.Connection):
         frozen.set_up_each_time(conn, __name__, functions.give_to)
@@ -56,7 +56,7 @@ def register_functions(db: Database) -> None:
 def use_model(db: Database, model: EmbeddingModel) -> None:
     """Embed with this model, which need not be installed, for the collections of its id."""
     register_functions(db)
-    _of[db].models[model.model_id] = model
+    _functions_by_database[db].models[model.model_id] = model
 
 
 class _Functions:
@@ -105,7 +105,7 @@ class _Functions:
         if vector is None and value is not None:
             vector = self._vector(row.model, value)
         query = Query(row, k, vector=vector or b"")
-        return planner.search(db, query, build_index=False) if vector else []
+        return planner.search(db, query, may_build_index=False) if vector else []
 
     def _embed(self, model_id: str, value: Any) -> bytes:
         db = self._database()
@@ -123,7 +123,9 @@ class _Functions:
         return db
 
 
-_of: weakref.WeakKeyDictionary[Database, _Functions] = weakref.WeakKeyDictionary()
+_functions_by_database: weakref.WeakKeyDictionary[Database, _Functions] = (
+    weakref.WeakKeyDictionary()
+)
 
 
 def _has_functions(db: Database) -> bool:

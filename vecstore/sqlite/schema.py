@@ -70,7 +70,7 @@ def ensure_schema(db: Database) -> None:
 
 def is_ours(db: Database) -> bool:
     """Return whether llm or vecstore has made its tables in a database."""
-    record = _things(db).get("_sqlite_migrations")
+    record = _named_objects(db).get("_sqlite_migrations")
     return bool(record and record.is_ours and llm_migrations.applied(db))
 
 
@@ -84,7 +84,7 @@ def refuse_foreign(db: Database) -> None:
 
     A database that llm or vecstore has recorded as its own may be damaged, but it is theirs.
     """
-    things = _things(db)
+    things = _named_objects(db)
     record = things.pop("_sqlite_migrations", None)
     is_whole = len(things) == 2 and all(thing.is_ours for thing in things.values())
     if things and not is_whole and not is_ours(db):
@@ -129,7 +129,7 @@ def drop_ours(db: Database) -> None:
 
 
 @dataclass(frozen=True)
-class _Thing:
+class _NamedObject:
     """What has the name of one of our tables: a table, a view, an index."""
 
     kind: str
@@ -142,7 +142,7 @@ class _Thing:
         return self.kind == "table" and _COLUMNS[self.name.lower()] <= set(self.columns)
 
 
-def _things(db: Database) -> dict[str, _Thing]:
+def _named_objects(db: Database) -> dict[str, _NamedObject]:
     """Return what has the names of our tables, whose case is all one to SQLite."""
     # A view is not asked for its columns: what it shows may be gone.
     found = db.execute(
@@ -158,12 +158,12 @@ def _things(db: Database) -> dict[str, _Thing]:
         """
     ).fetchall()
     return {
-        name.lower(): _Thing(kind, name, tuple(json.loads(columns)))
+        name.lower(): _NamedObject(kind, name, tuple(json.loads(columns)))
         for kind, name, columns in found
     }
 
 
-def _foreign_error(db: Database, thing: _Thing) -> DatabaseError:
+def _foreign_error(db: Database, thing: _NamedObject) -> DatabaseError:
     columns = ", ".join(map(quote, thing.columns[:_NAMED]))
     if len(thing.columns) > _NAMED:
         columns += ", ..."
@@ -176,7 +176,7 @@ def _foreign_error(db: Database, thing: _Thing) -> DatabaseError:
 
 
 def _is_current(db: Database) -> bool:
-    return not pending_migrations(db) and not _lost(db) and _has_key_of_today(db)
+    return not pending_migrations(db) and not _find_lost_migrations(db) and _has_key_of_today(db)
 
 
 def _has_key_of_today(db: Database) -> bool:
@@ -188,7 +188,7 @@ def _has_key_of_today(db: Database) -> bool:
     return db.table(llm_migrations.migrations_table).pks == ["id"]
 
 
-def _lost(db: Database) -> list[str]:
+def _find_lost_migrations(db: Database) -> list[str]:
     """Return the migrations whose triggers, views or indexes are not all there.
 
     A table of the user's own that is named like a view stays in its place.
@@ -211,7 +211,7 @@ def _apply_pending(db: Database) -> None:
 
 def _apply(db: Database) -> None:
     if not is_ours(db):
-        unrecorded = sorted(_things(db).keys() - {"_sqlite_migrations"})
+        unrecorded = sorted(_named_objects(db).keys() - {"_sqlite_migrations"})
         if unrecorded:
             raise DatabaseError(
                 f"{opening.name_of(db)} has a table named {' and '.join(unrecorded)} "
@@ -220,7 +220,7 @@ def _apply(db: Database) -> None:
             )
     llm_migrations.apply(db)
     vecstore_migrations.apply(db)
-    for migration in _lost(db):
+    for migration in _find_lost_migrations(db):
         db.executescript(_migration_files()[migration])
 
 
@@ -233,14 +233,14 @@ def _migration_files() -> dict[str, str]:
     return {path.stem: path.read_text("utf-8") for path in sorted(folder.glob("*.sql"))}
 
 
-def _creator(sql: str) -> Callable[[Database], None]:
+def _make_creator(sql: str) -> Callable[[Database], None]:
     def run(db: Database) -> None:
         db.executescript(sql)
 
     return run
 
 
-def _upgrader(sql: str) -> Callable[[Database], None]:
+def _make_upgrader(sql: str) -> Callable[[Database], None]:
     """Return a migration that brings an older file forward, and has nothing to do in a new one."""
 
     def run(db: Database) -> None:
@@ -256,10 +256,10 @@ def _upgrader(sql: str) -> Callable[[Database], None]:
 def _register() -> None:
     for number, (name, sql) in enumerate(_migration_files().items(), start=1):
         if number > _LLM_MIGRATIONS:
-            vecstore_migrations(name=name)(_creator(sql))
+            vecstore_migrations(name=name)(_make_creator(sql))
             continue
         llm_name = "m" + name[1:]  # 0001_create_tables is llm's m001_create_tables
-        llm_migrations(name=llm_name)((_creator if number == 1 else _upgrader)(sql))
+        llm_migrations(name=llm_name)((_make_creator if number == 1 else _make_upgrader)(sql))
 
 
 _register()

@@ -17,7 +17,7 @@ from ..vectors import content_hash
 from . import catalog, functions, schema, transactions
 from .connection import frozen, interrupts, opening, sqlite_errors, turns
 from .connection.interrupts import Result
-from .connection.sqlite_errors import CALLING_OTHERS, TRANSLATING
+from .connection.sqlite_errors import CALLING_OTHERS, RAISING_OUR_ERRORS
 from .index import building, partitions
 from .search import planner
 
@@ -46,43 +46,43 @@ class SqliteStore:
     def __init__(self, db: Database) -> None:
         self.db = db
 
-    @TRANSLATING
+    @RAISING_OUR_ERRORS
     def ensure_schema(self) -> None:
         frozen.repeat_if_changed(self.db, lambda: schema.ensure_schema(self.db))
 
-    @TRANSLATING
+    @RAISING_OUR_ERRORS
     def describe(self) -> str:
         return catalog.describe_database(self.db)
 
-    @TRANSLATING
+    @RAISING_OUR_ERRORS
     def find(self, name: str) -> CollectionRow | None:
         return frozen.repeat_if_changed(self.db, lambda: catalog.find(self.db, name))
 
-    @TRANSLATING
+    @RAISING_OUR_ERRORS
     def create(self, name: str, model_id: str) -> CollectionRow:
         return catalog.create(self.db, name, model_id)
 
-    @TRANSLATING
+    @RAISING_OUR_ERRORS
     def drop(self, collection: CollectionRow) -> None:
         with transactions.writing(self.db):
             self.require(collection)
             self.db.execute("delete from embeddings where collection_id = ?", [collection.id])
             self.db.execute("delete from collections where id = ?", [collection.id])
 
-    @TRANSLATING
+    @RAISING_OUR_ERRORS
     def require(self, collection: CollectionRow) -> None:
         catalog.require_unchanged(self.db, collection)
 
-    @TRANSLATING
+    @RAISING_OUR_ERRORS
     def use_model(self, model: EmbeddingModel) -> None:
         functions.use_model(self.db, model)
 
     @interrupts.block
     def writing(self) -> Iterator[None]:
-        with TRANSLATING, transactions.writing(self.db), CALLING_OTHERS:
+        with RAISING_OUR_ERRORS, transactions.writing(self.db), CALLING_OTHERS:
             yield
 
-    @TRANSLATING
+    @RAISING_OUR_ERRORS
     def has_transaction(self) -> bool:
         return turns.has_transaction(self.db)
 
@@ -152,7 +152,7 @@ class SqliteStore:
         )
         return found[0] if found else None
 
-    @TRANSLATING
+    @RAISING_OUR_ERRORS
     def delete(self, collection: CollectionRow, ids: Sequence[str]) -> int:
         with transactions.writing(self.db):
             self.require(collection)
@@ -251,9 +251,9 @@ class SqliteStore:
             number += len(portion)
         return number
 
-    @TRANSLATING
+    @RAISING_OUR_ERRORS
     def _put(self, collection: CollectionRow, rows: list[EmbeddingRow]) -> None:
-        with transactions.errors_explained(self.db):
+        with transactions.explain_write_errors(self.db):
             indexed = [d for d in _dimensions_of(rows) if building.ensure_index(self.db, d)]
             self._insert(collection, rows)
             for dimensions in indexed:
@@ -278,9 +278,9 @@ class SqliteStore:
                 f"{error}"
             ) from error
 
-    @TRANSLATING
+    @RAISING_OUR_ERRORS
     def change(self, collection: CollectionRow, changes: Iterable[RowChange]) -> None:
-        with transactions.errors_explained(self.db):
+        with transactions.explain_write_errors(self.db):
             for change in changes:
                 self._change(collection, change)
 
@@ -298,13 +298,13 @@ class SqliteStore:
             [*change[1:], collection.id, change.id],
         )
 
-    @TRANSLATING
+    @RAISING_OUR_ERRORS
     def search(self, query: Query, steps: list[Step]) -> list[Hit]:
         return planner.search(self.db, query, steps=steps)
 
     @interrupts.block
     def exporting(self, name: str) -> Iterator[tuple[CollectionRow, int, Iterator[EmbeddingRow]]]:
-        with TRANSLATING, transactions.reading(self.db):
+        with RAISING_OUR_ERRORS, transactions.reading(self.db):
             schema.pending_migrations(self.db)  # raises for a newer one
             collection = catalog.find_or_fail(self.db, name)
             rows = self.db.execute(
@@ -339,7 +339,7 @@ class SqliteStore:
         """Return all rows of a query, of a collection that is the one that it was."""
         return self._read(collection, lambda _: self.db.execute(sql, args).fetchall())
 
-    @TRANSLATING
+    @RAISING_OUR_ERRORS
     def _read(self, collection: CollectionRow, work: Callable[[object], Result]) -> Result:
         """Call `work` while a collection is the one that it was, and return what it returns."""
         try:
@@ -355,7 +355,7 @@ class SqliteStore:
 
 
 def _exported(rows: Iterator[Any]) -> Iterator[EmbeddingRow]:
-    with TRANSLATING:
+    with RAISING_OUR_ERRORS:
         yield from map(EmbeddingRow._make, rows)
 
 

@@ -10,7 +10,7 @@ from sqlite_utils import Database
 
 from ..errors import DatabaseError, DiskError
 from .connection import filenames, frozen, interrupts, locks, rights, sqlite_errors, turns
-from .connection.dbapi_translation import TRANSLATED
+from .connection.dbapi_translation import RAISING_SQLITE3_ERRORS
 from .connection.interrupts import Result
 
 _savepoints = itertools.count()  # one's name is never another's
@@ -37,13 +37,13 @@ def writing(db: Database, *, patience: float | None = None) -> Iterator[None]:
     while True:
         with turns.take_turn(db):
             if turns.has_transaction(db):
-                with errors_explained(db), _savepoint(db):
+                with explain_write_errors(db), _savepoint(db):
                     yield
                 return
             wait = wait or locks.Wait(locks.busy_timeout(db.conn), patience)
             _end_query_only(db)
             if not db.conn.in_transaction:
-                with errors_explained(db), interrupts.undoing(lambda: _roll_back(db)):
+                with explain_write_errors(db), interrupts.undoing(lambda: _roll_back(db)):
                     if locks.begin_immediate(db.conn, wait):
                         yield
                         turns.refuse_other_process(db)
@@ -83,7 +83,7 @@ def _savepoint(db: Database) -> Iterator[None]:
 
 
 @interrupts.block
-def errors_explained(db: Database) -> Iterator[None]:
+def explain_write_errors(db: Database) -> Iterator[None]:
     """Where the block, which writes, fails, say more than SQLite, or sqlite-vec, which hides it."""
     try:
         yield
@@ -153,11 +153,11 @@ def hold_row(
     """
 
     def hold_and_work() -> Result:
-        with TRANSLATED:
+        with RAISING_SQLITE3_ERRORS:
             cursor = getattr(db.conn, "apsw", db.conn).cursor()  # apsw's own takes half the time
         try:  # as interrupts.ending() does it, in a fifth of the time: get() takes little more
             try:
-                with TRANSLATED:
+                with RAISING_SQLITE3_ERRORS:
                     row = cursor.execute(sql, args).fetchone()
                 return work(row)
             finally:

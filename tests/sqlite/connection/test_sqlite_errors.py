@@ -146,8 +146,8 @@ def test_an_extended_code_is_of_the_class_of_its_primary_one(name, code):
 def test_an_error_of_the_face_is_told_as_one_of_sqlite3(code):
     with (
         pytest.raises(driver_module.Error) as caught,
-        sqlite_errors.TRANSLATING,
-        dbapi_translation.TRANSLATED,
+        sqlite_errors.RAISING_OUR_ERRORS,
+        dbapi_translation.RAISING_SQLITE3_ERRORS,
     ):
         raise apsw.exception_for(code)
     error = caught.value

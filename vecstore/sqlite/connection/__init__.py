@@ -4,7 +4,7 @@
 
     adoption          give a user's connection sqlite-vec, or replace it by one that has it
     dbapi             Connection: apsw in the shape of sqlite3
-    dbapi_translation TRANSLATED: a context that apsw's errors leave as sqlite3's
+    dbapi_translation RAISING_SQLITE3_ERRORS: a context that apsw's errors leave as sqlite3's
     extension         load sqlite-vec
     filenames         URIs, and the files of a connection
     frozen            read one state of a file that SQLite takes for one that does not change

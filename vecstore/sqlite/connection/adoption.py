@@ -78,7 +78,7 @@ def _reopened(db: Database, path: str, state: "_State") -> Any:
     If that fails, the Database gets another connection of its own kind.
     """
     old: Any = db.conn
-    read_only = guard.is_read_only(path)
+    read_only = guard.is_open_read_only(path)
     old.close()
     try:
         # A cursor with rows left keeps its connection, and so the file, open.
@@ -98,7 +98,7 @@ class _State:
     """The settings of one connection, for another that takes its place."""
 
     def __init__(self, conn: Any) -> None:
-        names = (*replacement.OF_THE_CONNECTION, *replacement.OF_THE_FILE)
+        names = (*replacement.CONNECTION_PRAGMAS, *replacement.FILE_PRAGMAS)
         self._pragmas = replacement.read_pragmas(conn, names)
         attributes = ("isolation_level", "row_factory", "text_factory")
         self._attributes = {name: getattr(conn, name) for name in attributes}

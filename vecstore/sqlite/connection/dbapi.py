@@ -20,7 +20,7 @@ from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
 from . import watched
 from .dbapi_translation import (
-    TRANSLATED,
+    RAISING_SQLITE3_ERRORS,
     Aggregate,
     adapt_value,
     failing_as_in_sqlite3,
@@ -175,7 +175,7 @@ class Connection:
         self._check_open()
         target._check_open()
         first, second = sorted((self, target), key=id)  # two threads do not wait for each other
-        with first.turns.lock(), second.turns.lock(), TRANSLATED:
+        with first.turns.lock(), second.turns.lock(), RAISING_SQLITE3_ERRORS:
             copy = target.apsw.backup("main", self.apsw, name)
             try:
                 while not copy.done:
@@ -193,81 +193,81 @@ class Connection:
 
     @property
     def in_transaction(self) -> bool:
-        with self.turns.lock(), TRANSLATED:
+        with self.turns.lock(), RAISING_SQLITE3_ERRORS:
             return self.apsw.in_transaction
 
     @property
     def total_changes(self) -> int:
-        with self.turns.lock(), TRANSLATED:
+        with self.turns.lock(), RAISING_SQLITE3_ERRORS:
             return self.apsw.total_changes()
 
     def create_function(
         self, name: str, narg: int, func: Callable[..., Any] | None, *, deterministic: bool = False
     ) -> None:
         function = func and failing_as_in_sqlite3(func, "user-defined function raised exception")
-        with self.turns.lock(), TRANSLATED:
+        with self.turns.lock(), RAISING_SQLITE3_ERRORS:
             self.apsw.create_scalar_function(name, function, narg, deterministic=deterministic)
 
     def create_aggregate(
         self, name: str, n_arg: int, aggregate_class: Callable[[], Any] | None
     ) -> None:
         factory = aggregate_class and (lambda: Aggregate(aggregate_class))
-        with self.turns.lock(), TRANSLATED:
+        with self.turns.lock(), RAISING_SQLITE3_ERRORS:
             self.apsw.create_aggregate_function(name, factory, n_arg)
 
     def create_window_function(
         self, name: str, num_params: int, aggregate_class: Callable[[], Any] | None
     ) -> None:
         factory = aggregate_class and (lambda: Aggregate(aggregate_class))
-        with self.turns.lock(), TRANSLATED:
+        with self.turns.lock(), RAISING_SQLITE3_ERRORS:
             self.apsw.create_window_function(name, factory, num_params)
 
     def create_collation(self, name: str, callback: Callable[[str, str], int] | None) -> None:
-        with self.turns.lock(), TRANSLATED:
+        with self.turns.lock(), RAISING_SQLITE3_ERRORS:
             self.apsw.create_collation(name, callback)
 
     def set_authorizer(self, callback: Callable[..., int] | None) -> None:
-        with self.turns.lock(), TRANSLATED:
+        with self.turns.lock(), RAISING_SQLITE3_ERRORS:
             self.apsw.authorizer = callback and never_failing(callback, apsw.SQLITE_DENY)
 
     def set_progress_handler(self, callback: Callable[[], int | None] | None, n: int) -> None:
         handler = callback and never_failing(lambda: bool(callback()), True)
-        with self.turns.lock(), TRANSLATED:
+        with self.turns.lock(), RAISING_SQLITE3_ERRORS:
             self.apsw.set_progress_handler(handler, n)
 
     def set_trace_callback(self, callback: Callable[[str], object] | None) -> None:
         traced = callback and never_failing(lambda event: callback(event["sql"]), None)
-        with self.turns.lock(), TRANSLATED:
+        with self.turns.lock(), RAISING_SQLITE3_ERRORS:
             self.apsw.trace_v2(apsw.SQLITE_TRACE_STMT if traced else 0, traced, id=__name__)
 
     def enable_load_extension(self, enable: bool, /) -> None:
-        with self.turns.lock(), TRANSLATED:
+        with self.turns.lock(), RAISING_SQLITE3_ERRORS:
             self.apsw.enable_load_extension(enable)
 
     def load_extension(self, name: str, /, *, entrypoint: str | None = None) -> None:
-        with self.turns.lock(), TRANSLATED:
+        with self.turns.lock(), RAISING_SQLITE3_ERRORS:
             self.apsw.load_extension(name, entrypoint)
 
     def interrupt(self) -> None:
-        with TRANSLATED:
+        with RAISING_SQLITE3_ERRORS:
             self.apsw.interrupt()
 
     def getlimit(self, category: int, /) -> int:
         return self.setlimit(category, -1)
 
     def setlimit(self, category: int, limit: int, /) -> int:
-        with self.turns.lock(), TRANSLATED:
+        with self.turns.lock(), RAISING_SQLITE3_ERRORS:
             old = self.apsw.limit(category, limit)
         if old < 0:
             raise sqlite3.ProgrammingError("'category' is out of bounds")
         return old
 
     def serialize(self, *, name: str = "main") -> bytes:
-        with self.turns.lock(), TRANSLATED:
+        with self.turns.lock(), RAISING_SQLITE3_ERRORS:
             return self.apsw.serialize(name)
 
     def deserialize(self, data: bytes, /, *, name: str = "main") -> None:
-        with self.turns.lock(), TRANSLATED:
+        with self.turns.lock(), RAISING_SQLITE3_ERRORS:
             self.apsw.deserialize(name, data)
 
     def _begin(self) -> None:
@@ -284,7 +284,7 @@ class Connection:
 
     def _end_transaction(self, sql: str) -> None:
         self._check_open()
-        with self.turns.lock(), TRANSLATED:
+        with self.turns.lock(), RAISING_SQLITE3_ERRORS:
             if self.apsw.in_transaction:
                 self.apsw.execute(sql)
 
@@ -328,7 +328,7 @@ class Cursor:
 
     def executemany(self, sql: str, parameters: Iterable[Parameters]) -> "Cursor":
         self._check_open()
-        with self.connection.turns.lock(), TRANSLATED:
+        with self.connection.turns.lock(), RAISING_SQLITE3_ERRORS:
             steps = self._started(sql)
         steps.exec_trace = self._inspect_many
         total = 0
@@ -343,7 +343,7 @@ class Cursor:
             raise ValueError("embedded null character")
         self._check_open()
         self.connection.commit()
-        with self.connection.turns.lock(), TRANSLATED:
+        with self.connection.turns.lock(), RAISING_SQLITE3_ERRORS:
             self.connection._note_thread()
             for _ in self.connection.apsw.execute(sql):
                 pass
@@ -500,11 +500,11 @@ class _WatchedCursor(watched.Cursor, Cursor):
 
 def open_to_read(uri: str) -> apsw.Connection:
     """Return a connection for reading to the file that a URI names."""
-    with TRANSLATED:
+    with RAISING_SQLITE3_ERRORS:
         return apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
 
 
 def _close(connection: apsw.Connection) -> None:
     # No disk error ends this in sqlite3, but one that is raised by a VFS in Python would.
-    with TRANSLATED, suppress(apsw.IOError, apsw.FullError):
+    with RAISING_SQLITE3_ERRORS, suppress(apsw.IOError, apsw.FullError):
         connection.close(True)  # forced: statements that still have rows are no error

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import apsw
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
-from ...values import with_plain_scalars
+from ...values import to_plain_parameters
 from . import sqlite_errors
 
 EXCEPTIONS: dict[type[apsw.Error], type[Exception]] = {
@@ -88,7 +88,7 @@ class _Translated:
                 del error, traceback
 
 
-TRANSLATED = _Translated()
+RAISING_SQLITE3_ERRORS = _Translated()
 
 
 def raise_as_sqlite3(error: BaseException) -> NoReturn:
@@ -213,7 +213,7 @@ Mapping.register(_Named)
 
 
 def to_bindings(parameters: Any) -> Any:
-    parameters = with_plain_scalars(parameters)
+    parameters = to_plain_parameters(parameters)
     if type(parameters) in (tuple, list):
         return parameters
     if isinstance(parameters, Mapping):

@@ -26,7 +26,7 @@ _PATIENCE = 5.0  # seconds in which what was read of two states is read again
 _TRIES = 40  # to open a file that its writer is closing, which takes a moment
 _PAUSE = 0.005
 
-_SETTINGS = (*replacement.OF_THE_CONNECTION, "trusted_schema")
+_SETTINGS = (*replacement.CONNECTION_PRAGMAS, "trusted_schema")
 
 
 def repeat_if_changed(db: Database, work: Callable[[], Result]) -> Result:

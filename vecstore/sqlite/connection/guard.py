@@ -102,7 +102,7 @@ def count_descriptors(path: str | Path) -> int:
     return 0 if identity is None else len(_descriptors(identity))
 
 
-def is_read_only(path: str | Path) -> bool:
+def is_open_read_only(path: str | Path) -> bool:
     """Return whether this process has the file open, for reading alone."""
     identity = _identity(path)
     found = [] if identity is None else _descriptors(identity)

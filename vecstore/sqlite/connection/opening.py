@@ -26,7 +26,7 @@ from . import (
     threaded_sqlite3,
     turns,
 )
-from .dbapi_translation import TRANSLATED
+from .dbapi_translation import RAISING_SQLITE3_ERRORS
 from .frozen import Watch
 
 Driver = Literal["auto", "sqlite3", "apsw"]
@@ -136,7 +136,7 @@ def open_bare_connection(name: str, driver: str, read_only: bool = False) -> Any
 def _open_apsw(name: str, read_only: bool) -> dbapi.Connection:
     if read_only and name != ":memory:":
         return dbapi.Connection(dbapi.open_to_read(filenames.read_only_uri(name)))
-    with TRANSLATED:
+    with RAISING_SQLITE3_ERRORS:
         if surrogate_position(name) is None:
             return dbapi.Connection(apsw.Connection(_plain(name)))
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI

@@ -6,7 +6,7 @@ from typing import Any
 from . import filenames
 
 # Pragmas that users set, and that SQLite tells without a look at the file.
-OF_THE_CONNECTION = (
+CONNECTION_PRAGMAS = (
     "automatic_index",
     "busy_timeout",
     "cell_size_check",
@@ -17,7 +17,7 @@ OF_THE_CONNECTION = (
     "temp_store",
 )
 # Others of those.
-OF_THE_FILE = (
+FILE_PRAGMAS = (
     "journal_size_limit",
     "max_page_count",
     "secure_delete",

@@ -25,7 +25,7 @@ from ...errors import (
 )
 
 _classes_of_both: dict[tuple[type[Exception], type[Exception]], type[DatabaseError]] = {}
-_OF_OTHERS = "_is_of_other_code"  # an attribute of errors
+_FOREIGN_MARK = "_is_of_other_code"  # an attribute of errors
 
 # A user's own connection is of sqlite3 also where sqlite-utils uses pysqlite3.
 DRIVER_ERRORS: tuple[type[Exception], ...] = (sqlite3.Error, stdlib_sqlite3.Error)
@@ -150,7 +150,7 @@ def is_vec0_unwritten(error: BaseException) -> bool:
 
 def is_settled(error: BaseException) -> bool:
     """Return whether an error is to stay as it is: it is ours already, or of other code."""
-    return isinstance(error, VecstoreError) or hasattr(error, _OF_OTHERS)
+    return isinstance(error, VecstoreError) or hasattr(error, _FOREIGN_MARK)
 
 
 def to_ours(
@@ -207,7 +207,7 @@ class _Translating(ContextDecorator):
             raise to_ours(error) from error
 
 
-TRANSLATING = _Translating()
+RAISING_OUR_ERRORS = _Translating()
 
 
 class _CallingOthers:
@@ -223,7 +223,7 @@ class _CallingOthers:
         traceback: TracebackType | None,
     ) -> None:
         if isinstance(error, DRIVER_ERRORS) and not is_settled(error):
-            setattr(error, _OF_OTHERS, True)
+            setattr(error, _FOREIGN_MARK, True)
 
 
 CALLING_OTHERS = _CallingOthers()

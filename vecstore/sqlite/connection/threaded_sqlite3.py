@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
-from ...values import with_plain_scalars
+from ...values import to_plain_parameters
 from . import watched
 from .frozen import Watch
 from .turns import Turns
@@ -117,12 +117,12 @@ class Cursor(sqlite3.Cursor):
     def execute(self, sql: str, parameters: Any = ()) -> Any:
         with self.turns.lock():
             self._note_thread()
-            return super().execute(sql, with_plain_scalars(parameters))
+            return super().execute(sql, to_plain_parameters(parameters))
 
     def executemany(self, sql: str, parameters: Any) -> Any:
         with self.turns.lock():
             self._note_thread()
-            return super().executemany(sql, map(with_plain_scalars, parameters))
+            return super().executemany(sql, map(to_plain_parameters, parameters))
 
     def executescript(self, *args: Any) -> Any:
         with self.turns.lock():

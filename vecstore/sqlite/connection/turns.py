@@ -25,9 +25,9 @@ from . import sqlite_errors
 _NO_CHECKPOINT_ON_CLOSE = 1006  # https://www.sqlite.org/c3ref/c_dbconfig_defensive.html
 
 _process = object()  # another one in each forked child
-_all: "weakref.WeakSet[Turns]" = weakref.WeakSet()
-_inherited: "list[tuple[Turns, Any]]" = []
-_adopted: "weakref.WeakKeyDictionary[Database, Turns]" = weakref.WeakKeyDictionary()
+_all_turns: "weakref.WeakSet[Turns]" = weakref.WeakSet()
+_inherited_connections: "list[tuple[Turns, Any]]" = []
+_turns_of_adopted: "weakref.WeakKeyDictionary[Database, Turns]" = weakref.WeakKeyDictionary()
 
 
 class Turns:
@@ -49,7 +49,7 @@ class Turns:
         self._lock = threading.RLock()
         self._process = _process
         self._is_busy = False
-        _all.add(self)
+        _all_turns.add(self)
 
     def lock(self) -> "threading.RLock":
         """Return the lock that a thread holds in its turn, to be used in a `with` statement."""
@@ -78,7 +78,7 @@ class Turns:
                 self._is_busy = True
             # Not even the end of the interpreter may close it.
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(getattr(conn, "apsw", conn)))
-            _inherited.append((self, conn))
+            _inherited_connections.append((self, conn))
 
     def close_or_refuse(self, conn: Any, path: str) -> None:
         """In a forked child, close the connection, or refuse to open the same file beside it."""
@@ -97,7 +97,7 @@ class Turns:
             configure(_NO_CHECKPOINT_ON_CLOSE, True)
         with self._used_by_child():
             conn.close()
-        _inherited.remove((self, conn))
+        _inherited_connections.remove((self, conn))
 
     @contextmanager
     def _used_by_child(self) -> Iterator[None]:
@@ -140,14 +140,14 @@ def has_transaction(db: Database) -> bool:
 def note_adopted(db: Database, path: str) -> None:
     """Take note of a Database whose connection is not of a class of ours."""
     if not hasattr(db.conn, "turns"):
-        if db not in _adopted or _adopted[db].connection() is not db.conn:
-            _adopted[db] = Turns(db.conn, path)
-        _adopted[db].path = path
+        if db not in _turns_of_adopted or _turns_of_adopted[db].connection() is not db.conn:
+            _turns_of_adopted[db] = Turns(db.conn, path)
+        _turns_of_adopted[db].path = path
 
 
 def close_inherited_connections(path: str) -> None:
     """In a forked child, prepare for opening a file: close what the parent had opened."""
-    for turns, conn in _inherited.copy():  # what is closed is removed
+    for turns, conn in _inherited_connections.copy():  # what is closed is removed
         turns.close_or_refuse(conn, path)
 
 
@@ -164,17 +164,17 @@ def _check_thread(conn: Any) -> None:
 
 
 def _adopted_turns(db: Database) -> Turns:
-    if db not in _adopted:
+    if db not in _turns_of_adopted:
         note_adopted(db, "")
-    return _adopted[db]
+    return _turns_of_adopted[db]
 
 
 def _keep_all_open() -> None:
     global _process
     _process = object()
-    for turns in list(_all):
+    for turns in list(_all_turns):
         turns.keep_open()
-    _all.clear()
+    _all_turns.clear()
 
 
 os.register_at_fork(after_in_child=_keep_all_open)

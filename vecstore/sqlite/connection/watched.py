@@ -9,7 +9,7 @@ from .frozen import Watch
 
 _Kind = TypeVar("_Kind", bound=type[Any])
 
-_OF_TRANSACTIONS = re.compile(r"\s*(begin|commit|end|release|rollback|savepoint)\b", re.IGNORECASE)
+_TRANSACTION_SQL = re.compile(r"\s*(begin|commit|end|release|rollback|savepoint)\b", re.IGNORECASE)
 _REGISTERING = (
     "create_aggregate",
     "create_collation",
@@ -63,7 +63,7 @@ class Cursor:
 
     def execute(self, sql: str, *args: Any) -> Any:
         # The end of a transaction reads nothing, and by an error would not be followed by the next.
-        how = Watch.use_file_of_now if _OF_TRANSACTIONS.match(sql) else Watch.repeat_if_changed
+        how = Watch.use_file_of_now if _TRANSACTION_SQL.match(sql) else Watch.repeat_if_changed
         return self._run_watched(how, super().execute, sql, *args)  # type: ignore[misc]
 
     def executemany(self, *args: Any) -> Any:

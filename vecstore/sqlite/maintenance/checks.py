@@ -17,7 +17,7 @@ from ..connection import frozen, opening, sqlite_errors
 from ..connection.sqlite_errors import CALLING_OTHERS
 from . import files, index_checks, reference
 from .report import CheckReport
-from .row_checks import Rows
+from .row_checks import RowFindings
 
 _ROWS = 5000  # that one statement reads
 _BEFORE_ALL = -(2**63)
@@ -159,7 +159,7 @@ def _check_contents(
     ).fetchone()
     indexed = sum(index_checks.rows_to_read(db, d) for d in dimensions)
     steps = _Steps(progress, report.embeddings + indexed)
-    rows = Rows(_FROM_LLM not in pending)
+    rows = RowFindings(_FROM_LLM not in pending)
     for after, last, number in rowid_spans(db, "embeddings"):
         rows.read(db, after, last)
         steps.add(number)

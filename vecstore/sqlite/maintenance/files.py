@@ -9,7 +9,7 @@ from sqlite_utils import Database
 from ...errors import DatabaseError, MissingFileError
 from .. import databases
 from ..connection import pragmas
-from ..connection.sqlite_errors import TRANSLATING
+from ..connection.sqlite_errors import RAISING_OUR_ERRORS
 
 CheckProgress = Callable[
     [int, int], object
@@ -26,13 +26,13 @@ def opened_database(
     """
     if isinstance(db, Database):
         databases.adopt(db)
-        with TRANSLATING:
+        with RAISING_OUR_ERRORS:
             yield db
         return
     if not create and not Path(db).exists():
         raise MissingFileError(f"The file {db} does not exist")
     opener = databases.connect_to_read if read_only else databases.connect
-    with closing(opener(db)) as new, TRANSLATING:
+    with closing(opener(db)) as new, RAISING_OUR_ERRORS:
         pragmas.unmap_file(new.conn)
         yield new
 

@@ -10,7 +10,7 @@ from ...values import describe_count, quote
 from .report import CheckReport, Tally
 
 
-class Rows:
+class RowFindings:
     """What has been found in the rows that were read so far."""
 
     def __init__(self, has_hashes: bool) -> None:

@@ -2,7 +2,7 @@
 
     planner      search(): which plan answers a query, and whether it must look wider
     plans        the three plans, each one statement
-    conditions   what goes wrong with the SQL of the user's in `where`
+    where        what goes wrong with the SQL of the user's in `where`
 
 Others use `planner`.
 """

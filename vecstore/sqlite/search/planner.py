@@ -22,7 +22,7 @@ from .. import catalog, transactions
 from ..connection.interrupts import Result
 from ..index import building, partitions, tables
 from ..index.names import index_names
-from . import conditions, plans
+from . import plans, where
 from .plans import MAX_K, Found
 
 # To choose more than this many of each chunk takes vec0 longer than a look at the bits first, in
@@ -40,18 +40,18 @@ _MOST_FIRST_CANDIDATES = 3 * MAX_K // 4  # a sample may promise fewer than there
 
 
 def search(
-    db: Database, query: Query, *, build_index: bool = True, steps: list[Step] | None = None
+    db: Database, query: Query, *, may_build_index: bool = True, steps: list[Step] | None = None
 ) -> list[Hit]:
     """Return the rows nearest to a vector, best first.
 
-    :param build_index: False writes nothing: where there is no index, the rows are scanned
+    :param may_build_index: False writes nothing: where there is no index, the rows are scanned
     :param steps: an empty list that gets what was done
     :raises DimensionError: the collection has vectors, but none of this dimension
     :raises InvalidInputError: the condition is none that SQLite can apply
     :raises DoesNotExist: the collection is not the one that it was
     :raises ModelMismatchError: the one of its name has another model
     """
-    return _Search(db, query, [] if steps is None else steps).find(build_index=build_index)
+    return _Search(db, query, [] if steps is None else steps).find(may_build_index=may_build_index)
 
 
 class _Search:
@@ -64,8 +64,8 @@ class _Search:
         self._dimensions = query.dimensions
         self._steps = steps
 
-    def find(self, *, build_index: bool) -> list[Hit]:
-        hits = self._in_snapshot(lambda comparable: self._run_if_ready(comparable, build_index))
+    def find(self, *, may_build_index: bool) -> list[Hit]:
+        hits = self._in_snapshot(lambda comparable: self._run_if_ready(comparable, may_build_index))
         if hits is None:
             # Other threads go on while this one waits for a writer.
             if building.ensure_index(self._db, self._dimensions):
@@ -81,7 +81,7 @@ class _Search:
         db, query = self._db, self._query
 
         def work_and_explain(is_comparable: bool) -> Result:
-            with conditions.errors_explained(db, query):
+            with where.explain_where_errors(db, query):
                 return work(is_comparable)
 
         def read() -> Result:
@@ -98,7 +98,7 @@ class _Search:
         with transactions.query_only(db):
             return read()
 
-    def _run_if_ready(self, is_comparable: bool, build_index: bool) -> list[Hit] | None:
+    def _run_if_ready(self, is_comparable: bool, may_build_index: bool) -> list[Hit] | None:
         """Return what is nearest, or None where the index is to be made first."""
         if self._query.number == 0:
             return []
@@ -109,7 +109,7 @@ class _Search:
         is_ready = has_index and not needs_partition(
             self._db, self._collection_id, self._dimensions
         )
-        return self._run(has_index) if is_ready or not build_index else None
+        return self._run(has_index) if is_ready or not may_build_index else None
 
     def _has_index(self) -> bool:
         return building.index_exists(self._db, self._dimensions)

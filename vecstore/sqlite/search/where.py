@@ -16,11 +16,11 @@ from ...query import Query
 from ...values import quote
 from ..connection import opening, sqlite_errors
 
-_NOT_OF_A_CONDITION = (DatabaseBusyError, DatabaseInterruptedError, DiskError)
+_DATABASE_ERRORS = (DatabaseBusyError, DatabaseInterruptedError, DiskError)
 
 
 @contextmanager
-def errors_explained(db: Database, query: Query) -> Iterator[None]:
+def explain_where_errors(db: Database, query: Query) -> Iterator[None]:
     """Raise InvalidInputError, in place of SQLite's error, where the condition is at fault."""
     try:
         if query.where:
@@ -60,7 +60,7 @@ def errors_explained(db: Database, query: Query) -> Iterator[None]:
 
 def _is_of_condition(error: Exception) -> bool:
     return not (
-        issubclass(sqlite_errors.error_class(error), _NOT_OF_A_CONDITION)
+        issubclass(sqlite_errors.error_class(error), _DATABASE_ERRORS)
         or sqlite_errors.primary_code(error) == apsw.SQLITE_CONSTRAINT
         or sqlite_errors.says(error, *sqlite_errors.NOT_OF_SQL)
     )
