@@ -13,7 +13,7 @@ from vecstore.loading.items import make_item
 from vecstore.loading.preview import preview
 from vecstore.sqlite import catalog, transactions
 from vecstore.sqlite.index import building
-from vecstore.store import open_store
+from vecstore.stores import open_store
 
 VECTOR = [1.0] + [0.0] * 15
 ENTRIES = [("a", "one"), ("b", "three four")]

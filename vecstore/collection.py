@@ -9,7 +9,6 @@ from sqlite_utils import Database
 from . import errors, models, vectors
 from .entries import (
     Entry,
-    encode_vector,
     id_text,
     id_texts,
     read_entry,
@@ -22,8 +21,9 @@ from .metadata import Metadata
 from .models import EmbeddingModel
 from .query import Conditions, Explanation, Query, Step, show_conditions
 from .rows import CollectionRow
-from .store import has_collection, open_store
+from .stores import has_collection, open_store
 from .values import quote
+from .vectors import encode_vector
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

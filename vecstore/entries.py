@@ -1,11 +1,9 @@
 """The entries of a collection, their ids and vectors: as they come out, and as they go in."""
 
 import json
-import math
 import re
-import struct
 from collections import abc
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +12,6 @@ from .errors import InvalidInputError
 from .metadata import Metadata
 from .rows import EntryRow
 from .values import quote
-from .vectors import encode, numbers_of
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+>")  # in what Python calls an object without a text
 
@@ -122,26 +119,6 @@ def read_entry(row: EntryRow) -> Entry:
             f"The metadata of {quote(id)} is not JSON ({error}): correct the column "
             "embeddings.metadata"
         ) from error
-
-
-def encode_vector(vector: Sequence[float], name: str) -> bytes:
-    """Return a vector as float32 bytes; InvalidInputError, with its name, if it is not finite."""
-    if isinstance(vector, str | bytes | bytearray) or values.is_bytes_view(vector):
-        raise InvalidInputError(
-            f"{name} is {type(vector).__name__}, not a list of numbers: vecstore.decode() makes "
-            "one of stored bytes"
-        )
-    try:
-        numbers = numbers_of(vector)
-        total = sum(numbers)  # not finite if any of the numbers is not
-        if not math.isfinite(total):
-            total = sum(map(float, numbers))
-        if len(numbers) and math.isfinite(total):
-            return encode(numbers)
-    except (TypeError, OverflowError, struct.error) as error:
-        raise InvalidInputError(f"{name} is not a list of numbers of float32: {error}") from error
-    problem = "holds NaN or an infinity" if len(numbers) else "has no dimensions"
-    raise InvalidInputError(f"{name} {problem}: it could not be compared with anything")
 
 
 def surrogate_error(name: str, position: int) -> InvalidInputError:

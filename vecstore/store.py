@@ -1,12 +1,11 @@
-"""The seam between collections and what keeps them: the protocol of a store, and how one is opened.
+"""The seam between collections and what keeps them: the protocol of a store.
 
 What stands above (collections, loads, exchanged files) speaks no SQL and knows no driver: it asks a
-store. The one there is, on SQLite, is in `sqlite/store.py`.
+store. The one there is, on SQLite, is in `sqlite/store.py`; `stores.py` opens it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from sqlite_utils import Database
@@ -14,9 +13,6 @@ from sqlite_utils import Database
 from .models import EmbeddingModel
 from .query import Query, Step
 from .rows import CollectionRow, EmbeddingRow, EntryRow, Hit, RowChange, StoredRow
-from .sqlite import databases
-from .sqlite.maintenance import files
-from .sqlite.store import SqliteStore
 
 
 class LoadStore(Protocol):
@@ -141,33 +137,3 @@ class Store(LoadStore, Protocol):
     def has_transaction(self) -> bool:
         """Return whether this thread has a transaction open."""
         ...
-
-
-def open_store(db: Database | str | Path | None, *, may_create: bool = False) -> Store:
-    """Return the store of a Database, of the file with a path, or of a new one in memory for None.
-
-    :raises MissingFileError: there is no such file, and it is not to be created
-    """
-    return SqliteStore(databases.open_or_adopt(db, may_create=may_create))
-
-
-@contextmanager
-def opened_store(
-    db: Database | str | Path, *, read_only: bool = False, create: bool = False
-) -> Iterator[Store]:
-    """Give the store of a Database or a file; what is opened here is closed after the block.
-
-    :raises MissingFileError: there is no such file, and it is not to be created
-    """
-    with files.opened_database(db, read_only=read_only, create=create) as opened:
-        yield SqliteStore(opened)
-
-
-def has_collection(db: Database | str | Path, name: str) -> bool:
-    """Return whether a database has a collection of that name; nothing is written."""
-    if isinstance(db, Database):
-        return SqliteStore(db).find(name) is not None
-    if not Path(db).exists():
-        return False
-    with closing(databases.connect_to_read(db)) as opened:
-        return SqliteStore(opened).find(name) is not None

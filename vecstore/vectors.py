@@ -1,6 +1,7 @@
 """Vectors as bytes, their similarity, and the hash that identifies content."""
 
 import hashlib
+import math
 import struct
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
@@ -83,3 +84,23 @@ def dimension_error(name: str, found: int, expected: int) -> DimensionError:
         f"{name} has {found} dimensions and the collection's vectors have {expected}: "
         "use the model that the collection was made with"
     )
+
+
+def encode_vector(vector: Sequence[float], name: str) -> bytes:
+    """Return a vector as float32 bytes; InvalidInputError, with its name, if it is not finite."""
+    if isinstance(vector, str | bytes | bytearray) or is_bytes_view(vector):
+        raise InvalidInputError(
+            f"{name} is {type(vector).__name__}, not a list of numbers: vecstore.decode() makes "
+            "one of stored bytes"
+        )
+    try:
+        numbers = numbers_of(vector)
+        total = sum(numbers)  # not finite if any of the numbers is not
+        if not math.isfinite(total):
+            total = sum(map(float, numbers))
+        if len(numbers) and math.isfinite(total):
+            return encode(numbers)
+    except (TypeError, OverflowError, struct.error) as error:
+        raise InvalidInputError(f"{name} is not a list of numbers of float32: {error}") from error
+    problem = "holds NaN or an infinity" if len(numbers) else "has no dimensions"
+    raise InvalidInputError(f"{name} {problem}: it could not be compared with anything")

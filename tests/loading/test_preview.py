@@ -10,7 +10,7 @@ from tests.support.models import WordLengths
 from vecstore import Collection
 from vecstore.loading.items import make_item
 from vecstore.loading.preview import Preview, preview
-from vecstore.store import open_store
+from vecstore.stores import open_store
 
 ENTRIES = st.lists(
     st.tuples(

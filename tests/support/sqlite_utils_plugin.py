@@ -1,4 +1,4 @@
-"""A pytest plugin: sqlite3.connect() opens a vecstore.dbapi.Connection."""
+"""A pytest plugin: sqlite3.connect() opens a vecstore.sqlite.connection.dbapi.Connection."""
 
 import sqlite3 as stdlib_sqlite3
 from typing import Any

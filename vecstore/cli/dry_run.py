@@ -16,7 +16,7 @@ from ..models import EmbeddingModel
 from ..readers import InputEntry
 from ..sqlite import schema
 from ..sqlite.databases import connect
-from ..store import open_store
+from ..stores import open_store
 from .databases import open_file_to_read
 from .failures import Failures
 from .load_options import LoadOptions

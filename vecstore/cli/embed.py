@@ -9,10 +9,9 @@ from typing import Any
 import click
 
 from ..collection import Collection
-from ..entries import encode_vector
 from ..errors import DoesNotExist
-from ..store import open_store
-from ..vectors import decode
+from ..stores import open_store
+from ..vectors import decode, encode_vector
 from .content import ContentOptions, add_content_options
 from .databases import open_collection_to_write
 from .model_choice import choose_model, choose_model_to_write

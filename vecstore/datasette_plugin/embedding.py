@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from datasette.utils import actor_matches_allow
 
 from .. import models
-from ..entries import encode_vector
 from ..errors import InputTypeError, InvalidInputError, ModelError, RejectedInputError
 from ..models import retries
+from ..vectors import encode_vector
 
 if TYPE_CHECKING:  # plugins are imported in the midst of it
     from datasette.app import Datasette

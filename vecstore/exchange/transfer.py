@@ -15,7 +15,8 @@ from ..entries import require_collection_name
 from ..errors import InvalidInputError, ModelMismatchError
 from ..models import is_recorded_as
 from ..rows import CollectionRow, EmbeddingRow
-from ..store import Store, opened_store
+from ..store import Store
+from ..stores import opened_store
 from ..values import quote
 from ..vectors import dimension_error
 from . import json_lines, parquet

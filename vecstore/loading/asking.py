@@ -4,7 +4,7 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ..entries import Item, encode_vector
+from ..entries import Item
 from ..errors import (
     InvalidInputError,
     MissingKeyError,
@@ -16,6 +16,7 @@ from ..errors import (
     VecstoreError,
 )
 from ..values import quote
+from ..vectors import encode_vector
 
 Embed = Callable[[list[str | bytes]], Iterable[Sequence[float]]]
 

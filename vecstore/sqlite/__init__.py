@@ -14,6 +14,6 @@ From the ground up:
     maintenance    check, build and drop the index, compact, back up
     user_query     a SELECT of the user's, for embed-multi
 
-Collections use `store` alone, through the seam in `vecstore/store.py`. The command line and the
+Collections use `store` alone, through the protocol in `vecstore/store.py`. The command line and the
 plugin for Datasette use what they need.
 """

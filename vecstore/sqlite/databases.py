@@ -1,7 +1,8 @@
 """Opens and adopts databases: what users hold has sqlite-vec, our settings and our functions."""
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -112,3 +113,24 @@ def _open_writable_or_not(path: Path) -> Database:
         with suppress(DatabaseError):
             return connect(path)
     return connect(path, read_only=True)
+
+
+@contextmanager
+def opened_database(
+    db: Database | str | Path, *, read_only: bool = False, create: bool = False
+) -> Iterator[Database]:
+    """Give a Database that can run vec0; one that is opened here, for a path, is closed at the end.
+
+    :raises MissingFileError: there is no such file, and it is not to be created
+    """
+    if isinstance(db, Database):
+        adopt(db)
+        with RAISING_OUR_ERRORS:
+            yield db
+        return
+    if not create and not Path(db).exists():
+        raise MissingFileError(f"The file {db} does not exist")
+    opener = connect_to_read if read_only else connect
+    with closing(opener(db)) as new, RAISING_OUR_ERRORS:
+        pragmas.unmap_file(new.conn)
+        yield new

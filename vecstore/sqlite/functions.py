@@ -20,12 +20,12 @@ from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
 from .. import models
-from ..entries import encode_vector
 from ..errors import DatabaseError, InvalidInputError
 from ..models import EmbeddingModel
 from ..query import Query
 from ..rows import Hit
 from ..values import quote
+from ..vectors import encode_vector
 from . import catalog
 from .connection import dbapi, frozen
 from .search import planner

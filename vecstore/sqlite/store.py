@@ -1,6 +1,6 @@
-"""The protocol of a store on SQLite: every statement on the entries of a collection.
+"""The protocol of a store on SQLite: what reads and writes the entries of a collection.
 
-Those on the collections themselves are in catalog.py, and those of a search in search/.
+The rows of `collections` are those of catalog.py, and the statements of a search are in search/.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,6 +12,7 @@ from ..errors import DatabaseError, InvalidInputError
 from ..models import EmbeddingModel
 from ..query import Query, Step
 from ..rows import CollectionRow, EmbeddingRow, EntryRow, Hit, RowChange, StoredRow, row_portions
+from ..store import Store
 from ..values import quote
 from ..vectors import content_hash
 from . import catalog, functions, schema, transactions
@@ -19,6 +20,7 @@ from .connection import frozen, interrupts, opening, sqlite_errors, turns
 from .connection.interrupts import Result
 from .connection.sqlite_errors import CALLING_OTHERS, RAISING_OUR_ERRORS
 from .index import building, partitions
+from .index.dimensions import find_dimensions
 from .search import planner
 
 _MAX_VARIABLES = 500  # in one statement; SQLite's limit is 32,766, or less in some builds
@@ -37,7 +39,7 @@ _IS_FINITE = """
 _T = TypeVar("_T")
 
 
-class SqliteStore:
+class SqliteStore(Store):
     """The collections of one SQLite database; `store.Store` says what each method does.
 
     What SQLite refuses is raised as an error of ours.
@@ -240,9 +242,11 @@ class SqliteStore:
         return int(number)
 
     def dimensions(self, collection: CollectionRow, wanted: int) -> int | None:
-        return self._read(
-            collection, lambda _: planner.vector_dimensions(self.db, collection.id, wanted)
-        )
+        def read(_: object) -> int | None:
+            has_index = building.index_exists(self.db, wanted)
+            return find_dimensions(self.db, collection.id, wanted, has_index=has_index)
+
+        return self._read(collection, read)
 
     def put(self, collection: CollectionRow, rows: Iterable[EmbeddingRow]) -> int:
         number = 0

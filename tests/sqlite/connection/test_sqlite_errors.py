@@ -26,7 +26,7 @@ from vecstore import (
     VecstoreError,
 )
 from vecstore.sqlite.connection import dbapi_translation, locks, sqlite_errors
-from vecstore.store import open_store
+from vecstore.stores import open_store
 
 CODES = {name: code for name, code in apsw.mapping_result_codes.items() if isinstance(name, str)}
 # Nothing can be done about these but by who wrote the statement: they are a DatabaseError.

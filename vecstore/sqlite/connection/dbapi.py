@@ -171,7 +171,7 @@ class Connection:
         if target is self:
             raise ValueError("target cannot be the same connection instance")
         if not isinstance(target, Connection):
-            raise TypeError("backup() copies to a vecstore.dbapi.Connection only")
+            raise TypeError("backup() copies to a vecstore.sqlite.connection.dbapi.Connection only")
         self._check_open()
         target._check_open()
         first, second = sorted((self, target), key=id)  # two threads do not wait for each other

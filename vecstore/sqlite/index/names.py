@@ -36,6 +36,10 @@ class IndexNames:
         """Return the name of a trigger on `embeddings`: its event is one of those above."""
         return f"{self.vectors}_{event}"
 
+    def ids_trigger(self, event: str) -> str:
+        """Return the name of a trigger on the table of ids."""
+        return f"{self.ids}_{event}"
+
 
 @cache  # each search asks for it
 def index_names(dimensions: int) -> IndexNames:
@@ -52,10 +56,17 @@ def dimensions_in_name(name: str) -> int | None:
 
 # vec0 keeps what it holds in tables of its own.
 
+PARTITION_COLUMN = "partition00"  # of the table of chunks; a second one is partition01
+
 
 def chunks_of(table: str) -> str:
     """Return the shadow table of a vec0 table that has a row for each chunk."""
     return f"{table}_chunks"
+
+
+def chunk_index_of(table: str) -> str:
+    """Return our index of the table of chunks, by partition."""
+    return f"{table}_partition"
 
 
 def rowids_of(table: str) -> str:

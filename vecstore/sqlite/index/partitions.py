@@ -8,7 +8,7 @@ from sqlite_utils import Database
 
 from .. import transactions
 from . import tables
-from .names import chunks_of, index_names
+from .names import PARTITION_COLUMN, chunks_of, index_names
 
 
 def ensure_partition(db: Database, collection_id: int, dimensions: int) -> None:
@@ -85,7 +85,7 @@ def count_rows(db: Database, collection_id: int, dimensions: int) -> int:
         f"""
         select count(*)
         from {chunks_of(index_names(dimensions).bits)}
-        where partition00 = ?
+        where {PARTITION_COLUMN} = ?
         """,
         [collection_id],
     ).fetchone()

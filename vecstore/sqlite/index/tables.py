@@ -22,7 +22,7 @@ take. So small collections share one, and are searched by a scan; see partitions
 from functools import cache
 
 from . import bits
-from .names import chunks_of, index_names
+from .names import PARTITION_COLUMN, chunk_index_of, chunks_of, index_names
 
 MAX_DIMENSIONS = 8192  # of a vec0 column
 _CHUNK_BYTES = 192 * 1024
@@ -73,8 +73,8 @@ def _tables(d: int) -> list[str]:
         """,
         # vec0 reads the whole table to find the chunks of a partition, at each insert too.
         f"""
-        CREATE INDEX {names.vectors}_partition
-        ON {chunks_of(names.vectors)} (partition00)
+        CREATE INDEX {chunk_index_of(names.vectors)}
+        ON {chunks_of(names.vectors)} ({PARTITION_COLUMN})
         """,
     ]
     if has_bits(d):
@@ -89,8 +89,8 @@ def _tables(d: int) -> list[str]:
             )
             """,
             f"""
-            CREATE INDEX {names.bits}_partition
-            ON {chunks_of(names.bits)} (partition00, partition01)
+            CREATE INDEX {chunk_index_of(names.bits)}
+            ON {chunks_of(names.bits)} ({PARTITION_COLUMN}, partition01)
             """,
         ]
     return [sql.strip() for sql in tables]
@@ -210,7 +210,7 @@ def _ids_triggers(d: int) -> list[str]:
         add_bits = remove_bits = ""
     triggers = [
         f"""
-        CREATE TRIGGER {names.ids}_insert
+        CREATE TRIGGER {names.ids_trigger("insert")}
         AFTER INSERT ON {names.ids}
         BEGIN
            INSERT INTO {names.vectors} (rowid, partition_id, collection_id, embedding)
@@ -219,7 +219,7 @@ def _ids_triggers(d: int) -> list[str]:
         END
         """,
         f"""
-        CREATE TRIGGER {names.ids}_update
+        CREATE TRIGGER {names.ids_trigger("update")}
         AFTER UPDATE ON {names.ids}
         BEGIN
            UPDATE {names.vectors} SET embedding = {vector} WHERE rowid = new.rowid;
@@ -228,7 +228,7 @@ def _ids_triggers(d: int) -> list[str]:
         END
         """,
         f"""
-        CREATE TRIGGER {names.ids}_delete
+        CREATE TRIGGER {names.ids_trigger("delete")}
         AFTER DELETE ON {names.ids}
         BEGIN
            DELETE FROM {names.vectors} WHERE rowid = old.rowid;

@@ -4,9 +4,9 @@
     reference, report                  what a sound schema is, and what a check found
     indexes                            build_index(), drop_index(), list_indexes()
     compaction, backups                compact() and backup()
-    files                              opens what upkeep, or an exchange, is for
+    soundness                          whether a file can be worked on as a whole
 
-Others use the functions below, and `files`.
+Others use the functions below.
 """
 
 from .backups import Backup, backup

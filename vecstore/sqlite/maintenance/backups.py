@@ -10,7 +10,7 @@ from ...atomic_files import replacing
 from ...errors import DatabaseBusyError, DatabaseError, DiskFullError
 from .. import databases, schema, transactions
 from ..connection import opening, pragmas, sqlite_errors
-from . import files, indexes
+from . import indexes, soundness
 
 _PAGES = 1000  # that are copied between two looks for ^C
 _HEADER = b"SQLite format 3\0"
@@ -49,8 +49,8 @@ def backup(db: Database | str | Path, target: str | Path, *, plain: bool = False
     :raises NewerSchemaError: a later vecstore has migrated it, and a plain copy is asked for
     """
     target = Path(target).resolve()
-    with files.opened_database(db, read_only=True) as source:
-        files.refuse_transaction(source, "A database cannot be copied")
+    with databases.opened_database(db, read_only=True) as source:
+        soundness.refuse_transaction(source, "A database cannot be copied")
         schema.refuse_foreign(source)
         if plain:
             schema.pending_migrations(source)  # raises for a newer one
@@ -123,7 +123,7 @@ def _make_plain(copy: Database) -> None:
 
 
 def _verify(copy: Database, counts: tuple[int, int], name: str) -> None:
-    found = files.integrity_errors(copy)
+    found = soundness.integrity_errors(copy)
     if found:
         raise DatabaseError(
             f"The copy of {name} is damaged ({found[0]}), and an older one was kept: "

@@ -12,11 +12,11 @@ import apsw
 from sqlite_utils import Database
 
 from ...errors import DatabaseError
-from .. import schema
+from .. import databases, schema
 from ..connection import frozen, opening, sqlite_errors
 from ..connection.sqlite_errors import CALLING_OTHERS
-from . import files, index_checks, reference
-from .report import CheckReport
+from . import index_checks, reference, soundness
+from .report import CheckProgress, CheckReport
 from .row_checks import RowFindings
 
 _ROWS = 5000  # that one statement reads
@@ -24,7 +24,7 @@ _BEFORE_ALL = -(2**63)
 _FROM_LLM = "m005_add_content_blob"  # the last of llm's migrations: all columns are there
 
 
-def check(db: Database | str | Path, *, progress: files.CheckProgress | None = None) -> CheckReport:
+def check(db: Database | str | Path, *, progress: CheckProgress | None = None) -> CheckReport:
     """Look for damage in a database, and change nothing.
 
     Problems are: what SQLite's integrity_check finds; missing or altered tables, triggers and
@@ -40,11 +40,11 @@ def check(db: Database | str | Path, *, progress: files.CheckProgress | None = N
       beginning, or it has no tables of llm or vecstore
     :raises NewerSchemaError: a later vecstore has migrated it
     """
-    with files.opened_database(db, read_only=True) as opened:
+    with databases.opened_database(db, read_only=True) as opened:
         return frozen.repeat_if_changed(opened, lambda: _check(opened, progress))
 
 
-def _check(db: Database, progress: files.CheckProgress | None) -> CheckReport:
+def _check(db: Database, progress: CheckProgress | None) -> CheckReport:
     report = CheckReport(opening.name_of(db))
     try:
         pending = schema.pending_migrations(db)
@@ -71,7 +71,7 @@ def _unreadable(report: CheckReport, message: str, count: int = 1) -> None:
 
 def _check_file(db: Database, report: CheckReport) -> bool:
     """Return whether the pages of the file are sound, which is needed to check anything else."""
-    found = files.integrity_errors(db)
+    found = soundness.integrity_errors(db)
     if found:
         _unreadable(report, "; ".join(found[:3]), len(found))
     return not found
@@ -151,7 +151,7 @@ def _missing(add: Callable[..., None], names: list[str]) -> None:
 
 
 def _check_contents(
-    db: Database, report: CheckReport, pending: list[str], progress: files.CheckProgress | None
+    db: Database, report: CheckReport, pending: list[str], progress: CheckProgress | None
 ) -> None:
     dimensions = reference.indexed_dimensions(db)
     report.collections, report.embeddings = db.execute(
@@ -200,7 +200,7 @@ def rowid_spans(db: Database, table: str) -> Iterator[tuple[int, int, int]]:
 class _Steps:
     """How far the check has come."""
 
-    def __init__(self, progress: files.CheckProgress | None, total: int) -> None:
+    def __init__(self, progress: CheckProgress | None, total: int) -> None:
         self._progress = progress
         self._total = total
         self._done = 0

@@ -6,9 +6,9 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from ...errors import DatabaseError, DatabaseReadOnlyError, DiskError
-from .. import schema, transactions
+from .. import databases, schema, transactions
 from ..connection import locks, opening, sqlite_errors
-from . import files, indexes
+from . import indexes, soundness
 
 _WAIT_FOR_READERS = 1.0  # seconds
 
@@ -43,8 +43,8 @@ def compact(db: Database | str | Path) -> Compaction:
     :raises DatabaseError: it cannot be written now, a disk is full, or a transaction is open
     :raises MissingFileError: there is no such file
     """
-    with files.opened_database(db) as opened:
-        files.refuse_transaction(opened, "A database cannot be compacted")
+    with databases.opened_database(db) as opened:
+        soundness.refuse_transaction(opened, "A database cannot be compacted")
         schema.refuse_foreign(opened)
         before = _size(opened)
         try:

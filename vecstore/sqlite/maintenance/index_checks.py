@@ -15,7 +15,7 @@ from ...errors import (
 from ...values import describe_count
 from ..connection import sqlite_errors
 from ..index import bits, tables
-from ..index.names import chunks_of, index_names, rowids_of
+from ..index.names import PARTITION_COLUMN, chunks_of, index_names, rowids_of
 from . import reference
 from .report import CheckReport, Tally
 
@@ -195,7 +195,7 @@ def _compare_chunks(
               rows.chunk_offset,
               ids.collection_id,
               ids.id,
-              chunks.partition00 is not {tables.partition_sql("ids.collection_id", d)},
+              chunks.{PARTITION_COLUMN} is not {tables.partition_sql("ids.collection_id", d)},
               cast(substr(chunks.validity, rows.chunk_offset / 8 + 1, 1) as blob),
               cast(substr(chunks.rowids, 8 * rows.chunk_offset + 1, 8) as blob)
             from {rowids_of(table)} as rows

@@ -7,10 +7,10 @@ from sqlite_utils import Database
 
 from ... import values
 from ...errors import InvalidInputError
-from .. import schema, transactions
+from .. import databases, schema, transactions
 from ..index import building, tables
 from ..index.names import index_names
-from . import files, reference
+from . import reference
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def build_index(db: Database | str | Path, dimensions: int | None = None) -> dic
     :raises MissingFileError: there is no such file
     """
     dimensions = _checked_dimensions(dimensions)
-    with files.opened_database(db) as opened:
+    with databases.opened_database(db) as opened:
         schema.ensure_schema(opened)
         with transactions.writing(opened):
             return rebuild_indexes(opened, dimensions)
@@ -76,7 +76,7 @@ def drop_index(db: Database | str | Path, dimensions: int | None = None) -> list
     :raises NewerSchemaError: a later vecstore has migrated it
     """
     dimensions = _checked_dimensions(dimensions)
-    with files.opened_database(db) as opened, transactions.writing(opened):
+    with databases.opened_database(db) as opened, transactions.writing(opened):
         schema.pending_migrations(opened)  # raises for a newer one
         return drop_indexes(opened, dimensions)
 
@@ -97,7 +97,7 @@ def list_indexes(db: Database | str | Path) -> list[IndexStatus]:
 
     :raises MissingFileError: there is no such file
     """
-    with files.opened_database(db, read_only=True) as opened:
+    with databases.opened_database(db, read_only=True) as opened:
         schema.refuse_foreign(opened)
         numbers = _numbers_of_vectors(opened)
         there = reference.indexed_dimensions(opened)

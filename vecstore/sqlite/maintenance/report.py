@@ -1,8 +1,11 @@
 """What a check has found: problems, and notes on what is allowed and good to know."""
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+# Is called with how many rows were read, and how many there are.
+CheckProgress = Callable[[int, int], object]
 
 _EXAMPLES = 5
 
@@ -63,11 +66,9 @@ class CheckReport:
 class Tally:
     """Counts rows, of which it keeps the first few keys."""
 
-    def __init__(self, rows: Iterable[tuple[Any, Any]] = ()) -> None:
+    def __init__(self) -> None:
         self.count = 0
         self._keys: list[tuple[Any, Any]] = []
-        for collection_id, id in rows:
-            self.add(collection_id, id)
 
     def add(self, collection_id: Any, id: Any) -> None:
         """Count one row, by its key."""

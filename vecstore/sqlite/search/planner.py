@@ -21,7 +21,7 @@ from ...vectors import dimension_error
 from .. import catalog, transactions
 from ..connection.interrupts import Result
 from ..index import building, partitions, tables
-from ..index.names import index_names
+from ..index.dimensions import find_dimensions
 from . import plans, where
 from .plans import MAX_K, Found
 
@@ -105,10 +105,7 @@ class _Search:
         has_index = self._has_index()
         if not self._has_vectors(has_index) or not is_comparable:
             return []
-        needs_partition = partitions.needs_partition
-        is_ready = has_index and not needs_partition(
-            self._db, self._collection_id, self._dimensions
-        )
+        is_ready = has_index and not self._needs_partition()
         return self._run(has_index) if is_ready or not may_build_index else None
 
     def _has_index(self) -> bool:
@@ -116,7 +113,9 @@ class _Search:
 
     def _has_vectors(self, has_index: bool) -> bool:
         """Return whether there are vectors; DimensionError if none is of this dimension."""
-        found = _dimensions(self._db, self._collection_id, self._dimensions, has_index)
+        found = find_dimensions(
+            self._db, self._collection_id, self._dimensions, has_index=has_index
+        )
         if found is not None and found != self._dimensions:
             raise dimension_error("The vector", self._dimensions, found)
         return found is not None
@@ -205,6 +204,9 @@ class _Search:
         wanted = _first_candidates(max(self._query.number, plans.ENOUGH_TO_TELL), rows)
         return wanted if wanted <= MAX_K and rows >= rows_per_candidate * wanted else None
 
+    def _needs_partition(self) -> bool:
+        return partitions.needs_partition(self._db, self._collection_id, self._dimensions)
+
     def _has_partition(self) -> bool:
         return partitions.has_partition(self._db, self._collection_id, self._dimensions)
 
@@ -229,41 +231,3 @@ def _first_candidates(number: int, rows: int) -> float:
     """
     of_few = 40 * math.pow(number, 0.7)
     return min(of_few * max(1, math.sqrt(rows / 100_000)), max(of_few, _MOST_FIRST_CANDIDATES))
-
-
-def vector_dimensions(db: Database, collection_id: int, dimensions: int) -> int | None:
-    """Return the given dimension if the collection has vectors of it, else what it has instead.
-
-    A collection has one dimension, unless other programs gave it more. None: it has no vectors.
-    """
-    return _dimensions(db, collection_id, dimensions, building.index_exists(db, dimensions))
-
-
-def _dimensions(db: Database, collection_id: int, dimensions: int, has_index: bool) -> int | None:
-    if has_index and _in_index(db, collection_id, dimensions):
-        return dimensions
-    row = db.execute(
-        """
-        select length(embedding) / 4
-        from embeddings
-        where collection_id = ?
-          and length(embedding) > 0
-        order by length(embedding) <> ?
-        limit 1
-        """,
-        [collection_id, 4 * dimensions],
-    ).fetchone()
-    return None if row is None else int(row[0])
-
-
-def _in_index(db: Database, collection_id: int, dimensions: int) -> bool:
-    row = db.execute(
-        f"""
-        select 1
-        from {index_names(dimensions).ids}
-        where collection_id = ?
-        limit 1
-        """,
-        [collection_id],
-    ).fetchone()
-    return row is not None
