@@ -94,6 +94,10 @@ class Store(LoadStore, Protocol):
         """Return the number of entries."""
         ...
 
+    def is_empty(self, collection: CollectionRow) -> bool:
+        """Return whether there is no entry, without a look at more than one."""
+        ...
+
     def ids(self, collection: CollectionRow) -> list[str]:
         """Return all ids, in order."""
         ...

@@ -78,7 +78,7 @@ class Load:
         """Write all entries, read a batch at a time; return what was done."""
         size = _positive("batch_size", batch_size)
         in_transaction = self._store.has_transaction()
-        self._pipeline.has_worked = bool(self._store.page(self._collection, None, limit=1))
+        self._pipeline.has_worked = not self._store.is_empty(self._collection)
         try:
             for batch in self._batches(iter(entries), min(size, self._model.batch_size or size)):
                 self._start_batch(batch)

@@ -99,6 +99,11 @@ def _insert(db: Database, name: str, model_id: str) -> CollectionRow:
     return CollectionRow(int(cursor.lastrowid or 0), name, model_id)
 
 
+def delete(db: Database, row: CollectionRow) -> None:
+    """Delete the row of a collection, whose entries are gone already."""
+    db.execute("delete from collections where id = ?", [row.id])
+
+
 def read_unchanged(
     db: Database,
     row: CollectionRow,

@@ -69,7 +69,7 @@ class SqliteStore(Store):
         with transactions.writing(self.db):
             self.require(collection)
             self.db.execute("delete from embeddings where collection_id = ?", [collection.id])
-            self.db.execute("delete from collections where id = ?", [collection.id])
+            catalog.delete(self.db, collection)
 
     @RAISING_OUR_ERRORS
     def require(self, collection: CollectionRow) -> None:
@@ -95,6 +95,11 @@ class SqliteStore(Store):
             [collection.id],
         )
         return int(number)
+
+    def is_empty(self, collection: CollectionRow) -> bool:
+        return not self._rows(
+            collection, "select 1 from embeddings where collection_id = ? limit 1", [collection.id]
+        )
 
     def ids(self, collection: CollectionRow) -> list[str]:
         found = self._rows(

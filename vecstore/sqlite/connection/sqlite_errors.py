@@ -156,12 +156,13 @@ def is_settled(error: BaseException) -> bool:
 def to_ours(
     error: Exception, message: str | None = None, kind: type[DatabaseError] | None = None
 ) -> DatabaseError:
-    """Return the error of ours for one of a driver's own, of whose class it is too.
+    """Return the error of ours for one of a driver, of whose class it is too.
 
     :param message: what it says, if not the same
     :param kind: its class, if not that of the code
     """
-    ours = _class_of_both(kind or error_class(error), type(error))(message or str(error))
+    of_driver = type(error).__bases__[1] if isinstance(error, VecstoreError) else type(error)
+    ours = _class_of_both(kind or error_class(error), of_driver)(message or str(error))
     for name in ("sqlite_errorcode", "sqlite_errorname"):
         if hasattr(error, name):
             setattr(ours, name, getattr(error, name))

@@ -66,11 +66,11 @@ def backup(db: Database | str | Path, target: str | Path, *, plain: bool = False
                         _make_plain(copy)
                     _verify(copy, counts, name)
             except source.conn.OperationalError as error:
-                error_class = sqlite_errors.error_class(error)
-                raise error_class(
+                message = (
                     f"{name} was not copied to {target} ({error}), and an older copy was kept: "
-                    f"{_remedy(error_class)}"
-                ) from error
+                    f"{_remedy(sqlite_errors.error_class(error))}"
+                )
+                raise sqlite_errors.to_ours(error, message) from error
             size = temporary.stat().st_size
             _check_target(source, target)
         return Backup(*counts, size)

@@ -55,11 +55,11 @@ def compact(db: Database | str | Path) -> Compaction:
             opened.execute("vacuum main")
             is_pending = _empty_wal(opened)
         except opened.conn.OperationalError as error:
-            error_class = sqlite_errors.error_class(error)
-            raise error_class(
+            message = (
                 f"{opening.name_of(opened)} was not compacted ({error}), and nothing is lost: "
-                f"{_remedy(error_class)}"
-            ) from error
+                f"{_remedy(sqlite_errors.error_class(error))}"
+            )
+            raise sqlite_errors.to_ours(error, message) from error
         return Compaction(before, _size(opened), is_pending)
 
 
