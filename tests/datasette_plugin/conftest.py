@@ -23,6 +23,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.filterwarnings("ignore"))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def heap(small_heap: None) -> None:
+    """A small one: each file that is opened has the guard look through all that Python has."""
+
+
 @pytest.fixture
 def numbers(monkeypatch) -> Iterator[Numbers]:
     """The model, installed as a plugin would install it."""
