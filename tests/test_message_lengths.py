@@ -77,7 +77,7 @@ def test_messages_are_of_a_sensible_length(years, call):
 @settings(deadline=None)
 @given(st.text() | st.lists(st.integers()) | st.binary())
 def test_a_short_value_is_shown_whole(value):
-    shown = values.shown(value)
+    shown = values.quote(value)
     assert shown == repr(value) or (len(shown) == 80 and repr(value).startswith(shown[:-1]))
 
 
