@@ -48,8 +48,8 @@ def test_no_file_is_opened_through_apsw(site, animals):
 
 @pytest.mark.parametrize("format", ["", ".json"])
 def test_a_query_that_takes_too_long_is_the_error_of_datasette(site, animals, monkeypatch, format):
-    def endless(store, query, build_index):
-        return store.execute(
+    def endless(db, query, may_build_index):
+        return db.execute(
             "with recursive n(i) as (select 1 union all select i + 1 from n) select max(i) from n"
         ).fetchall()
 
