@@ -135,6 +135,12 @@ def attributes_in(module: str) -> set[str]:
     return {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
 
 
+@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith(ABOVE_THE_SEAM)])
+def test_what_a_command_is_made_of_does_not_print(module):
+    tree = ast.parse(MODULES[module].read_text("utf-8"))
+    assert "click" not in {name.partition(".")[0] for name in imports(tree)}
+
+
 @pytest.mark.parametrize("package", [m for m in MODULES if MODULES[m].name == "__init__.py" and m])
 def test_a_package_names_what_others_use_of_it(package):
     source = MODULES[package].read_text("utf-8")

@@ -9,7 +9,6 @@ import vecstore
 from tests.support.databases import rows
 from tests.support.models import Vectors, WordLengths
 from vecstore import Collection, DoesNotExist, ModelMismatchError
-from vecstore.loading.items import make_item
 from vecstore.loading.preview import preview
 from vecstore.sqlite import catalog, transactions
 from vecstore.sqlite.index import building
@@ -89,9 +88,14 @@ CHANGES = {
 
 
 def preview_of(collection):
-    items = [make_item((*entry, None), WordLengths(), collection.content_hash) for entry in ENTRIES]
     return preview(
-        open_store(collection.db), collection.row, items, stores_content=True, batch_size=1
+        open_store(collection.db),
+        collection.row,
+        WordLengths(),
+        [(*entry, None) for entry in ENTRIES],
+        1,
+        content_hash=collection.content_hash,
+        stores_content=True,
     )
 
 

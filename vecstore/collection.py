@@ -14,13 +14,14 @@ from .entries import (
     read_entry,
     require_collection_name,
 )
-from .loading.items import without_metadata
-from .loading.load import Load, OnError, Progress
+from .loading.items import OnError, without_metadata
+from .loading.load import Load, Progress
 from .loading.report import EmbedReport
 from .metadata import Metadata
 from .models import EmbeddingModel
 from .query import Conditions, Explanation, Query, Step, show_conditions
 from .rows import CollectionRow
+from .store import Store
 from .stores import has_collection, open_store
 from .values import quote
 from .vectors import encode_vector
@@ -436,6 +437,11 @@ class Collection:
     def content_hash(input: str | bytes) -> bytes:
         """Return the hash by which embedded content is recognised: MD5. Meant to be overridden."""
         return vectors.content_hash(input)
+
+
+def store_of(collection: Collection) -> Store:
+    """Return the store that a collection was opened in: for modules of the package, not users."""
+    return collection._store
 
 
 _Kind = TypeVar("_Kind", bound=Collection)

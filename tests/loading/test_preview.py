@@ -2,13 +2,13 @@
 
 import contextlib
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vecstore
 from tests.support.models import WordLengths
-from vecstore import Collection
-from vecstore.loading.items import make_item
+from vecstore import Collection, InvalidInputError
 from vecstore.loading.preview import Preview, preview
 from vecstore.stores import open_store
 
@@ -35,10 +35,15 @@ def test_a_preview_is_the_report_of_the_load(before, after, batch_size, stored_b
         model = WordLengths()
         collection = Collection("test", db, model=model)
         collection.embed_multi_with_metadata(before, store=stored_before)
-        items = [make_item(entry, model, collection.content_hash) for entry in after]
         changes = db.conn.total_changes
         said = preview(
-            open_store(db), collection.row, items, stores_content=store, batch_size=batch_size
+            open_store(db),
+            collection.row,
+            model,
+            after,
+            batch_size,
+            content_hash=collection.content_hash,
+            stores_content=store,
         )
         assert db.conn.total_changes == changes
         model.embedded.clear()
@@ -50,11 +55,42 @@ def test_a_preview_is_the_report_of_the_load(before, after, batch_size, stored_b
 
 def test_new_and_changed_are_told_apart(collection, model):
     collection.embed_multi([("a", "one"), ("b", "two")])
-    items = [
-        make_item((id, text, None), model, collection.content_hash)
-        for id, text in [("a", "three"), ("c", "four"), ("d", b"\0\1"), ("b", "two")]
-    ]
+    entries = [("a", "three", None), ("c", "four", None), ("d", b"\0\1", None), ("b", "two", None)]
     found = preview(
-        open_store(collection.db), collection.row, items, stores_content=False, batch_size=10
+        open_store(collection.db),
+        collection.row,
+        model,
+        entries,
+        10,
+        content_hash=collection.content_hash,
     )
     assert found == Preview(new=2, changed=1, unchanged=1, characters=9, bytes=2)
+
+
+def test_an_entry_is_refused_as_by_the_load(collection, model):
+    entries = [(1, "one", None), ("a", None, None), ("b", "two", {"n": float("nan")})]
+    told = {"preview": [], "load": []}
+
+    def run_preview(on_error):
+        return preview(
+            open_store(collection.db),
+            collection.row,
+            model,
+            entries,
+            10,
+            content_hash=collection.content_hash,
+            on_error=on_error,
+        )
+
+    def note(run):
+        return lambda id, error: told[run].append((id, str(error)))
+
+    messages = set()
+    for run in (run_preview, lambda o: collection.embed_multi_with_metadata(entries, on_error=o)):
+        with pytest.raises(InvalidInputError, match="The value of 'a' is of type NoneType") as stop:
+            run("stop")
+        messages.add(str(stop.value))
+    assert len(messages) == 1
+    assert run_preview(note("preview")) == run_preview("skip") == Preview(new=1, characters=3)
+    assert collection.embed_multi_with_metadata(entries, on_error=note("load")).failed == 2
+    assert told["preview"] == told["load"] != []

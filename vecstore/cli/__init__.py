@@ -22,7 +22,7 @@ What `embed-multi` is made of:
 
     input_options    what is read; row_options: how a file of rows is written
     load_options     how it is embedded, and where it goes
-    sources          opens what is read; row_files: a file or pipe of rows
+    sources          opens what is read
     failures         what is left out
     load_interrupts  what ^C does
 """

@@ -7,16 +7,13 @@ from pathlib import Path
 import click
 from sqlite_utils import Database
 
-from ..collection import Collection
-from ..entries import Item
-from ..errors import DatabaseError, InvalidInputError
-from ..loading.items import make_item
+from ..collection import Collection, store_of
+from ..errors import DatabaseError
 from ..loading.preview import Preview, preview
 from ..models import EmbeddingModel
 from ..readers import InputEntry
 from ..sqlite import schema
 from ..sqlite.databases import connect
-from ..stores import open_store
 from .databases import open_file_to_read
 from .failures import Failures
 from .load_options import LoadOptions
@@ -35,14 +32,15 @@ def show_preview(
     """
     with ExitStack() as opened:
         collection = _open_collection(name, model, load.database, opened)
-        items = _make_items(entries, collection, failures)
-        rows = min(load.batch_size, collection.model().batch_size or load.batch_size)
         found = preview(
-            open_store(collection.db),
+            store_of(collection),
             collection.row,
-            items,
+            collection.model(),
+            entries,
+            load.batch_size,
+            content_hash=collection.content_hash,
             stores_content=load.store,
-            batch_size=rows,
+            on_error=failures.add if failures.skip else "stop",
         )
     _print_preview(found)
 
@@ -57,18 +55,6 @@ def _open_collection(
     # To a new one, in memory, everything is new.
     empty = opened.enter_context(closing(connect(driver="apsw")))
     return Collection(name, empty, model=model)
-
-
-def _make_items(
-    entries: Iterator[InputEntry], collection: Collection, failures: Failures
-) -> Iterator[Item]:
-    for entry in entries:
-        try:
-            yield make_item(entry, collection.model(), collection.content_hash)
-        except InvalidInputError as error:
-            if not failures.skip:
-                raise
-            failures.add(entry[0], error)
 
 
 def _print_preview(found: Preview) -> None:

@@ -8,9 +8,8 @@ from typing import Any
 
 import click
 
-from ..collection import Collection
+from ..collection import Collection, store_of
 from ..errors import DoesNotExist
-from ..stores import open_store
 from ..vectors import decode, encode_vector
 from .content import ContentOptions, add_content_options
 from .databases import open_collection_to_write
@@ -94,7 +93,7 @@ def _refuse_options_of_entries(store: bool, metadata: dict[str, Any] | None) -> 
 
 
 def _read_stored_vector(collection: Collection, id: str) -> tuple[float, ...]:
-    found = open_store(collection.db).vector(collection.row, id)
+    found = store_of(collection).vector(collection.row, id)
     if found is None:
         raise DoesNotExist(f"{id!r} was stored, and deleted by another program")
     return decode(found[0])

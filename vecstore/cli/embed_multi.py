@@ -9,7 +9,7 @@ from ..collection import Collection
 from ..errors import RejectedInputError, TemporaryError
 from ..loading.report import EmbedReport
 from ..models import EmbeddingModel, retries
-from ..readers import InputEntry
+from ..readers import InputEntry, OpenedInput
 from ..sqlite.connection.pragmas import unmap_file
 from .databases import open_collection_to_write
 from .dry_run import show_preview
@@ -19,7 +19,6 @@ from .load_interrupts import LoadInterrupts
 from .load_options import LoadOptions, add_load_options
 from .model_choice import choose_model_to_write
 from .progress import ProgressLine, count_done
-from .row_files import OpenedInput
 from .sources import open_input
 
 

@@ -1,18 +1,19 @@
 """What `vecstore embed-multi` reads: a file of rows, a query, or folders of files, as entries."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
 from .. import readers
 from ..errors import InvalidInputError
-from ..readers import FoundFiles, InputEntry
+from ..readers import FoundFiles, InputEntry, OpenedInput, RowFile
+from .content import open_standard_input
 from .failures import Failures
 from .input_options import InputOptions
-from .row_files import OpenedInput, RowFile
 
 
 @contextmanager
@@ -42,27 +43,39 @@ def _open_source(
     return _open_files(input, failures)
 
 
-def _open_rows(
-    input: InputOptions, path: str, failures: Failures
-) -> AbstractContextManager[OpenedInput]:
-    file = RowFile(
-        path,
-        input.make_layout(),
-        input.make_columns(),
-        limit=input.limit,
-        skip=failures.skip,
-        detects_types=not input.row_options.no_detect_types,
-    )
-    return file.open(failures.add_unreadable, failures.note)
+@contextmanager
+def _open_rows(input: InputOptions, path: str, failures: Failures) -> Iterator[OpenedInput]:
+    layout, columns = input.make_layout(), input.make_columns()
+    with ExitStack() as opened:
+        stream, is_file = _open_stream(path, opened)
+        file = RowFile(
+            stream,
+            "standard input" if path == "-" else path,
+            is_file,
+            layout,
+            columns,
+            limit=input.limit,
+            skip=failures.skip,
+            detects_types=not input.row_options.no_detect_types,
+        )
+        yield opened.enter_context(file.open(failures.add_unreadable, _warn, failures.note))
+
+
+def _open_stream(path: str, opened: ExitStack) -> tuple[BinaryIO, bool]:
+    """Return what is read, and whether it is a file, which can be read twice."""
+    if path == "-":
+        return open_standard_input(), False
+    if Path(path).is_dir():
+        raise click.UsageError(f"{Path(path)} is a folder: embed what is in it with --files")
+    return opened.enter_context(Path(path).open("rb")), Path(path).is_file()
 
 
 @contextmanager
 def _open_query(
     input: InputOptions, sql: str, database: Path, failures: Failures
 ) -> Iterator[OpenedInput]:
-    main = database if database.exists() else None
     columns, report = input.make_columns(), failures.add_unreadable
-    with readers.read_query(sql, main, input.attach) as rows:
+    with readers.read_query(sql, database, input.attach) as rows:
         silent = readers.skip_unreadable if failures.skip else readers.raise_unreadable
         found = readers.make_entries(rows.read(silent), columns, silent)
         total = sum(1 for _ in islice(found, input.limit))
@@ -91,6 +104,10 @@ def _read_files(input: InputOptions, found: FoundFiles, failures: Failures) -> I
     for id, value in readers.read_files(found.files, encodings, input.binary, report):
         content = input.prepend + value if isinstance(value, str) else value
         yield input.prefix + id, content, None
+
+
+def _warn(message: str) -> None:
+    click.echo(f"Warning: {message}", err=True)
 
 
 class _WrongFolder(click.ClickException):

@@ -1,7 +1,7 @@
 """Loads: entries become batches, batches vectors, and these rows, by the write contract.
 
-    load       what embed() and embed_multi() run: Load, OnError, Progress
-    items      an entry as it comes becomes an Item, or is refused
+    load       what embed() and embed_multi() run: Load, Progress
+    items      an entry as it comes becomes an Item, or is refused: OnError
     contract   which entries need the model, which a write, and how they are written
     asking     one batch is embedded, and it is found which of its inputs fails
     pipeline   several batches are embedded at once

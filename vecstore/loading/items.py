@@ -1,14 +1,41 @@
 """Entries as they come, made ready to be embedded and written, or refused."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal
 
 from .. import values
 from ..entries import Item, id_text, surrogate_error
-from ..errors import InputTypeError, InvalidInputError
+from ..errors import InputTypeError, InvalidInputError, VecstoreError
 from ..metadata import to_json
 from ..models import EmbeddingModel
 from ..values import quote
+
+OnError = Literal["stop", "skip"] | Callable[[str, VecstoreError], object]
+
+
+def make_items(
+    entries: Iterable[Any],
+    model: EmbeddingModel,
+    content_hash: Callable[[str | bytes], bytes],
+    on_error: OnError,
+) -> Iterator[Item]:
+    """Yield (id, value, metadata) triples as they will be written, one as each is asked for.
+
+    :param on_error: what to do about an entry that is refused. What is no triple is a mistake in a
+      program, and always stops
+    :raises InvalidInputError: see make_item() and as_tuple()
+    """
+    for entry in entries:
+        triple = as_tuple(entry, 3)
+        try:
+            item = make_item(triple, model, content_hash)
+        except InvalidInputError as error:
+            if on_error == "stop":
+                raise
+            if callable(on_error):
+                on_error(str(triple[0]), error)
+        else:
+            yield item
 
 
 def make_item(

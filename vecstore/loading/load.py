@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
-from typing import Any, Literal
+from typing import Any
 
 from ..entries import Item
 from ..errors import (
@@ -24,11 +24,10 @@ from ..store import Store
 from ..values import quote, to_integer
 from .asking import Answer
 from .contract import Batch
-from .items import as_tuple, make_item
+from .items import OnError, make_items
 from .pipeline import Pipeline
 from .report import EmbedReport
 
-OnError = Literal["stop", "skip"] | Callable[[str, VecstoreError], object]
 Progress = Callable[[EmbedReport], object]
 
 
@@ -76,11 +75,11 @@ class Load:
 
     def run(self, entries: Iterable[tuple[Any, ...]], batch_size: int) -> EmbedReport:
         """Write all entries, read a batch at a time; return what was done."""
-        size = _positive("batch_size", batch_size)
+        size = limit_batch_size(batch_size, self._model)
         in_transaction = self._store.has_transaction()
         self._pipeline.has_worked = not self._store.is_empty(self._collection)
         try:
-            for batch in self._batches(iter(entries), min(size, self._model.batch_size or size)):
+            for batch in self._batches(iter(entries), size):
                 self._start_batch(batch)
                 while self._pipeline.full:
                     self._end_oldest()
@@ -94,19 +93,10 @@ class Load:
         return self._report
 
     def _batches(self, entries: Iterator[tuple[Any, ...]], size: int) -> Iterator[Batch]:
+        on_error: OnError = self._fail if self._skip else "stop"
         while chunk := list(islice(entries, size)):
-            items = [item for item in map(self._item, chunk) if item]
+            items = list(make_items(chunk, self._model, self._content_hash, on_error))
             yield Batch(self._store, self._collection, items, stores_content=self._stores_content)
-
-    def _item(self, entry: tuple[Any, ...]) -> Item | None:
-        entry = as_tuple(entry, 3)  # what is none is a mistake in a program, and always stops
-        try:
-            return make_item(entry, self._model, self._content_hash)
-        except InvalidInputError as error:
-            if not self._skip:
-                raise
-            self._fail(str(entry[0]), error)
-            return None
 
     def _start_batch(self, batch: Batch) -> None:
         plan = batch.plan()
@@ -203,6 +193,12 @@ class Load:
     def _report_progress(self) -> None:
         if self._progress:
             self._progress(self._report)
+
+
+def limit_batch_size(wanted: int, model: EmbeddingModel) -> int:
+    """Return how many entries are a batch: as many as wanted, or what the model takes at once."""
+    size = _positive("batch_size", wanted)
+    return min(size, model.batch_size or size)
 
 
 def _of_same_content(item: Item, error: VecstoreError) -> VecstoreError:

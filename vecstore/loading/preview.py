@@ -1,15 +1,18 @@
 """The dry run: what a load would do, found out by the load's own batches, which write nowhere."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
-from ..entries import Item
+from ..models import EmbeddingModel
 from ..rows import CollectionRow, EmbeddingRow, RowChange, StoredRow
 from ..store import Store
 from .contract import Batch, BatchPlan
+from .items import OnError, make_items
+from .load import limit_batch_size
 
 _NO_VECTOR = b""  # in place of what the model would return
 
@@ -50,19 +53,26 @@ class Preview:
 def preview(
     store: Store,
     collection: CollectionRow,
-    items: Iterable[Item],
-    *,
-    stores_content: bool,
+    model: EmbeddingModel,
+    entries: Iterable[tuple[Any, ...]],
     batch_size: int,
+    *,
+    content_hash: Callable[[str | bytes], bytes],
+    stores_content: bool = False,
+    on_error: OnError = "stop",
 ) -> Preview:
-    """Return what loading these items would do. Of each, the id, hash and metadata are kept.
+    """Return what loading these entries would do. Of each, the id, hash and metadata are kept.
+
+    See Load for the parameters. The model is asked for nothing but what it takes.
 
     :raises DoesNotExist, ModelMismatchError: the collection is another one now
+    :raises InvalidInputError: an entry is refused, and `on_error` says to stop
     """
     result = Preview()
     rows = _RehearsedRows(store)
-    iterator = iter(items)
-    while chunk := list(islice(iterator, batch_size)):
+    size = limit_batch_size(batch_size, model)
+    items = make_items(entries, model, content_hash, on_error)
+    while chunk := list(islice(items, size)):
         batch = Batch(rows, collection, chunk, stores_content=stores_content)
         plan = batch.plan()
         batch.take_vectors(plan.missing, {item.content_hash: _NO_VECTOR for item in plan.missing})

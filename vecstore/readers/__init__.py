@@ -4,6 +4,7 @@ A reader yields a Record for each row, of which columns make an InputEntry.
 
     records       a row and its place, an entry, and what is done about what cannot be read
     columns       makes entries of rows; column_types: what the cells of CSV stand for
+    row_file      the entries of a file or pipe of rows, and how many there are
     rows          the rows of a file, in whatever format
     csv_rows      those of CSV and TSV
     json_stream   those of JSON and newline-delimited JSON
@@ -25,11 +26,13 @@ from .records import (
     InputEntry,
     OnMessage,
     OnUnreadable,
+    OpenedInput,
     Record,
     Row,
     raise_unreadable,
     skip_unreadable,
 )
+from .row_file import RowFile
 from .rows import FORMATS, TABLE_FORMATS, Layout, detect_format, guess_format, read_rows
 from .shapes import check_shapes
 from .streams import RewindableStream
@@ -49,10 +52,12 @@ __all__ = [
     "Layout",
     "OnMessage",
     "OnUnreadable",
+    "OpenedInput",
     "QueryRows",
     "Record",
     "RewindableStream",
     "Row",
+    "RowFile",
     "TypeSurvey",
     "check_encodings",
     "check_shapes",

@@ -1,8 +1,8 @@
 """What readers yield: rows and where they stood, entries of them, and what cannot be read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import VecstoreError
 from ..metadata import Metadata
@@ -30,6 +30,13 @@ class Record:
     place: str
     row: Row
     repeated: frozenset[str] = frozenset()
+
+
+class OpenedInput(NamedTuple):
+    """The entries of an input that is open, and how many there are, where that is known."""
+
+    entries: Iterator[InputEntry]
+    total: int | None
 
 
 def raise_unreadable(_place: str, error: VecstoreError) -> None:

@@ -5,22 +5,15 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO, cast
 
-import click
-
-from .. import readers
 from ..errors import VecstoreError
-from ..readers import Columns, ColumnTypes, InputEntry, Layout, OnMessage, OnUnreadable, TypeSurvey
-from .content import open_standard_input
-
-
-class OpenedInput(NamedTuple):
-    """The entries of an input that is open, and how many there are, where that is known."""
-
-    entries: Iterator[InputEntry]
-    total: int | None
+from .column_types import ColumnTypes, TypeSurvey
+from .columns import Columns, make_entries, pair_with_entries
+from .records import InputEntry, OnMessage, OnUnreadable, OpenedInput, Record
+from .rows import TABLE_FORMATS, Layout, detect_format, read_rows
+from .shapes import check_shapes
+from .streams import RewindableStream
 
 
 @dataclass(frozen=True)
@@ -28,14 +21,18 @@ class RowFile:
     """A file or pipe of rows, and how its rows become entries.
 
     Attributes:
-        path: "-" is standard input
+        stream: at its beginning; whoever opened it closes it
+        name: what messages call it
+        can_seek: it is a file, and can be read twice; a pipe cannot
         limit: how many entries are taken
         skip: what is wrong is left out, and reading goes on
         detects_types: the metadata of CSV and TSV has the types of its columns; a pipe is then held
             in a temporary file
     """
 
-    path: str
+    stream: BinaryIO
+    name: str
+    can_seek: bool
     layout: Layout
     columns: Columns
     limit: int | None
@@ -43,62 +40,52 @@ class RowFile:
     detects_types: bool
 
     @contextmanager
-    def open(self, on_unreadable: OnUnreadable, note: OnMessage) -> Iterator[OpenedInput]:
+    def open(
+        self, on_unreadable: OnUnreadable, warn: OnMessage, note: OnMessage
+    ) -> Iterator[OpenedInput]:
         """Give the entries, and how many there are, which is not known of a pipe.
 
+        :param warn: gets what looks wrong
         :param note: gets what explains that there are none
         """
         with ExitStack() as opened:
-            stream, is_file = self._open_stream(opened)
-            begun = readers.RewindableStream(stream)
-            format = readers.detect_format(cast(BinaryIO, begun), self._name, self.layout)
+            stream = self.stream
+            begun = RewindableStream(stream)
+            format = detect_format(cast(BinaryIO, begun), self.name, self.layout)
             begun.rewind()
-            is_table = format in readers.TABLE_FORMATS
+            is_table = format in TABLE_FORMATS
             told = replace(
                 self,
                 layout=replace(self.layout, format=format),
                 columns=replace(self.columns, has_json_text=False),
                 detects_types=self.detects_types and is_table and self.columns.has_metadata,
             )
-            if is_file or told.detects_types:
-                if not is_file:
+            if self.can_seek or told.detects_types:
+                if not self.can_seek:
                     stream = opened.enter_context(tempfile.TemporaryFile(prefix="vecstore-"))
                     shutil.copyfileobj(begun, stream)
                 stream.seek(0)
                 types, total = told._survey_columns(stream)
                 stream.seek(0)
                 told = replace(told, columns=replace(told.columns, types=types))
-                yield OpenedInput(told._read_entries(stream, on_unreadable, note), total)
+                yield OpenedInput(told._read_entries(stream, on_unreadable, warn, note), total)
             else:
-                entries = told._read_entries(cast(BinaryIO, begun), on_unreadable, note)
+                entries = told._read_entries(cast(BinaryIO, begun), on_unreadable, warn, note)
                 yield OpenedInput(entries, None)
 
-    @property
-    def _name(self) -> str:
-        return "standard input" if self.path == "-" else self.path
-
-    def _open_stream(self, opened: ExitStack) -> tuple[BinaryIO, bool]:
-        """Return what is read, and whether it is a file: a pipe cannot be read twice."""
-        path = Path(self.path)
-        if self.path == "-":
-            return open_standard_input(), False
-        if path.is_dir():
-            raise click.UsageError(f"{path} is a folder: embed what is in it with --files")
-        return opened.enter_context(path.open("rb")), path.is_file()
-
     def _read_entries(
-        self, stream: BinaryIO, on_unreadable: OnUnreadable, note: OnMessage
+        self, stream: BinaryIO, on_unreadable: OnUnreadable, warn: OnMessage, note: OnMessage
     ) -> Iterator[InputEntry]:
-        rows = self._read_rows(stream, on_unreadable, _warn, note)
-        return readers.make_entries(rows, self.columns, on_unreadable)
+        rows = self._read_rows(stream, on_unreadable, warn, note)
+        return make_entries(rows, self.columns, on_unreadable)
 
     def _read_rows(
         self, stream: BinaryIO, on_unreadable: OnUnreadable, warn: OnMessage, note: OnMessage
-    ) -> Iterator[readers.Record]:
-        rows = readers.read_rows(stream, self._name, self.layout, on_unreadable, note)
+    ) -> Iterator[Record]:
+        rows = read_rows(stream, self.name, self.layout, on_unreadable, note)
         if self.layout.rows is not None:
             return rows
-        return readers.check_shapes(rows, self.columns, warn)
+        return check_shapes(rows, self.columns, warn)
 
     def _survey_columns(self, stream: BinaryIO) -> tuple[ColumnTypes | None, int]:
         """Return the types of the columns, if they count, and how many entries there will be.
@@ -117,7 +104,7 @@ class RowFile:
                 raise error
 
         rows = self._read_rows(stream, leave_out, _keep_quiet, _keep_quiet)
-        found = readers.pair_with_entries(rows, self.columns, leave_out)
+        found = pair_with_entries(rows, self.columns, leave_out)
         try:
             while survey or not is_done():
                 record, _ = next(found)
@@ -134,7 +121,3 @@ class RowFile:
 
 def _keep_quiet(_message: str) -> None:
     pass
-
-
-def _warn(message: str) -> None:
-    click.echo(f"Warning: {message}", err=True)
