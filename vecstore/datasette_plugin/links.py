@@ -26,9 +26,9 @@ def collection_url(
     return _with_query(path, query)
 
 
-def row_url(datasette: "Datasette", database: str, of: ShownCollection, id: str) -> str:
+def row_url(datasette: "Datasette", database: str, collection: ShownCollection, id: str) -> str:
     """Return the address of a row of `embeddings`."""
-    path = f"{tilde_encode(str(of.id))},{tilde_encode(id)}"
+    path = f"{tilde_encode(str(collection.id))},{tilde_encode(id)}"
     return str(datasette.urls.row(database, "embeddings", path))
 
 
@@ -37,8 +37,9 @@ async def similar_url(datasette: "Datasette", database: str, collection_id: Any,
 
     It is an error 404 when the collection is gone, even if another has got its number.
     """
-    of = await queries.find_collection(datasette.get_database(database), "id", collection_id)
-    fingerprint = of and of.fingerprint
+    db = datasette.get_database(database)
+    collection = await queries.find_collection(db, "id", collection_id)
+    fingerprint = collection and collection.fingerprint
     return collections_url(datasette, database, collection_id=collection_id, of=fingerprint, id=id)
 
 

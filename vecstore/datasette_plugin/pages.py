@@ -27,7 +27,7 @@ _STATIC = "sqlite-vecstore"  # Datasette calls a plugin by the name of its distr
 class Page:
     """What somebody asked of a collection, and the answer."""
 
-    of: queries.ShownCollection
+    collection: queries.ShownCollection
     q: str
     id: str | None
     size: int
@@ -79,10 +79,13 @@ async def collections_page(datasette: "Datasette", request: Request) -> Response
     db = await _database(datasette, request)
     collection_id, id = request.args.get("collection_id"), request.args.get("id")
     if collection_id is not None:  # how a row of `embeddings` links to what is similar
-        of = await queries.find_collection(db, "id", collection_id)
-        if of is None or request.args.get("of", of.fingerprint) != of.fingerprint:
+        collection = await queries.find_collection(db, "id", collection_id)
+        if (
+            collection is None
+            or request.args.get("of", collection.fingerprint) != collection.fingerprint
+        ):
             raise NotFound(f"There is no collection {collection_id}")
-        return Response.redirect(links.collection_url(datasette, db.name, of.name, id=id))
+        return Response.redirect(links.collection_url(datasette, db.name, collection.name, id=id))
     found = await queries.list_collections(db)
     if request.url_vars.get("format"):
         rows = [_summary(collection) for collection in found]
@@ -96,11 +99,11 @@ async def collection_page(datasette: "Datasette", request: Request) -> Response:
     """Search in a collection: /DB/-/similar/NAME."""
     db = await _database(datasette, request)
     name = tilde_decode(request.url_vars["collection"])
-    of = await queries.find_collection(db, "name", name)
-    if of is None:
+    collection = await queries.find_collection(db, "name", name)
+    if collection is None:
         raise NotFound(f"There is no collection {name!r}")
     page = Page(
-        of,
+        collection,
         q=(request.args.get("q") or "").strip(),
         id=request.args.get("id"),
         size=_size(datasette, request),
@@ -122,21 +125,23 @@ async def _answer(datasette: "Datasette", db: Database, page: Page) -> None:
     """Find what the page shows; one row more than it does tells whether there are more."""
     number = page.size + 1
     if page.id is not None:
-        found = await queries.find_entry(datasette, db, page.of, page.id)
+        found = await queries.find_entry(datasette, db, page.collection, page.id)
         if found is None:
             page.error, page.status = f"There is no item {page.id!r} in this collection.", 404
             return
         page.item, vector = found
-        page.rows = await queries.find_similar(datasette, db, page.of, vector, number, page.id)
+        page.rows = await queries.find_similar(
+            datasette, db, page.collection, vector, number, page.id
+        )
     elif page.q and not page.may_embed:
         page.error, page.status = "Searching by text is not allowed here.", 403
     elif page.q and page.is_head:
         return  # no one sees what it would cost
     elif page.q:
-        vector = await embedding.embed(page.of.model, page.q)
-        page.rows = await queries.find_similar(datasette, db, page.of, vector, number)
+        vector = await embedding.embed(page.collection.model, page.q)
+        page.rows = await queries.find_similar(datasette, db, page.collection, vector, number)
     else:
-        page.rows = await queries.first_entries(datasette, db, page.of, number)
+        page.rows = await queries.first_entries(datasette, db, page.collection, number)
 
 
 async def _database(datasette: "Datasette", request: Request) -> Database:
@@ -165,8 +170,13 @@ def _size(datasette: "Datasette", request: Request) -> int:
     return int(given)
 
 
-def _summary(of: queries.ShownCollection) -> dict[str, Any]:
-    return {"id": of.id, "name": of.name, "model": of.model, "count": of.count}
+def _summary(collection: queries.ShownCollection) -> dict[str, Any]:
+    return {
+        "id": collection.id,
+        "name": collection.name,
+        "model": collection.model,
+        "count": collection.count,
+    }
 
 
 def _as_json(db: Database, page: Page) -> dict[str, Any]:
@@ -175,8 +185,8 @@ def _as_json(db: Database, page: Page) -> dict[str, Any]:
     return {
         "ok": True,
         "database": db.name,
-        "collection": page.of.name,
-        "model": page.of.model,
+        "collection": page.collection.name,
+        "model": page.collection.model,
         "q": page.q if page.q and page.id is None else None,
         "id": page.id,
         "rows": [asdict(item) for item in page.shown],
@@ -203,7 +213,7 @@ async def _html(
         "database": db.name,
         "database_color": getattr(db, "color", "ff0000"),  # 0.65 has one for all
         "link": lambda name, **query: links.collection_url(datasette, db.name, name, **query),
-        "row_link": lambda of, id: links.row_url(datasette, db.name, of, id),
+        "row_link": lambda collection, id: links.row_url(datasette, db.name, collection, id),
         "list_link": links.collections_url(datasette, db.name),
         "css": datasette.urls.static_plugins(_STATIC, "vecstore.css"),
         "metadata_pairs": _metadata_pairs,

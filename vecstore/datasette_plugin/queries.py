@@ -120,7 +120,7 @@ async def find_collection(db: Database, column: str, value: str) -> ShownCollect
 
 
 async def first_entries(
-    datasette: "Datasette", db: Database, of: ShownCollection, number: int
+    datasette: "Datasette", db: Database, collection: ShownCollection, number: int
 ) -> list[ShownEntry]:
     """Return the first items of a collection, by id."""
 
@@ -134,15 +134,15 @@ async def first_entries(
             order by id
             limit ?
             """,
-            [of.id, number],
+            [collection.id, number],
         )
         return [_shown_entry(row) for row in found.fetchall()]
 
-    return await _read(datasette, db, of, read)
+    return await _read(datasette, db, collection, read)
 
 
 async def find_entry(
-    datasette: "Datasette", db: Database, of: ShownCollection, id: str
+    datasette: "Datasette", db: Database, collection: ShownCollection, id: str
 ) -> tuple[ShownEntry, bytes] | None:
     """Return one item of a collection and its vector; None if there is none of that id."""
 
@@ -154,19 +154,19 @@ async def find_entry(
             where collection_id = ?
               and id = ?
             """,
-            [of.id, id],
+            [collection.id, id],
         ).fetchone()
         if row is None:
             return None
         return _shown_entry(row), row[4] if isinstance(row[4], bytes) else b""
 
-    return await _read(datasette, db, of, read)
+    return await _read(datasette, db, collection, read)
 
 
 async def find_similar(
     datasette: "Datasette",
     db: Database,
-    of: ShownCollection,
+    collection: ShownCollection,
     vector: bytes,
     number: int,
     skip_id: str | None = None,
@@ -178,7 +178,7 @@ async def find_similar(
     """
     if not vector or len(vector) % 4:
         return []  # what another program stored, and cannot be compared
-    query = Query(of.row, number, vector=vector, skip_id=skip_id)
+    query = Query(collection.row, number, vector=vector, skip_id=skip_id)
 
     def read(sqlite: SqliteDatabase) -> list[ShownEntry]:
         return [_shown_entry(row) for row in planner.search(sqlite, query, may_build_index=False)]
@@ -198,12 +198,14 @@ def time_limit_error() -> DatasetteError:
 async def _read(
     datasette: "Datasette",
     db: Database,
-    of: ShownCollection,
+    collection: ShownCollection,
     read: Callable[[SqliteDatabase], _Result],
 ) -> _Result:
     """Run a function on the rows of a collection, while it is the one that was found."""
     return await _execute(
-        datasette, db, lambda sqlite: catalog.read_unchanged(sqlite, of.row, lambda _: read(sqlite))
+        datasette,
+        db,
+        lambda sqlite: catalog.read_unchanged(sqlite, collection.row, lambda _: read(sqlite)),
     )
 
 
