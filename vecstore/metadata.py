@@ -7,11 +7,11 @@ from typing import Any
 
 from . import values
 from .errors import InvalidInputError
+from .values import INTEGERS_END
 
 Metadata = dict[str, Any]
 
 _DEEPEST = 1000  # arrays and objects in each other: to SQLite's functions, more is no JSON
-_INTEGERS_END = 2**63  # of SQLite
 _SURROGATE = "\\ud"  # as JSON has it: half of a character beyond 16 bits, or a half alone
 _TEXT = {str}
 _CONTAINERS = (dict, list, tuple)
@@ -69,7 +69,7 @@ def _is_agreed_on(metadata: Metadata) -> bool:
             for member in container.values() if is_dict else container:
                 if isinstance(member, _CONTAINERS):
                     deeper.append(member)
-                elif isinstance(member, int) and not -_INTEGERS_END <= member < _INTEGERS_END:
+                elif isinstance(member, int) and not -INTEGERS_END <= member < INTEGERS_END:
                     return False
         if not deeper:
             return True

@@ -20,9 +20,10 @@ from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
 from .errors import InvalidInputError
 
+INTEGERS_END = 2**63  # of SQLite: from there on, its JSON functions make a float of an integer
+
 _PLAIN = (str, int, float, bool, type(None), bytes)
 _PLAIN_TYPES = {*_PLAIN}
-_INTEGERS_END = 2**63  # of SQLite: from there on, its JSON functions make a float of an integer
 _INFINITIES: tuple[Any, ...] = (math.inf, -math.inf)
 _QUOTED_LENGTH = 80  # characters of a value, in a message
 _SEVERAL = {"entry": "entries", "is": "are", "has": "have", "was": "were"}
@@ -134,7 +135,7 @@ def to_plain_parameters(parameters: Any) -> Any:
 
 def problem_of(plain: Any) -> str | None:
     """Return what keeps SQLite from having a plain value as it is, with the remedy."""
-    if isinstance(plain, int) and not -_INTEGERS_END <= plain < _INTEGERS_END:
+    if isinstance(plain, int) and not -INTEGERS_END <= plain < INTEGERS_END:
         return f"is {quote(plain)}, an integer of more than 64 bits: pass it as text, str(value)"
     if isinstance(plain, float) and math.isnan(plain):
         return "is NaN, which neither SQLite nor JSON has: pass None"

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from ..errors import InvalidInputError
 from ..rows import EmbeddingRow
-from ..values import quote
+from ..values import quote, surrogate_position
 from ..vectors import decode, encode
 from .header import ExportHeader
 
@@ -58,7 +58,7 @@ def read(stream: BinaryIO) -> tuple[ExportHeader, Iterator[EmbeddingRow]]:
     name, model, entries = (first.get(key) for key in ("collection", "model", "entries"))
     if not isinstance(name, str) or not isinstance(model, str) or not isinstance(entries, int):
         raise InvalidInputError("The first line lacks a collection, its model or its entries")
-    if any("\ud800" <= char <= "\udfff" for char in model):
+    if surrogate_position(model) is not None:
         raise _error(1, f"the model {quote(model)} is no text: it has a lone surrogate")
     return ExportHeader(name, model, entries), _rows(stream)
 

@@ -14,7 +14,7 @@ from ..errors import (
     ModelError,
     TemporaryError,
 )
-from ..values import quote, to_integer
+from ..values import quote, surrogate_position, to_integer
 from ..vectors import numbers_of
 from . import retries
 
@@ -192,14 +192,13 @@ class EmbeddingModel(ABC):
         )
 
     def _check_unicode(self, text: str) -> None:
-        try:
-            text.encode()
-        except UnicodeEncodeError as ex:
+        position = surrogate_position(text)
+        if position is not None:
             raise InvalidInputError(
                 f"The model {self.model_id!r} cannot embed text with a lone surrogate"
-                f" ({text[ex.start]!r} at character {ex.start}): replace it first, with"
+                f" ({text[position]!r} at character {position}): replace it first, with"
                 " text.encode(errors='replace').decode()"
-            ) from None
+            )
 
     def _check_count(self, expected: int, count: int, rows: Iterable[object]) -> None:
         if count == expected:

@@ -11,9 +11,9 @@ from sqlite_utils.utils import TypeTracker
 
 from ..errors import InvalidInputError
 from ..metadata import to_json
+from ..values import INTEGERS_END
 
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:e[+-][0-9]+)?")
-_MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**63 - 1  # integers of SQLite
 _KIND_OF_TEXT = "text"  # what is no number
 _NULL_TEXT = r"\N"  # as MySQL, PostgreSQL and IMDB write it
 
@@ -86,7 +86,7 @@ def is_number(cell: str) -> bool:
     except ValueError:  # 007, or of too many digits
         return False
     if isinstance(value, int):
-        return str(value) == cell and _MIN_INTEGER <= value <= _MAX_INTEGER
+        return str(value) == cell and -INTEGERS_END <= value < INTEGERS_END
     return math.isfinite(value) and json.dumps(value) == cell
 
 

@@ -18,6 +18,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ..errors import InvalidInputError
+from ..values import surrogate_position
 from .patterns import Exclusion, Patterns
 
 LEFT_OUT_BY_EXCLUDE = "by --exclude"
@@ -180,9 +181,7 @@ class FileSearch:
             return False
         if not stat.S_ISREG(found.mode) or not self._is_chosen(folder, found):
             return False
-        try:
-            found.id.encode()
-        except UnicodeEncodeError:
+        if surrogate_position(found.id) is not None:
             self._result.problems[found.path] = InvalidInputError(
                 f"The file name {os.fsencode(found.id)!r} in {self._base} is not UTF-8, and cannot "
                 "be an id: rename it, or leave it out with --exclude or --on-error skip"

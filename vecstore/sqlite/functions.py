@@ -28,6 +28,7 @@ from ..values import quote
 from ..vectors import encode_vector
 from . import catalog
 from .connection import dbapi, frozen
+from .connection.identifiers import quote_identifier
 from .search import planner
 
 _CACHED_VECTORS = 256
@@ -167,11 +168,10 @@ def _refuse_schemas_that_call(db: Database) -> None:
     for _, schema, _ in db.execute("pragma database_list").fetchall():
         if schema == "temp":  # the user's own
             continue
-        quoted = schema.replace('"', '""')
         row = db.execute(
             f"""
             select type, name
-            from "{quoted}".sqlite_master
+            from {quote_identifier(schema)}.sqlite_master
             where instr(lower(sql), 'vecstore_embed')
             limit 1
             """

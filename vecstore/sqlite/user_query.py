@@ -13,6 +13,7 @@ from sqlite_utils import Database
 from ..errors import DatabaseError
 from .connection import frozen
 from .connection.filenames import read_only_uri
+from .connection.identifiers import quote_identifier
 from .connection.interruptible import make_interruptible
 from .connection.interrupts import Result
 from .connection.pragmas import unmap_file
@@ -138,7 +139,7 @@ def _attach_and_work(
         def attach_and_work() -> Result:
             _attach(db, alias, path, other)
             result = _attach_and_work(db, others, work)
-            db.conn.execute(f"detach {_quote(alias)}")
+            db.conn.execute(f"detach {quote_identifier(alias)}")
             return result
 
         return frozen.fail_if_changed_since_opened(other, attach_and_work)
@@ -149,7 +150,7 @@ def _attach(db: Database, alias: str, path: str | Path, other: Database) -> None
     if frozen.is_frozen(other):
         unmap_file(db.conn)
     try:
-        db.conn.execute(f"attach ? as {_quote(alias)}", [uri])
+        db.conn.execute(f"attach ? as {quote_identifier(alias)}", [uri])
     except db.conn.Error as error:
         raise DatabaseError(f"{path} cannot be attached as {alias!r}: {error}") from error
 
@@ -199,10 +200,6 @@ def _apsw_connection(db: Database) -> apsw.Connection:
     connection: Any = db.conn  # not of sqlite3
     wrapped: apsw.Connection = connection.apsw
     return wrapped
-
-
-def _quote(alias: str) -> str:
-    return '"' + alias.replace('"', '""') + '"'
 
 
 @contextmanager

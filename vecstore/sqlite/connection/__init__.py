@@ -8,6 +8,7 @@
     extension         load sqlite-vec
     filenames         URIs, and the files of a connection
     frozen            read one state of a file that SQLite takes for one that does not change
+    identifiers       quote the names of SQL
     interruptible     let ^C end a statement that SQLite is long at
     interrupts        `with` blocks that end wherever a KeyboardInterrupt comes
     locks             wait for the locks of other connections

@@ -17,6 +17,7 @@ from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
 from ...values import to_plain_parameters
 from . import sqlite_errors
+from .identifiers import quote_identifier
 
 EXCEPTIONS: dict[type[apsw.Error], type[Exception]] = {
     apsw.Error: sqlite3.DatabaseError,
@@ -243,6 +244,6 @@ def make_row(factory: Callable[[Any, Any], Any], cursor: Any, row: tuple[Any, ..
 @lru_cache(maxsize=64)
 def _described(module: ModuleType, names: tuple[str, ...]) -> Any:
     """A real sqlite3.Cursor with a description: sqlite3.Row takes its keys from nothing else."""
-    columns = ", ".join('null as "{}"'.format(name.replace('"', '""')) for name in names)
+    columns = ", ".join(f"null as {quote_identifier(name)}" for name in names)
     with closing(module.Connection(":memory:", check_same_thread=False)) as connection:
         return connection.execute(f"select {columns}")
