@@ -94,3 +94,18 @@ def test_an_entry_is_refused_as_by_the_load(collection, model):
     assert run_preview(note("preview")) == run_preview("skip") == Preview(new=1, characters=3)
     assert collection.embed_multi_with_metadata(entries, on_error=note("load")).failed == 2
     assert told["preview"] == told["load"] != []
+
+
+def test_an_entry_that_is_refused_counts_for_its_batch_as_in_the_load(collection, model):
+    entries = [("bad", None, None), ("a", "one", None), ("a", "two", None)]
+    said = preview(
+        open_store(collection.db),
+        collection.row,
+        model,
+        entries,
+        2,
+        content_hash=collection.content_hash,
+        on_error="skip",
+    )
+    done = collection.embed_multi_with_metadata(entries, batch_size=2, on_error="skip")
+    assert (said.new + said.changed, done.embedded) == (2, 2)

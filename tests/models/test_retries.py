@@ -212,7 +212,7 @@ def stopped_by(event: threading.Event, wait, *args) -> Exception:
 
 def test_event_ends_a_wait_with_the_error_that_was_waited_out():
     error = TemporaryError(BUSY, retry_after=100)
-    assert stopped_by(threading.Event(), Retries().failed, error, 1) is error
+    assert stopped_by(threading.Event(), Retries().wait_or_give_up, error, 1) is error
 
 
 def test_event_ends_a_wait_for_other_threads_with_an_error_of_its_own():

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..models import EmbeddingModel
 from ..rows import CollectionRow, EmbeddingRow, RowChange, StoredRow
-from ..store import Store
+from ..store import LoadStore, Store
 from .contract import Batch, BatchPlan
 from .items import OnError, make_items
 from .load import limit_batch_size
@@ -69,11 +69,12 @@ def preview(
     :raises InvalidInputError: an entry is refused, and `on_error` says to stop
     """
     result = Preview()
-    rows = _RehearsedRows(store)
+    rows = _RehearsedStore(store)
     size = limit_batch_size(batch_size, model)
-    items = make_items(entries, model, content_hash, on_error)
-    while chunk := list(islice(items, size)):
-        batch = Batch(rows, collection, chunk, stores_content=stores_content)
+    iterator = iter(entries)
+    while chunk := list(islice(iterator, size)):
+        items = list(make_items(chunk, model, content_hash, on_error))
+        batch = Batch(rows, collection, items, stores_content=stores_content)
         plan = batch.plan()
         batch.take_vectors(plan.missing, {item.content_hash: _NO_VECTOR for item in plan.missing})
         batch.write()
@@ -81,8 +82,8 @@ def preview(
     return result
 
 
-class _RehearsedRows:
-    """LoadStore as they would be: those of a store, but for what was written here, into memory."""
+class _RehearsedStore(LoadStore):
+    """A store as it would be: what is written here goes into memory, and is read from there."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
