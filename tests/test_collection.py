@@ -348,8 +348,34 @@ def test_a_search_with_a_wrong_condition_embeds_nothing(collection, model):
     for wrong in ({"wher": "1"}, {"skip_id": "a"}, {"vector": b""}):
         with pytest.raises(TypeError, match=f"unexpected keyword argument '{next(iter(wrong))}'"):
             collection.similar("two", **wrong)
+    for wrong in ("skip_id", "nope"):
+        with pytest.raises(TypeError, match=f"unexpected keyword argument '{wrong}'"):
+            vecstore.similar_across([collection], "two", **{wrong: "a"})
+        with pytest.raises(TypeError, match=f"unexpected keyword argument '{wrong}'"):
+            vecstore.similar_across([], "two", **{wrong: "a"})
     with pytest.raises(InvalidInputError, match="number is -1"):
         collection.similar("two", -1)
     with pytest.raises(InvalidInputError, match="min_score is 'x'"):
         collection.similar_multi(["two"], min_score="x")
     assert model.embedded == []
+
+
+def test_a_subclass_can_change_how_a_vector_is_searched_for(db, model):
+    class Filtering(Collection):
+        def similar_by_vector(self, *args, **options):
+            return [e for e in super().similar_by_vector(*args, **options) if e.id != "hidden"]
+
+    collection = Filtering("test", db, model=model)
+    collection.embed_multi([("hidden", "one"), ("b", "two")])
+    assert [entry.id for entry in collection.similar("one")] == ["b"]
+    [found] = collection.similar_multi(["one"])
+    assert [entry.id for entry in found] == ["b"]
+
+
+def test_another_database_can_be_given_to_a_collection(db, model, closing):
+    collection = Collection("test", db, model=model)
+    collection.embed("a", "one")
+    other = closing(vecstore.connect())
+    Collection("test", other, model=model)
+    collection.db = other
+    assert (collection.db, collection.count()) == (other, 0)

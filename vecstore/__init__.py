@@ -4,6 +4,7 @@ from .collection import Collection, similar_across
 from .entries import Entry
 from .errors import (
     AdoptionError,
+    ConstraintError,
     DatabaseBusyError,
     DatabaseDamagedError,
     DatabaseError,
@@ -72,6 +73,7 @@ __all__ = [
     "CheckReport",
     "Collection",
     "Compaction",
+    "ConstraintError",
     "DatabaseBusyError",
     "DatabaseDamagedError",
     "DatabaseError",

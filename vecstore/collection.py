@@ -19,7 +19,7 @@ from .loading.load import Load, Progress
 from .loading.report import EmbedReport
 from .metadata import Metadata
 from .models import EmbeddingModel
-from .query import Conditions, Explanation, Query, Step, show_conditions
+from .query import Conditions, Explanation, Query, Step, refuse_unknown, show_conditions
 from .rows import CollectionRow
 from .store import Store
 from .stores import has_collection, open_store
@@ -77,7 +77,6 @@ class Collection:
         self.exact = exact
         self._model = model
         self._store = open_store(db, may_create=create and bool(model or model_id))
-        self.db: Database = self._store.db
         self._store.ensure_schema()
         row = self._store.find(self.name) or self._create(model_id, create)
         self.id, _, self.model_id = row
@@ -142,6 +141,15 @@ class Collection:
     def exists(cls, db: Database | str | Path, name: str) -> bool:
         """Return whether a database has a collection of that name; nothing is written."""
         return has_collection(db, name)
+
+    @property
+    def db(self) -> Database:
+        """The sqlite_utils.Database, for SQL of your own."""
+        return self._store.db
+
+    @db.setter
+    def db(self, db: Database) -> None:
+        self._store = open_store(db)
 
     @property
     def row(self) -> CollectionRow:
@@ -287,8 +295,8 @@ class Collection:
 
         See similar_by_vector() for the parameters and the order.
         """
-        query = self._query(number, prefix, conditions)
-        return self._nearest(query, self._embedded(value))
+        self._query(number, prefix, conditions)  # what is wrong with it costs nothing yet
+        return self.similar_by_vector(self._embedded(value), number, prefix=prefix, **conditions)
 
     @show_conditions
     def similar_multi(
@@ -308,9 +316,12 @@ class Collection:
             raise errors.InvalidInputError(
                 f"values is {quote(values)}: pass a list of what to search for"
             )
-        query = self._query(number, prefix, conditions)
-        self._store.require(self.row)  # before it costs anything
-        return [self._nearest(query, vector) for vector in self.model().embed_multi(values)]
+        self._query(number, prefix, conditions)  # what is wrong with it costs nothing yet
+        self._store.require(self.row)
+        return [
+            self.similar_by_vector(vector, number, prefix=prefix, **conditions)
+            for vector in self.model().embed_multi(values)
+        ]
 
     @show_conditions
     def similar_by_id(
@@ -327,9 +338,9 @@ class Collection:
 
         :raises DoesNotExist: there is no entry with that id
         """
-        query = self._query(number, prefix, conditions)
         id = id_text(id)
-        return self._answer(query.for_vector(self._stored_vector(id), id)).entries
+        vector = self._stored_vector(id)
+        return self._answer(self._query(number, prefix, conditions, vector, id)).entries
 
     @show_conditions
     def similar_by_vector(
@@ -361,8 +372,9 @@ class Collection:
           integer, a parameter has a type that SQLite does not, which is named, or SQLite cannot
           apply the condition
         """
-        query = self._query(number, prefix, conditions)
-        return self._nearest(query, vector, None if skip_id is None else id_text(skip_id))
+        blob = encode_vector(vector, "The vector to search for")
+        skip_id = None if skip_id is None else id_text(skip_id)
+        return self._answer(self._query(number, prefix, conditions, blob, skip_id)).entries
 
     @show_conditions
     def explain(
@@ -380,26 +392,27 @@ class Collection:
         """
         if (value is None) == (id is None):
             raise errors.InvalidInputError("explain() takes a value to search for, or else id=")
-        query = self._query(number, prefix, conditions)
         if id is not None:
             id = id_text(id)
-            return self._answer(query.for_vector(self._stored_vector(id), id))
-        vector = self._vector_of(value)
-        return self._answer(query.for_vector(encode_vector(vector, "The vector to search for")))
+            blob = self._stored_vector(id)
+        else:
+            self._query(number, prefix, conditions)  # what is wrong with it costs nothing yet
+            blob = encode_vector(self._vector_of(value), "The vector to search for")
+        return self._answer(self._query(number, prefix, conditions, blob, id))
 
-    def _query(self, number: int, prefix: str | None, conditions: Conditions) -> Query:
-        """Return what is asked, but for the vector; what is wrong with it costs nothing yet."""
-        unknown = conditions.keys() - Conditions.__annotations__.keys()
-        if unknown:
-            raise TypeError(f"A search got an unexpected keyword argument {min(unknown)!r}")
+    def _query(
+        self,
+        number: int,
+        prefix: str | None,
+        conditions: Conditions,
+        vector: bytes = b"",
+        skip_id: str | None = None,
+    ) -> Query:
+        """Return what is asked, which the making of a Query checks."""
+        refuse_unknown(conditions)
         given: dict[str, Any] = {k: value for k, value in conditions.items() if value is not None}
-        return Query(self.row, number, prefix or "", **{"exact": self.exact, **given})
-
-    def _nearest(
-        self, query: Query, vector: Sequence[float], skip_id: str | None = None
-    ) -> list[Entry]:
-        blob = encode_vector(vector, "The vector to search for")
-        return self._answer(query.for_vector(blob, skip_id)).entries
+        options = {"exact": self.exact, **given}
+        return Query(self.row, number, prefix or "", vector, skip_id, **options)
 
     def _answer(self, query: Query) -> Explanation:
         if not query.vector or len(query.vector) % 4:
@@ -419,7 +432,7 @@ class Collection:
         found = self._store.vector(self.row, id)
         if found is None:
             raise self._no_such_id(id)
-        [vector] = found
+        vector = found[0]
         return vector if isinstance(vector, bytes) else b""
 
     def _no_such_id(self, id: str) -> errors.DoesNotExist:
@@ -463,6 +476,7 @@ def similar_across(
     :param value: a text or bytes, which are embedded once, or a vector
     :raises ModelMismatchError: they have different models, whose scores do not compare
     """
+    refuse_unknown(conditions)
     collections = list(collections)
     for collection in collections:
         if not _have_one_model(collection, collections[0]):

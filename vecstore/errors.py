@@ -11,6 +11,7 @@
         DatabaseReadOnlyError   it may not be written
         DatabaseDamagedError    the file is damaged, or no SQLite database
         DatabaseInterruptedError  interrupt() has ended the statement
+        ConstraintError         a constraint or a trigger of the file refuses a row
         DiskError               the system cannot open, read or write a file
           DiskFullError
       DoesNotExist              no such collection, or no such id in it
@@ -85,6 +86,10 @@ class DatabaseDamagedError(DatabaseError):
 
 class DatabaseInterruptedError(DatabaseError):
     """A statement was ended before it was done, as by interrupt() of its connection."""
+
+
+class ConstraintError(DatabaseError):
+    """A constraint, or a trigger of the user's own, refuses a row."""
 
 
 class DiskError(DatabaseError):

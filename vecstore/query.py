@@ -1,6 +1,5 @@
 """What a similarity search is asked, and how it was answered."""
 
-import copy
 import inspect
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -40,6 +39,13 @@ def show_conditions(function: _Function) -> _Function:
     del function.__annotations__["conditions"]
     function.__annotations__.update(kinds)
     return function
+
+
+def refuse_unknown(conditions: Mapping[str, object]) -> None:
+    """Raise TypeError, as Python does, for a keyword argument that is no condition."""
+    unknown = conditions.keys() - Conditions.__annotations__.keys()
+    if unknown:
+        raise TypeError(f"A search got an unexpected keyword argument {min(unknown)!r}")
 
 
 @dataclass(frozen=True)
@@ -83,13 +89,6 @@ class Query:
             raise InvalidInputError("where_args are given, and no where= that they belong to")
         if self.min_score is not None:
             object.__setattr__(self, "min_score", _score(self.min_score))
-
-    def for_vector(self, vector: bytes, skip_id: str | None = None) -> "Query":
-        """Return the same query for a vector, which is not checked again as a whole."""
-        query = copy.copy(self)
-        object.__setattr__(query, "vector", vector)
-        object.__setattr__(query, "skip_id", skip_id)
-        return query
 
     @property
     def dimensions(self) -> int:

@@ -12,15 +12,17 @@ from sqlite_utils import Database
 
 from ..atomic_files import replacing
 from ..entries import require_collection_name
-from ..errors import InvalidInputError, ModelMismatchError
+from ..errors import ConstraintError, InvalidInputError, ModelMismatchError
 from ..models import is_recorded_as
-from ..rows import CollectionRow, EmbeddingRow
+from ..rows import CollectionRow, EmbeddingRow, row_portions
 from ..store import Store
 from ..stores import opened_store
 from ..values import quote
 from ..vectors import dimension_error
 from . import json_lines, parquet
 from .header import ExportHeader
+
+_PORTION = 100  # rows that an error names the first and the last of
 
 
 def export_collection(
@@ -105,11 +107,23 @@ def _store_rows(store: Store, header: ExportHeader, rows: Iterator[EmbeddingRow]
             f"not {header.model!r}: vectors of two models cannot be compared, so import it under "
             "another name"
         )
-    number = store.put(collection, rows if is_new else _fitting(store, collection, rows))
+    fitting = rows if is_new else _fitting(store, collection, rows)
+    portions = row_portions(fitting, _PORTION)
+    number = sum(_put(store, collection, portion) for portion in portions)
     if number != header.entries:
         raise InvalidInputError(
             f"The file ends after {number:,} of {header.entries:,} entries: it is not complete"
         )
+
+
+def _put(store: Store, collection: CollectionRow, rows: list[EmbeddingRow]) -> int:
+    try:
+        return store.put(collection, rows)
+    except (ConstraintError, ValueError, OverflowError) as error:
+        raise InvalidInputError(
+            f"The entries from {quote(rows[0].id)} to {quote(rows[-1].id)} cannot be stored: "
+            f"{error}"
+        ) from error
 
 
 def _fitting(

@@ -8,12 +8,11 @@ from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
-from ..errors import DatabaseError, InvalidInputError
+from ..errors import DatabaseError
 from ..models import EmbeddingModel
 from ..query import Query, Step
 from ..rows import CollectionRow, EmbeddingRow, EntryRow, Hit, RowChange, StoredRow, row_portions
 from ..store import Store
-from ..values import quote
 from ..vectors import content_hash
 from . import catalog, functions, schema, transactions
 from .connection import frozen, interrupts, opening, sqlite_errors, turns
@@ -272,20 +271,14 @@ class SqliteStore(Store):
         columns = EmbeddingRow._fields
         marks = f"({_marks(['collection_id', *columns])})"
         changes = ", ".join(f"{name} = excluded.{name}" for name in columns if name != "id")
-        try:
-            self.db.conn.execute(
-                f"""
-                insert into embeddings (collection_id, {", ".join(columns)})
-                values {", ".join([marks] * len(rows))}
-                on conflict (collection_id, id) do update set {changes}
-                """,
-                [value for row in rows for value in (collection.id, *row)],
-            )
-        except (self.db.conn.IntegrityError, ValueError, OverflowError) as error:
-            raise InvalidInputError(
-                f"The entries from {quote(rows[0].id)} to {quote(rows[-1].id)} cannot be stored: "
-                f"{error}"
-            ) from error
+        self.db.conn.execute(
+            f"""
+            insert into embeddings (collection_id, {", ".join(columns)})
+            values {", ".join([marks] * len(rows))}
+            on conflict (collection_id, id) do update set {changes}
+            """,
+            [value for row in rows for value in (collection.id, *row)],
+        )
 
     @RAISING_OUR_ERRORS
     def change(self, collection: CollectionRow, changes: Iterable[RowChange]) -> None:

@@ -15,6 +15,7 @@ from tests.support.failing_disk import FailingDisk
 from tests.support.models import WordLengths
 from vecstore import (
     Collection,
+    ConstraintError,
     DatabaseBusyError,
     DatabaseDamagedError,
     DatabaseError,
@@ -32,7 +33,6 @@ CODES = {name: code for name, code in apsw.mapping_result_codes.items() if isins
 # Nothing can be done about these but by who wrote the statement: they are a DatabaseError.
 LEFT_ALONE = {
     "SQLITE_AUTH",  # an authorizer of the user's
-    "SQLITE_CONSTRAINT",
     "SQLITE_EMPTY",  # not used
     "SQLITE_ERROR",  # all that has no code
     "SQLITE_INTERNAL",
@@ -125,10 +125,14 @@ def test_every_code_is_in_the_table_or_left_alone(name):
     assert (CODES[name] in sqlite_errors.CLASSES) != (name in LEFT_ALONE)
 
 
+# A constraint is told by the class that Python's module gives its error.
+WITHOUT_WORDS = {apsw.SQLITE_FORMAT, apsw.SQLITE_CONSTRAINT}
+
+
 def test_only_what_sqlite_has_is_in_the_table():
     assert {*sqlite_errors.CLASSES, *sqlite_errors.MESSAGES} <= set(CODES.values())
     assert CODES.keys() >= LEFT_ALONE
-    assert sqlite_errors.CLASSES.keys() <= sqlite_errors.MESSAGES.keys() | {apsw.SQLITE_FORMAT}
+    assert sqlite_errors.CLASSES.keys() <= sqlite_errors.MESSAGES.keys() | WITHOUT_WORDS
 
 
 @pytest.mark.parametrize(
@@ -294,6 +298,25 @@ def test_what_has_no_code_of_sqlite_stays_as_it_is(db):
         with pytest.raises(db.conn.ProgrammingError, match="closed database") as caught:
             call()
         assert not isinstance(caught.value, vecstore.VecstoreError)
+
+
+def test_a_trigger_that_refuses_a_row(db):
+    """As before, what was asked for at the same time behind it is not written either."""
+    collection = filled(db)
+    db.execute(
+        """
+        create trigger refusing before insert on embeddings
+        when new.id = 'b1'
+        begin select raise(abort, 'no more'); end
+        """
+    )
+    entries = [(f"b{n}", f"text {n}") for n in range(1, 5)]
+    before = collection.ids()
+    with pytest.raises(ConstraintError) as caught:
+        collection.embed_multi(entries, batch_size=1, concurrency=3)
+    assert str(caught.value) == "no more"
+    assert isinstance(caught.value, db.conn.IntegrityError)
+    assert collection.ids() == before
 
 
 def test_a_table_that_is_gone(db):

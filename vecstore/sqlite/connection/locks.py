@@ -100,18 +100,24 @@ def begin_immediate(conn: Any, wait: Wait) -> bool:
 
     :raises OperationalError: it cannot be had, or was waited for in vain
     """
+    if not wait.seconds:  # there may be a busy handler of the user's own
+        return _ask_for_lock(conn, wait)
     with temporary_busy_timeout(conn, 0, afterwards=wait.seconds):
-        try:
-            conn.execute("begin immediate")
-        except conn.OperationalError as error:
-            # https://www.sqlite.org/rescode.html#busy_snapshot
-            if sqlite_errors.error_code(error) == apsw.SQLITE_BUSY_SNAPSHOT:
-                raise sqlite_errors.to_ours(
-                    error,
-                    "database is locked: a query of this connection still has rows to give, and "
-                    "the file has been written since it began: fetch them all before writing",
-                ) from error
-            if not sqlite_errors.is_busy(error) or wait.is_in_vain(conn):
-                raise
-            return False
-        return True
+        return _ask_for_lock(conn, wait)
+
+
+def _ask_for_lock(conn: Any, wait: Wait) -> bool:
+    try:
+        conn.execute("begin immediate")
+    except conn.OperationalError as error:
+        # https://www.sqlite.org/rescode.html#busy_snapshot
+        if sqlite_errors.error_code(error) == apsw.SQLITE_BUSY_SNAPSHOT:
+            raise sqlite_errors.to_ours(
+                error,
+                "database is locked: a query of this connection still has rows to give, and "
+                "the file has been written since it began: fetch them all before writing",
+            ) from error
+        if not sqlite_errors.is_busy(error) or wait.is_in_vain(conn):
+            raise
+        return False
+    return True

@@ -14,6 +14,7 @@ import apsw
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
 from ...errors import (
+    ConstraintError,
     DatabaseBusyError,
     DatabaseDamagedError,
     DatabaseError,
@@ -43,6 +44,7 @@ CLASSES: dict[int, type[DatabaseError]] = {
     apsw.SQLITE_FULL: DiskFullError,
     apsw.SQLITE_CANTOPEN: DiskError,
     apsw.SQLITE_PROTOCOL: DatabaseBusyError,
+    apsw.SQLITE_CONSTRAINT: ConstraintError,
     apsw.SQLITE_NOLFS: DiskError,
     apsw.SQLITE_FORMAT: DatabaseDamagedError,
     apsw.SQLITE_NOTADB: DatabaseDamagedError,
