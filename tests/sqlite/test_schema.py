@@ -194,7 +194,7 @@ def test_the_tables_go_beside_a_users_own(open_db, path):
 
 def test_guards_that_transform_dropped_come_back(collection):
     collection.db["embeddings"].transform()
-    assert schema._lost(collection.db) == ["0006_guard_embeddings"]
+    assert schema._find_lost_migrations(collection.db) == ["0006_guard_embeddings"]
     Collection("test", collection.db)
     with pytest.raises(collection.db.conn.IntegrityError, match="little-endian float32"):
         collection.db["embeddings"].insert({"collection_id": 1, "id": "a", "embedding": b"123"})

@@ -111,7 +111,7 @@ def test_what_a_user_has_named_so_stays(path, open_db, name, kind):
 def test_views_that_were_dropped_come_back(collection):
     for view in VIEWS:
         collection.db.execute(f"drop view {view}")
-    assert schema._lost(collection.db) == ["0007_views"]
+    assert schema._find_lost_migrations(collection.db) == ["0007_views"]
     Collection("test", collection.db)
     assert collection.db.view_names() == VIEWS
 
