@@ -7,6 +7,7 @@ them are recorded in the set "vecstore".
 """
 
 import json
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -221,7 +222,7 @@ def _apply(db: Database) -> None:
     llm_migrations.apply(db)
     vecstore_migrations.apply(db)
     for migration in _find_lost_migrations(db):
-        db.executescript(_migration_files()[migration])
+        _run_script(db, _migration_files()[migration])
 
 
 def _migration_files() -> dict[str, str]:
@@ -233,9 +234,23 @@ def _migration_files() -> dict[str, str]:
     return {path.stem: path.read_text("utf-8") for path in sorted(folder.glob("*.sql"))}
 
 
+def _run_script(db: Database, sql: str) -> None:
+    """Run each statement in the transaction that is open.
+
+    sqlite-utils' executescript() looks for their ends after each character, which takes longer than
+    all else that a new file needs.
+    """
+    statement = ""
+    for part in sql.strip().removesuffix(";").split(";"):
+        statement += f"{part};"
+        if sqlite3.complete_statement(statement):
+            db.execute(statement)
+            statement = ""
+
+
 def _make_creator(sql: str) -> Callable[[Database], None]:
     def run(db: Database) -> None:
-        db.executescript(sql)
+        _run_script(db, sql)
 
     return run
 
@@ -248,7 +263,7 @@ def _make_upgrader(sql: str) -> Callable[[Database], None]:
             return
         if "vecstore_md5" in sql:
             db.conn.create_function("vecstore_md5", 1, content_hash)
-        db.executescript(sql)
+        _run_script(db, sql)
 
     return run
 
