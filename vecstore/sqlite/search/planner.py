@@ -12,6 +12,7 @@ texts: see docs/performance.md.
 import math
 import time
 from collections.abc import Callable
+from functools import partial
 
 from sqlite_utils import Database
 
@@ -19,7 +20,6 @@ from ...query import Query, Step
 from ...rows import Hit
 from ...vectors import dimension_error
 from .. import catalog, transactions
-from ..connection.interrupts import Result
 from ..index import building, partitions, tables
 from ..index.dimensions import find_dimensions
 from . import plans, where
@@ -65,48 +65,41 @@ class _Search:
         self._steps = steps
 
     def find(self, *, may_build_index: bool) -> list[Hit]:
-        hits = self._in_snapshot(lambda comparable: self._run_if_ready(comparable, may_build_index))
+        hits = self._in_snapshot(must_be_ready=may_build_index)
         if hits is None:
             # Other threads go on while this one waits for a writer.
             if building.ensure_index(self._db, self._dimensions):
                 partitions.ensure_partition(self._db, self._collection_id, self._dimensions)
-            hits = self._in_snapshot(lambda _: self._run(self._has_index()))
-        return hits
+            hits = self._in_snapshot(must_be_ready=False)
+        return hits or []
 
-    def _in_snapshot(self, work: Callable[[bool], Result]) -> Result:
-        """Call `work` while the collection is there, with whether the vector can be compared.
+    def _in_snapshot(self, *, must_be_ready: bool) -> list[Hit] | None:
+        """Return what is nearest at this moment; None where the index is to be made first.
 
         Nothing can be written meanwhile where there is SQL of the user's.
         """
-        db, query = self._db, self._query
-
-        def work_and_explain(is_comparable: bool) -> Result:
-            with where.explain_where_errors(db, query):
-                return work(is_comparable)
-
-        def read() -> Result:
-            return catalog.read_unchanged(
-                db,
-                query.collection,
-                work_and_explain,
-                expression="vec_distance_cosine(?, ?) is not null",
-                args=(query.vector, query.vector),
-            )
-
-        if not query.where:
+        read = partial(
+            catalog.read_unchanged,
+            self._db,
+            self._query.collection,
+            partial(self._look, must_be_ready),
+            expression="vec_distance_cosine(?, ?) is not null",
+            args=(self._query.vector, self._query.vector),
+        )
+        if not self._query.where:
             return read()
-        with transactions.query_only(db):
+        with transactions.query_only(self._db):
             return read()
 
-    def _run_if_ready(self, is_comparable: bool, may_build_index: bool) -> list[Hit] | None:
-        """Return what is nearest, or None where the index is to be made first."""
-        if self._query.number == 0:
-            return []
-        has_index = self._has_index()
-        if not self._has_vectors(has_index) or not is_comparable:
-            return []
-        is_ready = has_index and not self._needs_partition()
-        return self._run(has_index) if is_ready or not may_build_index else None
+    def _look(self, must_be_ready: bool, is_comparable: bool) -> list[Hit] | None:
+        with where.explain_where_errors(self._db, self._query):
+            if self._query.number == 0:
+                return []
+            has_index = self._has_index()
+            if not self._has_vectors(has_index) or not is_comparable:
+                return []
+            is_ready = has_index and not self._needs_partition()
+            return self._run(has_index) if is_ready or not must_be_ready else None
 
     def _has_index(self) -> bool:
         return building.index_exists(self._db, self._dimensions)
