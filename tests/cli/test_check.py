@@ -9,17 +9,13 @@ import pytest
 
 import vecstore
 from tests.support.command import error, output, run
-from tests.support.models import Vectors
-from vecstore import Collection, check
+from tests.support.databases import make_pets
+from vecstore import check
 
 
 @pytest.fixture
 def database(tmp_path):
-    path = tmp_path / "pets.db"
-    with closing(vecstore.connect(path, driver="apsw")) as db:
-        pets = Collection("pets", db, model=Vectors())
-        pets.embed_multi([("cat", "1 1 1 1 1 1 1 1"), ("dog", "1 0 0 0 0 0 0 0")], store=True)
-    return path
+    return make_pets(tmp_path / "pets.db", "1 1 1 1 1 1 1 1", "1 0 0 0 0 0 0 0")
 
 
 def test_the_command_says_that_there_is_no_problem(database):

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import vecstore
 from tests.support.ages import AGES, make_llm_database
 from tests.support.command import PROCESS, error, output, process, run
-from tests.support.databases import rows
+from tests.support.databases import make_pets, rows
 from tests.support.models import Vectors, WordLengths
 from vecstore import Collection, ExportHeader, check, encode, export_collection, import_collection
 
@@ -289,11 +289,7 @@ def test_vectors_that_are_not_finite_are_base64(db):
 
 @pytest.fixture
 def database(tmp_path):
-    path = tmp_path / "pets.db"
-    with closing(vecstore.connect(path, driver="apsw")) as db:
-        pets = Collection("pets", db, model=Vectors())
-        pets.embed_multi([("cat", "1 1 1"), ("dog", "1 0 0")], store=True)
-    return path
+    return make_pets(tmp_path / "pets.db", "1 1 1", "1 0 0")
 
 
 def test_the_commands(database, tmp_path):

@@ -12,21 +12,18 @@ from contextlib import closing
 from itertools import count
 
 import vecstore
-from tests.support.models import pseudorandom
+from tests.support.models import Pseudorandom, pseudorandom
 
 DIMENSIONS = 384
 BATCH = 10
 WRITERS = 8
 
 
-class Model(vecstore.EmbeddingModel):
+class Model(Pseudorandom):
     """Vectors that anybody can tell from the text."""
 
     model_id = "contending"
-
-    def embed_batch(self, items):
-        for item in items:
-            yield pseudorandom(item, DIMENSIONS)
+    dimensions = DIMENSIONS
 
 
 def say(what: object) -> None:

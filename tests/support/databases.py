@@ -2,12 +2,15 @@
 
 import sqlite3
 from collections.abc import Callable, Iterable
+from contextlib import closing
 
 import sqlite_utils
 from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3 as driver_module
 
 import vecstore
+from tests.support.models import Vectors
+from vecstore import Collection
 from vecstore.sqlite.connection.opening import can_load_extensions
 
 LOADS_EXTENSIONS = can_load_extensions(driver_module)
@@ -40,3 +43,11 @@ if LOADS_EXTENSIONS:
 
 def rows(db: Database, sql: str, args: Iterable[object] = ()) -> list[tuple]:
     return db.execute(sql, list(args)).fetchall()
+
+
+def make_pets(path, cat, dog):
+    """Make a file with a collection of two entries, whose texts are their vectors; return it."""
+    with closing(vecstore.connect(path, driver="apsw")) as db:
+        pets = Collection("pets", db, model=Vectors())
+        pets.embed_multi([("cat", cat), ("dog", dog)], store=True)
+    return path

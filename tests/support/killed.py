@@ -7,20 +7,17 @@ import sys
 from contextlib import closing
 
 import vecstore
-from tests.support.models import pseudorandom
+from tests.support.models import Pseudorandom
 
 DIMENSIONS = 256
 BATCH = 20
 
 
-class Model(vecstore.EmbeddingModel):
+class Model(Pseudorandom):
     """Vectors that anybody can tell from the text."""
 
     model_id = "killed"
-
-    def embed_batch(self, items):
-        for item in items:
-            yield pseudorandom(item, DIMENSIONS)
+    dimensions = DIMENSIONS
 
 
 def text_of(id: str) -> str:

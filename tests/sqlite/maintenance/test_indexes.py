@@ -12,7 +12,7 @@ import sqlite_utils
 
 import vecstore
 from tests.support.command import error, output, run, usage_error
-from tests.support.databases import rows
+from tests.support.databases import make_pets, rows
 from tests.support.models import Vectors
 from vecstore import Collection, IndexStatus, build_index, check, drop_index, encode, list_indexes
 
@@ -162,11 +162,7 @@ def test_a_missing_file_is_an_error_and_is_not_made(tmp_path):
 
 @pytest.fixture
 def database(tmp_path):
-    path = tmp_path / "pets.db"
-    with closing(vecstore.connect(path, driver="apsw")) as db:
-        pets = Collection("pets", db, model=Vectors())
-        pets.embed_multi([("cat", "1 1 1 1 1 1 1 1"), ("dog", "1 0 0 0 0 0 0 0")], store=True)
-    return path
+    return make_pets(tmp_path / "pets.db", "1 1 1 1 1 1 1 1", "1 0 0 0 0 0 0 0")
 
 
 def test_the_commands(database):

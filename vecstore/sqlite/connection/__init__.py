@@ -21,6 +21,7 @@
 
 and only this package itself uses
 
+    error_handlers    a context whose errors go through a function
     file_status       whether a file was changed, without a look into it
     guard             keep two SQLite libraries of one process off one file
     replacement       what a connection hands on to the one that takes its place

@@ -9,7 +9,7 @@ import sqlite3 as stdlib_sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import lru_cache
-from types import ModuleType, TracebackType
+from types import ModuleType
 from typing import Any, NoReturn
 
 import apsw
@@ -17,6 +17,7 @@ from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
 from ...values import to_plain_parameters
 from . import sqlite_errors
+from .error_handlers import ErrorHandler
 from .identifiers import quote_identifier
 
 EXCEPTIONS: dict[type[apsw.Error], type[Exception]] = {
@@ -70,28 +71,6 @@ _MESSAGES: dict[type[apsw.Error], str] = {
 _NAMES: dict[Any, Any] = {**apsw.mapping_result_codes, **apsw.mapping_extended_result_codes}
 
 
-class _Translated:
-    """A context that apsw's errors leave as sqlite3's."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if error is not None:
-            try:
-                raise_as_sqlite3(error)
-            finally:
-                del error, traceback
-
-
-RAISING_SQLITE3_ERRORS = _Translated()
-
-
 def raise_as_sqlite3(error: BaseException) -> NoReturn:
     """Raise what sqlite3 would have raised; an error that is not SQLite's stays as it is."""
     replacement = _replacement(error)
@@ -103,6 +82,10 @@ def raise_as_sqlite3(error: BaseException) -> NoReturn:
         # An exception that its own traceback refers to would keep statements, and so their
         # locks, until the garbage collector comes by.
         del error, replacement
+
+
+# A context that apsw's errors leave as sqlite3's.
+RAISING_SQLITE3_ERRORS = ErrorHandler(raise_as_sqlite3)
 
 
 def _replacement(error: BaseException) -> Exception | None:

@@ -6,8 +6,6 @@ says in words alone, and those that are looked for are here. https://www.sqlite.
 
 import re
 import sqlite3 as stdlib_sqlite3
-from contextlib import ContextDecorator
-from types import TracebackType
 from typing import Any
 
 import apsw
@@ -24,6 +22,7 @@ from ...errors import (
     DiskFullError,
     VecstoreError,
 )
+from .error_handlers import ErrorHandler
 
 _classes_of_both: dict[tuple[type[Exception], type[Exception]], type[DatabaseError]] = {}
 _FOREIGN_MARK = "_is_of_other_code"  # an attribute of errors
@@ -192,41 +191,19 @@ def _rebuild(ours: type[DatabaseError], of_driver: type[Exception], args: Any) -
     return _class_of_both(ours, of_driver)(*args)
 
 
-class _Translating(ContextDecorator):
-    """A context, or decorator, that a driver's errors leave as ours: the boundary of `sqlite`."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if isinstance(error, DRIVER_ERRORS) and not is_settled(error):
-            if error_code(error) is None:  # of the Python module: a closed connection, for one
-                return
-            raise to_ours(error) from error
+def _raise_ours(error: BaseException) -> None:
+    if not isinstance(error, DRIVER_ERRORS) or is_settled(error):
+        return
+    if error_code(error) is not None:  # else of the Python module: a closed connection, for one
+        raise to_ours(error) from error
 
 
-RAISING_OUR_ERRORS = _Translating()
+def _mark_as_foreign(error: BaseException) -> None:
+    if isinstance(error, DRIVER_ERRORS) and not is_settled(error):
+        setattr(error, _FOREIGN_MARK, True)
 
 
-class _CallingOthers:
-    """A context for code that is not ours; an error of a driver that it raises stays so."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if isinstance(error, DRIVER_ERRORS) and not is_settled(error):
-            setattr(error, _FOREIGN_MARK, True)
-
-
-CALLING_OTHERS = _CallingOthers()
+# A context, or decorator, that a driver's errors leave as ours: the boundary of `sqlite`.
+RAISING_OUR_ERRORS = ErrorHandler(_raise_ours)
+# A context for code that is not ours; an error of a driver that it raises stays so.
+CALLING_OTHERS = ErrorHandler(_mark_as_foreign)
