@@ -1,4 +1,4 @@
-"""The models of llm, as `llm/MODEL`."""
+"""The models of llm, as `llm/MODEL`, which collections record as llm does."""
 
 import sys
 from collections.abc import Iterator
@@ -85,11 +85,11 @@ def models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[dict]:
     llm.plugins.pm.unregister(plugin)
 
 
-@pytest.mark.parametrize("name", ["llm/length", "llm/alias-length"])
+@pytest.mark.parametrize("name", ["llm/length", "llm/alias-length", "length", "alias-length"])
 def test_model_of_llm_is_found_by_id_and_alias_under_its_id(name):
     model = get_embedding_model(name)
     assert (model.model_id, model.supports_text, model.supports_binary, model.batch_size) == (
-        "llm/length",
+        "length",
         True,
         True,
         2,
@@ -104,7 +104,7 @@ def test_batch_that_was_asked_for_is_not_split_again(models):
 
 
 def test_models_that_llm_brings_are_found():
-    assert get_embedding_model("llm/3-small").model_id == "llm/text-embedding-3-small"
+    assert get_embedding_model("llm/3-small").model_id == "text-embedding-3-small"
 
 
 def test_unknown_model_of_llm_lists_the_closest():
@@ -113,9 +113,30 @@ def test_unknown_model_of_llm_lists_the_closest():
     assert "llm install" in str(caught.value)
 
 
-def test_name_of_a_model_of_llm_without_the_prefix_is_unknown_and_says_so():
-    with pytest.raises(UnknownModelError, match="For a model of llm's plugins: 'llm/length'"):
-        get_embedding_model("length")
+def test_a_name_that_neither_knows_is_unknown_and_says_so():
+    with pytest.raises(UnknownModelError, match="'lenght'. llm has none of that name either"):
+        get_embedding_model("lenght")
+
+
+@pytest.mark.parametrize("length", ["local", "llm/other"])
+def test_an_id_that_is_another_models_name_here_keeps_the_prefix(models, length):
+    """`local` is an alias of vecstore's own model."""
+    models["length"].model_id = length
+    model = get_embedding_model(f"llm/{length}")
+    assert model.model_id == f"llm/{length}"
+    assert get_embedding_model(model.model_id).embed("four") == [4.0]
+    assert get_embedding_model("local").model_id == "wordllama"
+
+
+def test_a_plugin_of_llm_that_fails_is_an_error_where_llm_is_asked_for(models):
+    type(models["short"]).model_id = property(lambda self: 1 / 0)
+    try:
+        with pytest.raises(ModelError, match="llm cannot tell its models, so not 'llm/failing'"):
+            get_embedding_model("llm/failing")
+        with pytest.raises(UnknownModelError, match="'failing'"):
+            get_embedding_model("failing")
+    finally:
+        type(models["short"]).model_id = "short"
 
 
 def test_without_llm_the_error_says_which_extra_to_install(monkeypatch):
@@ -127,7 +148,7 @@ def test_without_llm_the_error_says_which_extra_to_install(monkeypatch):
 
 
 def test_input_of_a_type_that_the_model_does_not_embed_is_refused():
-    with pytest.raises(InputTypeError, match="'llm/with-key' embeds str, not bytes"):
+    with pytest.raises(InputTypeError, match="'with-key' embeds str, not bytes"):
         get_embedding_model("llm/with-key").embed(b"bytes")
 
 
@@ -157,21 +178,21 @@ def test_key_is_the_explicit_one_or_the_models_or_the_one_that_llm_finds(
 
 
 def test_no_key_is_a_missing_key_error():
-    with pytest.raises(MissingKeyError, match=r"'llm/with-key' has no API key: .*SERVICE_KEY"):
+    with pytest.raises(MissingKeyError, match=r"'with-key' has no API key: .*SERVICE_KEY"):
         get_embedding_model("llm/with-key").embed("a")
 
 
 def test_failure_of_a_model_of_llm_is_a_model_error_after_the_vectors_before():
     vectors = []
     model = get_embedding_model("llm/failing")
-    with pytest.raises(ModelError, match="'llm/failing' failed: out of order"):
+    with pytest.raises(ModelError, match="'failing' failed: out of order"):
         vectors.extend(model.embed_multi(["a", "b", "bad"]))
     assert vectors == [[1.0], [1.0]]
 
 
 def test_an_entry_over_which_a_model_of_llm_fails_is_named():
     collection = vecstore.Collection("entries", model_id="llm/failing")
-    message = "'c' was not embedded: The model 'llm/failing' failed: out of order"
+    message = "'c' was not embedded: The model 'failing' failed: out of order"
     with pytest.raises(vecstore.RejectedInputError, match=message) as caught:
         collection.embed_multi([("a", "x"), ("b", "y"), ("c", "bad"), ("d", "z")])
     assert isinstance(caught.value.__cause__.__cause__, llm.ModelError)
@@ -180,7 +201,7 @@ def test_an_entry_over_which_a_model_of_llm_fails_is_named():
 
 
 def test_wrong_number_of_vectors_is_an_error():
-    with pytest.raises(ModelError, match="'llm/short' returned 1 vectors for 2 inputs"):
+    with pytest.raises(ModelError, match="'short' returned 1 vectors for 2 inputs"):
         list(get_embedding_model("llm/short").embed_multi(["a", "b"]))
 
 

@@ -1,6 +1,9 @@
 """What the OpenAI models make of a server's errors and wrong answers, and of missing keys."""
 
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import openai
 import pytest
@@ -218,6 +221,61 @@ def test_no_key_says_which_variable_to_set(server, model, monkeypatch):
         "The model 'text-embedding-3-small' needs an API key for 'openai': set the environment"
         " variable OPENAI_API_KEY, or pass key=, or set the model's .key"
     )
+
+
+@pytest.fixture
+def keys_of_llm(monkeypatch, tmp_path):
+    """The file of llm's keys, and no key of ours."""
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    monkeypatch.setenv("LLM_USER_PATH", str(tmp_path))
+    return tmp_path / "keys.json"
+
+
+def test_a_key_that_llm_has_is_named_with_the_way_to_use_it_and_not_shown(keys_of_llm):
+    keys_of_llm.write_text('{"// Note": "Do not share!", "openai": "sk-of-llm"}')
+    with pytest.raises(MissingKeyError) as caught:
+        get_embedding_model("3-small").embed("a")
+    message = str(caught.value)
+    hint = """ (llm has a key of that name: export OPENAI_API_KEY="$(llm keys get openai)")"""
+    assert message.endswith(f"set the model's .key{hint}")
+    assert "sk-of-llm" not in message
+    command = message.partition("$(")[2].partition(")")[0]
+    llm = Path(sys.executable).with_name("llm")
+    shown = subprocess.run([llm, *command.split()[1:]], capture_output=True, text=True)
+    assert (shown.stdout, shown.stderr) == ("sk-of-llm\n", "")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"mistral": "key"}',
+        b'{"openai": " "}',
+        b'{"openai": 5}',
+        b"{",
+        b"\xff",
+        b"[]",
+        b"[" * 10**6,
+    ],
+)
+def test_a_file_of_llm_without_a_key_of_that_name_is_no_hint_and_no_error(keys_of_llm, content):
+    keys_of_llm.write_bytes(content)
+    with pytest.raises(MissingKeyError, match=r"set the model's .key$"):
+        get_embedding_model("3-small").embed("a")
+
+
+def test_a_file_of_llm_that_cannot_be_read_is_no_error(keys_of_llm):
+    keys_of_llm.mkdir()
+    with pytest.raises(MissingKeyError, match=r"set the model's .key$"):
+        get_embedding_model("3-small").embed("a")
+
+
+def test_a_key_that_llm_has_for_openai_is_not_named_for_another_server(keys_of_llm, monkeypatch):
+    keys_of_llm.write_text('{"openai": "sk-of-llm"}')
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://localhost:1/v1")
+    with pytest.raises(MissingKeyError, match="any value will do") as caught:
+        get_embedding_model("3-small").embed("a")
+    assert "llm" not in str(caught.value)
 
 
 def test_no_key_for_another_server_says_that_any_will_do(server, model, monkeypatch):

@@ -4,8 +4,9 @@ import copy
 import inspect
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, Sized
 from itertools import islice
+from typing import TypeVar
 
 from ..errors import (
     InputTypeError,
@@ -15,8 +16,11 @@ from ..errors import (
     TemporaryError,
 )
 from ..values import quote, surrogate_position, to_integer
-from ..vectors import numbers_of
+from ..vectors import encode_finite, numbers_of
 from . import retries
+
+_LISTS = (list, tuple)
+_T = TypeVar("_T")
 
 
 class EmbeddingModel(ABC):
@@ -34,6 +38,9 @@ class EmbeddingModel(ABC):
         needs_key: the name of the service whose API key is required; None for no key.
         key_env_var: the environment variable that holds the key.
         key: a key that is used instead of the environment's.
+        query_prefix, document_prefix: what a collection puts before text that is searched for, and
+            before text that it stores the vector of. What the model itself is given to embed, by
+            `embed()` and the like, it embeds as it is.
     """
 
     model_id: str
@@ -44,6 +51,8 @@ class EmbeddingModel(ABC):
     needs_key: str | None = None
     key_env_var: str | None = None
     key: str | None = None
+    query_prefix: str = ""
+    document_prefix: str = ""
 
     @abstractmethod
     def embed_batch(
@@ -70,8 +79,16 @@ class EmbeddingModel(ABC):
         again before.
         """
         self._check_type(item)
-        [vector] = self._embed_checked([item], key)
+        [vector] = self._embed_checked([item], key, self._to_floats)
         return vector
+
+    def embed_query(self, item: str | bytes, *, key: str | None = None) -> Sequence[float]:
+        """Return the vector of what is searched for: that of text with `query_prefix` before it.
+
+        A model that embeds queries in another way overrides this. Collections call it, but for
+        those that have a query prefix of their own. Raises what `embed()` raises.
+        """
+        return self.embed(self.query_prefix + item if isinstance(item, str) else item, key=key)
 
     def embed_multi(
         self,
@@ -90,11 +107,14 @@ class EmbeddingModel(ABC):
         for a batch with too few or too many vectors, none of which is then yielded: nobody could
         tell which input they belong to. ValueError for a batch size below 1.
         """
+        return self._embed_batches(iter(items), self._limit_batch(batch_size), key, self._to_floats)
+
+    def _limit_batch(self, batch_size: int | None) -> int | None:
         size = self.batch_size if batch_size is None else batch_size
         number = None if size is None else to_integer(size)
         if size is not None and (number is None or number < 1):
             raise InvalidInputError(f"batch_size must be 1 or more, not {quote(size)}")
-        return self._embed_batches(iter(items), number, key)
+        return number
 
     def get_key(self, explicit_key: str | None = None) -> str | None:
         """Return the API key: `explicit_key`, or else `self.key`, or else the environment's.
@@ -119,15 +139,21 @@ class EmbeddingModel(ABC):
         return f"<{self}>"
 
     def _embed_batches(
-        self, items: Iterator[str | bytes], size: int | None, key: str | None
-    ) -> Generator[list[float], None, None]:
+        self,
+        items: Iterator[str | bytes],
+        size: int | None,
+        key: str | None,
+        convert: Callable[[Sequence[float]], _T],
+    ) -> Generator[_T, None, None]:
         while batch := list(islice(items, size)):
             for item in batch:
                 self._check_type(item)
-            yield from self._embed_checked(batch, key)
+            yield from self._embed_checked(batch, key, convert)
 
-    def _embed_checked(self, batch: list[str | bytes], key: str | None) -> Iterator[list[float]]:
-        """Yield the vectors of one batch once their number is known to be right.
+    def _embed_checked(
+        self, batch: list[str | bytes], key: str | None, convert: Callable[[Sequence[float]], _T]
+    ) -> Iterator[_T]:
+        """Yield the vectors of one batch, converted, once their number is known to be right.
 
         Where the model fails midway, the vectors that it gave before come first. What may pass
         is waited out, and the model asked again for the others.
@@ -136,7 +162,7 @@ class EmbeddingModel(ABC):
         tries = 0
         while batch:
             waiting.wait()
-            vectors, failure = self._ask(batch, key)
+            vectors, failure = self._ask(batch, key, convert)
             yield from vectors
             batch = batch[len(vectors) :]
             # After progress it is another request, with tries of its own.
@@ -148,17 +174,17 @@ class EmbeddingModel(ABC):
                 raise failure
 
     def _ask(
-        self, batch: list[str | bytes], key: str | None
-    ) -> tuple[list[list[float]], Exception | None]:
+        self, batch: list[str | bytes], key: str | None, convert: Callable[[Sequence[float]], _T]
+    ) -> tuple[list[_T], Exception | None]:
         """Return the vectors of one call, and the error that came after them."""
-        vectors: list[list[float]] = []
+        vectors: list[_T] = []
         try:
             rows = self._call_embed_batch(batch, key)
             count = 0
             # One more than is due: enough to know, and an endless generator ends.
             for count, row in enumerate(islice(rows, len(batch) + 1), start=1):
                 if count <= len(batch):
-                    vectors.append(self._to_floats(row))
+                    vectors.append(convert(row))
         except Exception as ex:
             return vectors, ex
         self._check_count(len(batch), count, rows)
@@ -212,13 +238,45 @@ class EmbeddingModel(ABC):
         )
 
     def _to_floats(self, row: Sequence[float]) -> list[float]:
+        return list(self._numbers_of(row))
+
+    def _to_float32(self, row: Sequence[float]) -> bytes | InvalidInputError:
+        # What has no length may be read but once.
+        numbers = row if hasattr(row, "__len__") else self._numbers_of(row)
+        try:
+            return encode_finite(numbers)
+        except ValueError:  # a closer look says whether it is a vector at all
+            return _encode_or_refuse(self._numbers_of(numbers))
+
+    def _numbers_of(self, row: Sequence[float]) -> Sequence[float]:
         try:
             values = numbers_of(row)
             # A sum that is a float is a sum of numbers, and much quicker than float() of each.
-            is_numbers = isinstance(values, list | tuple) and type(sum(values)) is float
-            return list(values if is_numbers else map(float, values))
+            is_numbers = isinstance(values, _LISTS) and type(sum(values)) is float
+            return values if is_numbers else [*map(float, values)]
         except (TypeError, ValueError) as error:
             raise ModelError(
                 f"The model {self.model_id!r} returned a {type(row).__name__} that is not a"
                 f" vector: expected a sequence of numbers ({error})"
             ) from error
+
+
+def embed_as_float32(
+    model: EmbeddingModel, items: Iterable[str | bytes], key: str | None
+) -> Iterator[bytes | InvalidInputError]:
+    """Yield the vectors of `model.embed_multi(items, key=key)` as float32 bytes.
+
+    In place of one that is not finite, or none, comes the error that `encode_finite()` raises. A
+    batch that the model gives one vector at a time is held as bytes, a sixth of what Python's
+    numbers take, unless the model has an `embed_multi()` of its own.
+    """
+    if getattr(model.embed_multi, "__func__", None) is not EmbeddingModel.embed_multi:
+        return map(_encode_or_refuse, model.embed_multi(items, key=key))
+    return model._embed_batches(iter(items), model._limit_batch(None), key, model._to_float32)
+
+
+def _encode_or_refuse(vector: Sequence[float]) -> bytes | InvalidInputError:
+    try:
+        return encode_finite(vector)
+    except InvalidInputError as error:
+        return error

@@ -13,15 +13,19 @@ import importlib
 import threading
 import warnings
 from collections.abc import Callable
-from importlib import metadata
+from typing import TYPE_CHECKING
 
 import pluggy
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 ENTRY_POINT_GROUP = "vecstore"
 
 # By name, not by import: these modules import ours, and this one is below them all. Pluggy calls
 # the hooks of the last plugin first, so the models are listed in the reverse of this order.
 DEFAULT_PLUGINS = (
+    "vecstore.models.external",
     "vecstore.models.llm",
     "vecstore.models.local",
     "vecstore.models.openai",
@@ -69,6 +73,8 @@ def load_plugins() -> None:
     A plugin that cannot be loaded is a `PluginWarning`, not an error: a collection whose model
     comes from elsewhere must not depend on it.
     """
+    from importlib import metadata  # takes a while, and not every search needs a model
+
     global _loaded
     with _lock:
         if _loaded:
@@ -82,7 +88,7 @@ def load_plugins() -> None:
             _load(entry_point)
 
 
-def _load(entry_point: metadata.EntryPoint) -> None:
+def _load(entry_point: "EntryPoint") -> None:
     # Its module, and not its name, which another distribution may have chosen too.
     name = entry_point.value
     if pm.has_plugin(name):

@@ -1,4 +1,7 @@
-"""The embedding models of llm and its plugins, as `llm/MODEL`, from the extra `llm`."""
+"""The embedding models of llm and its plugins, as `llm/MODEL`, from the extra `llm`.
+
+A collection records the id that llm has for the model, so that llm finds it too.
+"""
 
 import copy
 from collections.abc import Iterable, Iterator
@@ -8,18 +11,16 @@ from ..errors import MissingKeyError, MissingPackageError, ModelError, UnknownMo
 from ..values import quote
 from .base import EmbeddingModel
 from .hooks import hookimpl
-from .registry import did_you_mean
+from .registry import LLM, did_you_mean, id_to_record
 
 if TYPE_CHECKING:
     from llm.models import EmbeddingModel as ModelOfLlm
-
-PREFIX = "llm/"
 
 
 # Last, so that another plugin can take over a name.
 @hookimpl(trylast=True)
 def resolve_embedding_model(name: str) -> EmbeddingModel | None:
-    if not name.startswith(PREFIX):
+    if not name.startswith(LLM):
         return None
     try:
         import llm
@@ -27,7 +28,11 @@ def resolve_embedding_model(name: str) -> EmbeddingModel | None:
         raise MissingPackageError(
             f"The model {name!r} needs the package llm: pip install 'sqlite-vecstore[llm]' ({ex})"
         ) from ex
-    models = {PREFIX + known: model for known, model in llm.get_embedding_model_aliases().items()}
+    try:
+        found = llm.get_embedding_model_aliases()
+    except Exception as ex:  # of a plugin of llm's
+        raise ModelError(f"llm cannot tell its models, so not {quote(name)}: {ex}") from ex
+    models = {LLM + known: model for known, model in found.items()}
     if name not in models:
         raise UnknownModelError(
             f"Unknown embedding model: {quote(name)}{did_you_mean(name, models) or '.'}"
@@ -40,7 +45,7 @@ class LlmModel(EmbeddingModel):
     """A model of llm. Its keys come from where llm keeps them, unless one is given here."""
 
     def __init__(self, model: "ModelOfLlm") -> None:
-        self.model_id = PREFIX + model.model_id
+        self.model_id = id_to_record(model.model_id)
         self.supports_text = model.supports_text
         self.supports_binary = model.supports_binary
         self.batch_size = model.batch_size

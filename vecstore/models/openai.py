@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from .. import vectors
 from ..errors import MissingKeyError, ModelError, RejectedInputError, TemporaryError
 from ..process_lock import ProcessLock
-from . import retries
+from . import llm_keys, retries
 from .base import EmbeddingModel
 from .hooks import hookimpl
 
@@ -96,11 +96,7 @@ class OpenAIModel(EmbeddingModel):
         try:
             key = (super().get_key(explicit_key) or "").strip()
         except MissingKeyError as ex:
-            if BASE_URL_VARIABLE not in os.environ:
-                raise
-            raise MissingKeyError(
-                f"{ex} ({BASE_URL_VARIABLE} is set: any value will do for a server without keys)"
-            ) from None
+            raise MissingKeyError(f"{ex}{self._key_hint()}") from None
         # Here, because the error of the HTTP library would print the key.
         if not key or not key.isascii() or not key.isprintable():
             raise MissingKeyError(
@@ -108,6 +104,15 @@ class OpenAIModel(EmbeddingModel):
                 " an HTTP header cannot hold"
             )
         return key
+
+    def _key_hint(self) -> str:
+        # First, as the key that llm has is OpenAI's, and no other server is to get it.
+        if BASE_URL_VARIABLE in os.environ:
+            return f" ({BASE_URL_VARIABLE} is set: any value will do for a server without keys)"
+        if llm_keys.has_key(self.needs_key):
+            command = f'export {self.key_env_var}="$(llm keys get {self.needs_key})"'
+            return f" (llm has a key of that name: {command})"
+        return ""
 
     def embed_batch(
         self, items: Iterable[str | bytes], *, key: str | None = None

@@ -11,6 +11,8 @@ from ..values import quote
 from .base import EmbeddingModel
 from .hooks import load_plugins, pm
 
+LLM = "llm/"  # before the name of a model of llm's
+
 
 @dataclass
 class EmbeddingModelWithAliases:
@@ -60,51 +62,72 @@ def get_embedding_model_aliases() -> dict[str, EmbeddingModel]:
 
 
 def get_embedding_model(name: str) -> EmbeddingModel:
-    """Return the model with this id or alias.
+    """Return the model with this id or alias; llm's are found with `llm/` before it, or without.
 
-    Raises UnknownModelError, which names the closest matches and what else can be installed.
+    Where both have a model of that name, it is vecstore's. Raises UnknownModelError, which names
+    the closest matches and what else can be installed.
     """
     names = get_embedding_model_aliases()
     if name in names:
         return names[name]
-    model: EmbeddingModel | None = pm.hook.resolve_embedding_model(name=name)
+    model = _resolve(name)
+    if model is None:
+        model = _model_of_llm(name)
     if model is None:
         raise UnknownModelError(_unknown_model_message(name, names))
     return model
 
 
-def get_recorded_model(name: str) -> EmbeddingModel:
-    """Return the model that a collection has recorded; llm's collections record it without `llm/`.
-
-    Raises UnknownModelError, as `get_embedding_model()` does.
-    """
-    try:
-        return get_embedding_model(name)
-    except UnknownModelError:
-        with suppress(ModelError):
-            return get_embedding_model(f"llm/{name}")
-        raise
-
-
 def is_recorded_as(model_id: str, name: str) -> bool:
-    """Return whether a collection that has recorded `name` was made with this model."""
-    if model_id == name:
-        return True
+    """Return whether a collection that has recorded `name` was made with the model of this id."""
+    return model_id == name or model_id == _id_of(name)
+
+
+def are_one_model(name: str, other: str) -> bool:
+    """Return whether two names that collections have recorded are names of one model."""
+    return name == other or _id_of(name) == _id_of(other)
+
+
+def id_to_record(id_of_llm: str) -> str:
+    """Return what a collection records for a model of llm: its id there, by which llm finds it.
+
+    With `llm/` before it where the id alone is the name of another model here.
+    """
+    own = get_embedding_model_aliases().get(id_of_llm)
+    is_taken = own is not None and own.model_id != id_of_llm
+    return LLM + id_of_llm if is_taken or id_of_llm.startswith(LLM) else id_of_llm
+
+
+def _resolve(name: str) -> EmbeddingModel | None:
+    model: EmbeddingModel | None = pm.hook.resolve_embedding_model(name=name)
+    return model
+
+
+def _model_of_llm(name: str) -> EmbeddingModel | None:
+    """Return the model of llm with this id or alias; None also where llm cannot be asked."""
+    with suppress(ModelError):
+        return _resolve(LLM + name)
+    return None
+
+
+def _id_of(name: str) -> str:
+    """Return the id of the model that a collection has recorded, which need not be installed."""
     try:
-        return get_recorded_model(name).model_id == model_id
+        return get_embedding_model(name).model_id
     except ModelError:
-        return False
+        # Before, those of llm were recorded with the prefix.
+        return id_to_record(name.removeprefix(LLM)) if name.startswith(LLM) else name
 
 
 def _unknown_model_message(name: str, known: Iterable[str]) -> str:
     sentences = [f"Unknown embedding model: {quote(name)}{did_you_mean(name, known) or '.'}"]
     if importlib.util.find_spec("llm") is None:
-        sentences.append(
-            "For the models of llm's plugins: pip install 'sqlite-vecstore[llm]', then"
-            f" {quote(f'llm/{name}')}."
-        )
+        sentences.append("For the models of llm's plugins: pip install 'sqlite-vecstore[llm]'.")
     else:
-        sentences.append(f"For a model of llm's plugins: {quote(f'llm/{name}')}.")
+        sentences.append(
+            "llm has none of that name either: 'llm embed-models' lists its models, and"
+            " 'llm install' adds more."
+        )
     if importlib.util.find_spec("wordllama") is None:
         sentences.append("For a model that runs here: pip install 'sqlite-vecstore[local]'.")
     sentences.append(f"For a model of an OpenAI-compatible server: {quote(f'openai/{name}')}.")
