@@ -1,6 +1,7 @@
 """An embeddings store in one SQLite file."""
 
-from .collection import Collection, similar_across
+from .across import similar_across
+from .collection import Collection
 from .entries import Entry
 from .errors import (
     AdoptionError,
@@ -18,6 +19,7 @@ from .errors import (
     FileChangedError,
     InputTypeError,
     InvalidInputError,
+    ManyDeletionsError,
     MissingFileError,
     MissingKeyError,
     MissingPackageError,
@@ -31,10 +33,11 @@ from .errors import (
     VecstoreError,
 )
 from .exchange import ExportHeader, export_collection, import_collection
-from .loading.report import EmbedReport
+from .loading.report import EmbedReport, ReembedReport
 from .models import (
     EmbeddingModel,
     EmbeddingModelWithAliases,
+    ExternalModel,
     get_embedding_model,
     get_embedding_model_aliases,
     get_embedding_models,
@@ -52,13 +55,21 @@ from .sqlite.maintenance import (
     CheckReport,
     Compaction,
     Finding,
+    GraphStatus,
     IndexStatus,
+    MetadataIndex,
     backup,
+    build_graph,
     build_index,
     check,
     compact,
+    drop_graph,
     drop_index,
+    drop_metadata_index,
+    index_metadata,
     list_indexes,
+    list_metadata_indexes,
+    move_index,
 )
 from .vectors import content_hash, cosine_similarity, decode, encode
 
@@ -90,23 +101,29 @@ __all__ = [
     "Explanation",
     "ExportHeader",
     "ExtensionError",
+    "ExternalModel",
     "FileChangedError",
     "Finding",
+    "GraphStatus",
     "IndexStatus",
     "InputTypeError",
     "InvalidInputError",
+    "ManyDeletionsError",
+    "MetadataIndex",
     "MissingFileError",
     "MissingKeyError",
     "MissingPackageError",
     "ModelError",
     "ModelMismatchError",
     "NewerSchemaError",
+    "ReembedReport",
     "RejectedInputError",
     "TemporaryError",
     "TwoLibrariesError",
     "UnknownModelError",
     "VecstoreError",
     "backup",
+    "build_graph",
     "build_index",
     "check",
     "compact",
@@ -114,7 +131,9 @@ __all__ = [
     "content_hash",
     "cosine_similarity",
     "decode",
+    "drop_graph",
     "drop_index",
+    "drop_metadata_index",
     "encode",
     "export_collection",
     "get_default_embedding_model",
@@ -124,7 +143,10 @@ __all__ = [
     "get_embedding_models_with_aliases",
     "hookimpl",
     "import_collection",
+    "index_metadata",
     "list_indexes",
+    "list_metadata_indexes",
+    "move_index",
     "set_default_embedding_model",
     "similar_across",
     "user_dir",

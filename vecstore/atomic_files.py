@@ -30,10 +30,10 @@ def replacing(target: Path) -> Iterator[Path]:
         yield temporary
         if target.exists():
             shutil.copymode(target, temporary)  # only now: it may be read-only
-        _sync(temporary)
+        sync(temporary)
         temporary.replace(target)
         outcome = "the new file is there, but may not be after a power cut"
-        _sync(target.parent)
+        sync(target.parent)
     except OSError as error:
         reason = error.strerror or error
         raise DatabaseError(f"{target} cannot be written ({reason}): {outcome}") from error
@@ -43,7 +43,7 @@ def replacing(target: Path) -> Iterator[Path]:
                 temporary.with_name(temporary.name + ending).unlink(missing_ok=True)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Wait until a file, or the names in a folder, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

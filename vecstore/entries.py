@@ -3,7 +3,6 @@
 import json
 import re
 from collections import abc
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,17 +30,24 @@ class Entry:
     metadata: Metadata | None = None
 
 
-@dataclass
+@dataclass(slots=True)
 class Item:
     """One entry to write: its id as text, what to embed, the hash of that, metadata as JSON.
 
-    `metadata` is None to leave stored metadata alone, and "" to remove it.
+    `metadata` is None to leave stored metadata alone, and "" to remove it. `content` is what may be
+    stored, where that is not what is embedded.
     """
 
     id: str
     value: str | bytes
     content_hash: bytes
     metadata: str | None
+    content: str | bytes | None = None
+
+    @property
+    def stored(self) -> str | bytes:
+        """What may be stored as content."""
+        return self.value if self.content is None else self.content
 
 
 def require_collection_name(name: object) -> str:
@@ -57,8 +63,7 @@ def require_collection_name(name: object) -> str:
 
 def id_texts(ids: Any) -> list[str]:
     """Return ids as text; one id alone is refused, as its characters would be taken for ids."""
-    is_one = isinstance(ids, str | bytes | bytearray | memoryview)
-    if is_one or not isinstance(ids, Iterable):
+    if not values.is_list(ids):
         raise InvalidInputError(f"ids is {quote(ids)}: pass a list of ids, such as [{quote(ids)}]")
     return [id_text(id) for id in ids]
 

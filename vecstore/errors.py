@@ -26,6 +26,7 @@
         InputTypeError          text for a binary model, or the other way round
         DimensionError          a vector whose length is not the collection's
         ModelMismatchError      the collection belongs to another model
+      ManyDeletionsError        a sync would delete more than half of what it may
 
 A message names the thing, the values and the remedy. The ValueError, KeyError and ImportError
 bases are there for code that was written against llm.
@@ -34,6 +35,8 @@ A DatabaseError that an operation on an open database raises in place of one of 
 that one's class, such as sqlite3.OperationalError, with its sqlite_errorcode:
 `sqlite/connection/sqlite_errors.py` has the table.
 """
+
+from collections.abc import Sequence
 
 
 class VecstoreError(Exception):
@@ -160,3 +163,17 @@ class DimensionError(InvalidInputError):
 
 class ModelMismatchError(InvalidInputError):
     """A collection was opened with a model that its vectors were not made with."""
+
+
+class ManyDeletionsError(VecstoreError):
+    """A sync would delete more than half of the entries that it may: is the source whole?
+
+    All that the source holds was written, and nothing was deleted.
+
+    Attributes:
+        ids: of what would be deleted, in order
+    """
+
+    def __init__(self, *args: object, ids: Sequence[str] = ()) -> None:
+        super().__init__(*args)
+        self.ids = list(ids)

@@ -17,11 +17,11 @@ _TEXT = {str}
 _CONTAINERS = (dict, list, tuple)
 
 
-def to_json(metadata: Metadata, name: str) -> str:
+def to_json(metadata: Metadata) -> str:
     """Return metadata as JSON. What stands for a plain value, at any depth, is made one.
 
-    :param name: what a message calls it
-    :raises InvalidInputError: names the key whose value, or name, is not JSON
+    :raises InvalidInputError: names the key whose value, or name, is not JSON; who catches this
+      says first whose metadata it is
     """
     try:
         text = _encode(metadata)
@@ -32,9 +32,27 @@ def to_json(metadata: Metadata, name: str) -> str:
     try:
         return _encode(_converted(metadata, "", 1))
     except _Refused as error:
-        raise InvalidInputError(f"{name} cannot be JSON: {error}") from None
+        raise InvalidInputError(f"cannot be JSON: {error}") from None
     except RecursionError:
-        raise InvalidInputError(f"{name} cannot be JSON: {_TOO_DEEP}") from None
+        raise InvalidInputError(f"cannot be JSON: {_TOO_DEEP}") from None
+
+
+def changes_stored(metadata: str | None, stored: str | None) -> bool:
+    """Return whether to write metadata would change what is stored, both as JSON.
+
+    :param metadata: "" removes what is stored, and None leaves it
+    """
+    if metadata is None or metadata == (stored or ""):
+        return False
+    try:
+        return _canonical(metadata) != _canonical(stored)
+    except ValueError:  # another program wrote what is no JSON
+        return True
+
+
+def _canonical(metadata: str | None) -> str:
+    """Return JSON in the one form that equal metadata has: in Python, 1 equals true and 1.0."""
+    return json.dumps(json.loads(metadata or "null"), sort_keys=True)
 
 
 _TOO_DEEP = f"it is nested more than {_DEEPEST} deep, or holds itself"
@@ -64,13 +82,14 @@ def _is_agreed_on(metadata: Metadata) -> bool:
         deeper: list[Any] = []
         for container in level:
             is_dict = isinstance(container, dict)
-            if is_dict and not {*map(type, container)} <= _TEXT:
+            if is_dict and not _TEXT.issuperset(map(type, container)):
                 return False
             for member in container.values() if is_dict else container:
-                if isinstance(member, _CONTAINERS):
+                if isinstance(member, int):
+                    if not -INTEGERS_END <= member < INTEGERS_END:
+                        return False
+                elif isinstance(member, _CONTAINERS):
                     deeper.append(member)
-                elif isinstance(member, int) and not -INTEGERS_END <= member < INTEGERS_END:
-                    return False
         if not deeper:
             return True
         level = deeper

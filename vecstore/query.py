@@ -23,6 +23,7 @@ class Conditions(TypedDict, total=False):
     where_args: WhereArgs | None
     min_score: float | None
     exact: bool | None
+    per_document: bool | None
 
 
 def show_conditions(function: _Function) -> _Function:
@@ -57,6 +58,9 @@ class Query:
     not meet a condition in SQL, whose parameters are in `where_args`. `min_score` cuts off the
     rest of the result.
 
+    Of documents, `per_document` asks for the best chunk of each, and `skip_document` leaves one out
+    with all its chunks: `document_search.search()` does both, and a store neither.
+
     :raises InvalidInputError: one of these is none, which is named
     """
 
@@ -69,6 +73,8 @@ class Query:
     where_args: WhereArgs = ()
     min_score: float | None = None
     exact: bool = False
+    per_document: bool = False
+    skip_document: str | None = None
 
     def __post_init__(self) -> None:
         number = values.to_integer(self.number)
@@ -133,7 +139,9 @@ def _score(score: Any) -> float:
 class Step:
     """One statement of a search: its plan, its SQL, how long it took, and what it looked at.
 
-    candidates: rows that were chosen by their bits, in the plan `fast`; else None
+    seconds: in the plan `graph`, with what the graph took to propose candidates
+    candidates: rows that were chosen by their bits, in the plan `fast`, or by a graph; else None
+    advice: what would have made it faster, for people; None where nothing is known
     """
 
     plan: str
@@ -141,6 +149,7 @@ class Step:
     seconds: float
     rows: int
     candidates: int | None
+    advice: str | None = None
 
 
 @dataclass(frozen=True)
@@ -155,23 +164,32 @@ class Explanation:
 
     @property
     def plan(self) -> str | None:
-        """The plan that gave the answer: "exact", "fast" or "scan"; None if nothing can match."""
+        """The plan that gave the answer: "exact", "fast", "graph" or "scan".
+
+        None if nothing can match.
+        """
         return self.steps[-1].plan if self.steps else None
 
     @property
     def candidates(self) -> int | None:
-        """How many rows were chosen by their bits and compared exactly; None without `fast`."""
+        """How many rows were chosen by their bits, or by a graph; None for the other plans."""
         return self.steps[-1].candidates if self.steps else None
 
     @property
+    def advice(self) -> str | None:
+        """What would make the search faster, such as an index of metadata; None if nothing."""
+        return self.steps[-1].advice if self.steps else None
+
+    @property
     def seconds(self) -> float:
-        """The time that all statements took."""
+        """The time that all statements took, with that of the graph."""
         return sum(step.seconds for step in self.steps)
 
     def __str__(self) -> str:
         if not self.steps:
             return "Nothing to compare with: no statement was run"
-        return "\n\n".join(map(_described, self.steps))
+        described = map(_described, self.steps)
+        return "\n\n".join((*described, self.advice) if self.advice else described)
 
 
 def _described(step: Step) -> str:

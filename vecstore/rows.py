@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 _PORTION_BYTES = 4 * 1024 * 1024
+_SIZED = (str, bytes)  # a column may hold anything
 
 
 class CollectionRow(NamedTuple):
@@ -45,6 +46,23 @@ class StoredRow(NamedTuple):
     metadata: str | None
 
 
+class UnfitEntries(NamedTuple):
+    """Which entries a model cannot embed from what is stored, and how many there are of all.
+
+    ids: of the first few
+    """
+
+    without_content: int
+    of_other_kind: int
+    of_all: int
+    ids: list[str]
+
+    @property
+    def number(self) -> int:
+        """How many they are."""
+        return self.without_content + self.of_other_kind
+
+
 # Of an entry: id, score, content and metadata. A hit is what a search found; else it has no score.
 Hit = tuple[str, float, str | None, str | None]
 EntryRow = tuple[str, float | None, str | None, str | None]
@@ -56,7 +74,9 @@ def row_portions(rows: Iterable[EmbeddingRow], length: int) -> Iterator[list[Emb
     size = 0
     for row in rows:
         portion.append(row)
-        size += sum(len(value) for value in row if isinstance(value, str | bytes))
+        for value in row:
+            if isinstance(value, _SIZED):
+                size += len(value)
         if len(portion) == length or size > _PORTION_BYTES:
             yield portion
             portion, size = [], 0

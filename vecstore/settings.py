@@ -3,8 +3,13 @@
 import os
 import tempfile
 from pathlib import Path
+from typing import Literal, get_args
 
-import click
+from .errors import InvalidInputError
+from .values import quote
+
+# Where the index of a file is: in the file, or in one beside it.
+IndexForm = Literal["inside", "beside"]
 
 
 def user_dir() -> Path:
@@ -34,6 +39,24 @@ def default_model() -> str | None:
     return os.environ.get("VECSTORE_EMBEDDING_MODEL") or get_default_embedding_model()
 
 
+def default_index_form() -> IndexForm | None:
+    """Return where the index of a new file is to be, or None: the variable VECSTORE_INDEX.
+
+    :raises InvalidInputError: it is something else than "inside" or "beside"
+    """
+    named = os.environ.get("VECSTORE_INDEX")
+    return to_index_form(named, "VECSTORE_INDEX") if named else None
+
+
+def to_index_form(value: object, name: str) -> IndexForm:
+    """Return what names a form; InvalidInputError, with the name of the value, if it is none."""
+    for form in get_args(IndexForm):
+        if value == form:
+            found: IndexForm = form
+            return found
+    raise InvalidInputError(f"{name} is {quote(value)}: it must be 'inside' or 'beside'")
+
+
 def get_default_embedding_model() -> str | None:
     """Return the id or alias that `set_default_embedding_model()` saved, or None."""
     try:
@@ -55,7 +78,12 @@ def set_default_embedding_model(name: str | None) -> None:
 
 
 def _user_path() -> Path:
-    return Path(os.environ.get("VECSTORE_USER_PATH") or click.get_app_dir("vecstore"))
+    named = os.environ.get("VECSTORE_USER_PATH")
+    if named:
+        return Path(named)
+    import click  # takes a while, and a search in a file that is named does without
+
+    return Path(click.get_app_dir("vecstore"))
 
 
 def _default_model_path() -> Path:

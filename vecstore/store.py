@@ -6,13 +6,16 @@ store. The one there is, on SQLite, is in `sqlite/store.py`; `stores.py` opens i
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .models import EmbeddingModel
-from .query import Query, Step
-from .rows import CollectionRow, EmbeddingRow, EntryRow, Hit, RowChange, StoredRow
+from .prefixes import Prefixes
+from .query import Query, Step, WhereArgs
+from .rows import CollectionRow, EmbeddingRow, EntryRow, Hit, RowChange, StoredRow, UnfitEntries
+from .settings import IndexForm
+
+if TYPE_CHECKING:
+    import sqlite_utils
 
 
 class LoadStore(Protocol):
@@ -28,6 +31,12 @@ class LoadStore(Protocol):
 
     def stored(self, collection: CollectionRow, ids: Sequence[str]) -> dict[str, StoredRow]:
         """Return what there is for these ids."""
+        ...
+
+    def stored_chunks(
+        self, collection: CollectionRow, documents: Sequence[str]
+    ) -> dict[str, StoredRow]:
+        """Return what there is for all ids that chunks of these documents can have."""
         ...
 
     def known_vectors(
@@ -48,20 +57,26 @@ class LoadStore(Protocol):
         """Change rows whose vectors stay. Only in writing()."""
         ...
 
+    def delete(self, collection: CollectionRow, ids: Sequence[str]) -> int:
+        """Delete entries, in one transaction; return how many there were."""
+        ...
+
 
 class Store(LoadStore, Protocol):
-    """What keeps collections.
+    """What keeps collections."""
 
-    Attributes:
-        db: the sqlite_utils.Database, for SQL of the user's own
-    """
-
-    db: Database
+    def database(self) -> "sqlite_utils.Database":
+        """Return the database that the store is in, for SQL of the user's own."""
+        ...
 
     # Collections
 
-    def ensure_schema(self) -> None:
-        """Make the documented tables, or bring older ones up to date, where that can be written."""
+    def ensure_schema(self, index_form: IndexForm | None = None) -> None:
+        """Make the documented tables, or bring older ones up to date, where that can be written.
+
+        :param index_form: where the index of a new store is to be, if that is not by default
+        :raises InvalidInputError: the index of this one is elsewhere
+        """
         ...
 
     def describe(self) -> str:
@@ -76,16 +91,56 @@ class Store(LoadStore, Protocol):
         """Insert a collection, unless another process has done so, and return its row."""
         ...
 
+    def create_new(self, name: str, model_id: str) -> CollectionRow:
+        """Insert a collection that there must not be, and return its row.
+
+        :raises InvalidInputError: there is a collection of that name
+        """
+        ...
+
     def drop(self, collection: CollectionRow) -> None:
         """Delete a collection and its entries, in one transaction."""
+        ...
+
+    def rename(self, collection: CollectionRow, name: str) -> CollectionRow:
+        """Give a collection another name, and return its row.
+
+        :raises InvalidInputError: there is a collection of that name
+        """
+        ...
+
+    def copy(self, collection: CollectionRow, name: str) -> CollectionRow:
+        """Insert a collection with the same entries, in one transaction, and return its row.
+
+        :raises InvalidInputError: there is a collection of that name
+        """
         ...
 
     def require(self, collection: CollectionRow) -> None:
         """Raise what the others raise, if a collection is not the one that it was."""
         ...
 
+    def prefixes(self, collection: CollectionRow) -> Prefixes:
+        """Return the collection's own prefixes, as they are now."""
+        ...
+
+    def set_prefixes(self, collection: CollectionRow, prefixes: Prefixes) -> None:
+        """Have a collection remember these prefixes, in one transaction.
+
+        Whether its entries were embedded with that of a document is the caller's concern.
+        """
+        ...
+
     def use_model(self, model: EmbeddingModel) -> None:
         """Have SQL embed with this model, for the collections of its id."""
+        ...
+
+    def build_graph(self, collection: CollectionRow) -> None:
+        """Build what makes searches in a large collection fast, and keep it from then on."""
+        ...
+
+    def end_load(self, collection: CollectionRow) -> None:
+        """Do what is worth it after many entries were written, and can be done at any time."""
         ...
 
     # Entries
@@ -98,8 +153,17 @@ class Store(LoadStore, Protocol):
         """Return whether there is no entry, without a look at more than one."""
         ...
 
-    def ids(self, collection: CollectionRow) -> list[str]:
-        """Return all ids, in order."""
+    def ids(
+        self,
+        collection: CollectionRow,
+        prefix: str = "",
+        where: str | None = None,
+        where_args: WhereArgs = (),
+    ) -> list[str]:
+        """Return all ids, in order, or those of entries that meet conditions, as in a search.
+
+        :raises InvalidInputError: a condition is none
+        """
         ...
 
     def page(self, collection: CollectionRow, after: str | None, limit: int) -> list[EntryRow]:
@@ -118,16 +182,99 @@ class Store(LoadStore, Protocol):
         """Return an entry's vector, float32 bytes if it is sound, in a tuple; None for no entry."""
         ...
 
-    def delete(self, collection: CollectionRow, ids: Sequence[str]) -> int:
-        """Delete entries, in one transaction; return how many there were."""
+    def vectors(self, collection: CollectionRow, ids: Sequence[str]) -> dict[str, Any]:
+        """Return the vectors, as vector() does, of those of these ids that there are."""
+        ...
+
+    def vector_page(
+        self, collection: CollectionRow, after: str | None, limit: int
+    ) -> list[tuple[str, Any]]:
+        """Return the first ids, of those after an id, each with its vector as vector() has it."""
         ...
 
     def copies(self, collection: CollectionRow, content_hash: bytes) -> int:
         """Return how many entries have the vector of a content."""
         ...
 
+    def documents(self, collection: CollectionRow) -> list[str]:
+        """Return the documents of which there are chunks, in order."""
+        ...
+
+    def documents_of_chunks(self, collection: CollectionRow, prefix: str = "") -> dict[str, str]:
+        """Return the document of each chunk by the chunk's id, of those whose ids have a prefix."""
+        ...
+
+    def chunks(self, collection: CollectionRow, document: str) -> list[EntryRow]:
+        """Return the chunks of a document, the first first; without scores."""
+        ...
+
+    def chunk_ids(self, collection: CollectionRow, document: str) -> list[str]:
+        """Return the ids of the chunks of a document, the first first."""
+        ...
+
     def search(self, query: Query, steps: list[Step]) -> list[Hit]:
         """Return the entries nearest to a vector, best first, and add what was done to `steps`."""
+        ...
+
+    def index_metadata(self, key: str) -> None:
+        """Have an index answer conditions on a key of the metadata; one that is there stays."""
+        ...
+
+    # A collection that is to take another's place. `text` and `binary` are what its model embeds.
+
+    def sample_ids(self, collection: CollectionRow, number: int) -> list[str]:
+        """Return so many ids, or all of fewer, from all over a collection: always the same."""
+        ...
+
+    def find_unfit(self, collection: CollectionRow, *, text: bool, binary: bool) -> UnfitEntries:
+        """Return which entries cannot be embedded from what is stored."""
+        ...
+
+    def lacking_rows(
+        self,
+        old: CollectionRow,
+        new: CollectionRow | None,
+        after: str | None,
+        limit: int,
+        *,
+        text: bool,
+        binary: bool,
+    ) -> list[EmbeddingRow]:
+        """Return the next rows, by id, whose content the new one has no vector of.
+
+        Those that cannot be embedded are left out. None in place of the new one is one without
+        entries.
+        """
+        ...
+
+    def count_lacking(
+        self, old: CollectionRow, new: CollectionRow | None, *, text: bool, binary: bool
+    ) -> int:
+        """Return how many rows lacking_rows() would give in all."""
+        ...
+
+    def bring_into_step(self, old: CollectionRow, new: CollectionRow) -> None:
+        """Make the new one equal to the old one as far as that needs no model, in a transaction.
+
+        What lacking_rows() gives after that is all that is missing. What is gone from the old one
+        stays in the new one until that takes its place.
+        """
+        ...
+
+    def take_place(
+        self, old: CollectionRow, new: CollectionRow, kept_as: str | None
+    ) -> CollectionRow:
+        """Give the new one the old one's name, in one transaction, and return its row.
+
+        The new one has no entries then that are gone from the old one.
+
+        :param kept_as: the name that the old one gets; None deletes it
+        :raises InvalidInputError: there is a collection of that name
+        """
+        ...
+
+    def inherit_graph(self, old: CollectionRow, new: CollectionRow) -> None:
+        """Build a graph of the new one, and keep it from then on, if the old one is to have one."""
         ...
 
     # As one

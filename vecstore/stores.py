@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from sqlite_utils import Database
-
 from .sqlite import databases
+from .sqlite.connection.database import Database, is_database
 from .sqlite.store import SqliteStore
 from .store import Store
+
+__all__ = ["Database", "has_collection", "open_store", "opened_store"]
 
 
 def open_store(db: Database | str | Path | None, *, may_create: bool = False) -> Store:
@@ -33,7 +34,7 @@ def opened_store(
 
 def has_collection(db: Database | str | Path, name: str) -> bool:
     """Return whether a database has a collection of that name; nothing is written."""
-    if isinstance(db, Database):
+    if is_database(db):
         return SqliteStore(db).find(name) is not None
     if not Path(db).exists():
         return False

@@ -16,9 +16,8 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
-
 from .errors import InvalidInputError
+from .standard_sqlite import sqlite3
 
 INTEGERS_END = 2**63  # of SQLite: from there on, its JSON functions make a float of an integer
 
@@ -161,6 +160,13 @@ def to_float(value: Any) -> float | None:
         return float(plain) if is_number else None
     except OverflowError:
         return None
+
+
+def is_list(value: Any) -> bool:
+    """Return whether a value is a list of others, or the like: no text, no bytes and no table."""
+    if isinstance(value, str | bytes | bytearray | memoryview):
+        return False
+    return isinstance(value, Iterable) and len(getattr(value, "shape", (None,))) == 1
 
 
 def is_missing(value: Any) -> bool:

@@ -3,11 +3,16 @@
 import hashlib
 import math
 import struct
+import sys
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from .errors import DimensionError, InvalidInputError
-from .values import is_bytes_view, to_plain
+from .values import is_bytes_view, quote, to_plain
+
+_LISTS = (list, tuple)
+# The machine's own floats are read faster than those that are known to be little-endian.
+_LITTLE_ENDIAN = "@" if sys.byteorder == "little" else "<"
 
 
 def numbers_of(vector: Any) -> Sequence[Any]:
@@ -16,10 +21,10 @@ def numbers_of(vector: Any) -> Sequence[Any]:
     :raises TypeError: says what it is instead: text or bytes, which are sequences too, what has no
       order, times, or several vectors
     """
-    if isinstance(vector, list | tuple):
+    if isinstance(vector, _LISTS):
         if not vector or type(vector[0]) in (float, int):
             return vector
-        if isinstance(vector[0], list | tuple) or len(getattr(vector[0], "shape", ())):
+        if isinstance(vector[0], _LISTS) or len(getattr(vector[0], "shape", ())):
             raise TypeError(
                 f"it holds a {type(vector[0]).__name__}: a vector is one row of numbers"
             )
@@ -43,22 +48,45 @@ def encode(values: Sequence[float]) -> bytes:
     """Return a vector as the bytes that the `embedding` column holds.
 
     Little-endian float32, 4 bytes a dimension: what sqlite-vec reads and llm writes.
-    Raises OverflowError for a finite number that float32 cannot hold.
+
+    :raises OverflowError: a finite number that float32 cannot hold
+    :raises InvalidInputError: it is no list, or one-dimensional array, of numbers
     """
-    return struct.pack(f"<{len(values)}f", *values)
+    try:
+        return _pack(numbers_of(values))
+    except (TypeError, struct.error) as error:
+        raise _not_a_vector(error) from error
+
+
+def _pack(numbers: Sequence[Any]) -> bytes:
+    # Not struct.pack(), which copies all of its arguments but the first once more.
+    return struct.Struct(f"<{len(numbers)}f").pack(*numbers)
+
+
+def _not_a_vector(error: Exception) -> InvalidInputError:
+    return InvalidInputError(f"A vector is a list of numbers, and this is none: {error}")
 
 
 def decode(blob: bytes) -> tuple[float, ...]:
     """Return the vector in an `embedding` blob; struct.error if its length is no multiple of 4."""
-    return struct.unpack(f"<{len(blob) // 4}f", blob)
+    return struct.unpack(f"{_LITTLE_ENDIAN}{len(blob) // 4}f", blob)
 
 
 def cosine_similarity(a: Sequence[float], b: Sequence[float]) -> float:
     """Return the cosine of the angle between two vectors, from -1.0 to 1.0.
 
     For a caller who holds two vectors. Searches never come here: they run in SQL. A zero vector
-    has no direction, so its similarity to anything is 0.0. InvalidInputError if the lengths differ.
+    has no direction, so its similarity to anything is 0.0. InvalidInputError if the lengths differ,
+    or one of them is no list, or one-dimensional array, of numbers.
     """
+    try:
+        # NumPy's own small numbers would have sums that overflow.
+        return _cosine(numbers_of(a), numbers_of(b))
+    except TypeError as error:
+        raise _not_a_vector(error) from error
+
+
+def _cosine(a: Sequence[float], b: Sequence[float]) -> float:
     if len(a) != len(b):
         raise InvalidInputError(
             f"Cannot compare a vector of {len(a)} dimensions with one of {len(b)}"
@@ -86,21 +114,48 @@ def dimension_error(name: str, found: int, expected: int) -> DimensionError:
     )
 
 
+def stored_vector(blob: Any, id: str) -> list[float]:
+    """Return the vector that the `embedding` column holds for an id, as it is: NaN stays NaN.
+
+    :raises InvalidInputError: it holds none, which only another program can have written
+    """
+    if isinstance(blob, bytes) and blob and len(blob) % 4 == 0:
+        return list(decode(blob))
+    what = f"{len(blob)} bytes" if isinstance(blob, bytes) else quote(blob)
+    raise InvalidInputError(
+        f"The vector of {quote(id)} is {what}, and not 4 bytes for each dimension: embed or add "
+        "the entry again, or delete it"
+    )
+
+
 def encode_vector(vector: Sequence[float], name: str) -> bytes:
     """Return a vector as float32 bytes; InvalidInputError, with its name, if it is not finite."""
-    if isinstance(vector, str | bytes | bytearray) or is_bytes_view(vector):
-        raise InvalidInputError(
-            f"{name} is {type(vector).__name__}, not a list of numbers: vecstore.decode() makes "
-            "one of stored bytes"
-        )
+    try:
+        return encode_finite(vector)
+    except InvalidInputError as error:
+        error.args = (f"{name} {error}",)
+        raise
+
+
+def encode_finite(vector: Sequence[float]) -> bytes:
+    """Return a vector as float32 bytes.
+
+    :raises InvalidInputError: it is no list of finite numbers; who catches this puts its name first
+    """
     try:
         numbers = numbers_of(vector)
         total = sum(numbers)  # not finite if any of the numbers is not
-        if not math.isfinite(total):
+        # A list with an array in it may have a sum, which is then an array.
+        if type(total) is not float or not math.isfinite(total):
             total = sum(map(float, numbers))
         if len(numbers) and math.isfinite(total):
-            return encode(numbers)
+            return _pack(numbers)
     except (TypeError, OverflowError, struct.error) as error:
-        raise InvalidInputError(f"{name} is not a list of numbers of float32: {error}") from error
+        if isinstance(vector, str | bytes | bytearray) or is_bytes_view(vector):
+            raise InvalidInputError(
+                f"is {type(vector).__name__}, not a list of numbers: vecstore.decode() makes one "
+                "of stored bytes"
+            ) from None
+        raise InvalidInputError(f"is not a list of numbers of float32: {error}") from error
     problem = "holds NaN or an infinity" if len(numbers) else "has no dimensions"
-    raise InvalidInputError(f"{name} {problem}: it could not be compared with anything")
+    raise InvalidInputError(f"{problem}: it could not be compared with anything")

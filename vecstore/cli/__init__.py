@@ -3,6 +3,8 @@
     root             the command itself, with one way out for errors
     embed            `embed`
     embed_multi      `embed-multi`; dry_run: what it would do
+    sync             `sync`
+    delete           `delete`
     similar          `similar`
     collections      `collections`; transfer: its `export` and `import`
     embed_models     `embed-models`
@@ -18,13 +20,14 @@ What these share:
     model_choice     which model a command embeds with
     progress         how far a load or a check has come
 
-What `embed-multi` is made of:
+What `embed-multi` and `sync` are made of:
 
+    load_job         what they share: a source is opened, embedded, and told about
     input_options    what is read; row_options: how a file of rows is written
     load_options     how it is embedded, and where it goes
     sources          opens what is read
     failures         what is left out
-    load_interrupts  what ^C does
+    load_interrupts  what ^C does; interruptible_loads: a load that it ends, with what to do then
 """
 
 from .root import ErrorsInOneLine, cli, main

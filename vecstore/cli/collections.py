@@ -6,21 +6,26 @@ from pathlib import Path
 
 import click
 
+from ..prefixes import Prefixes
 from ..settings import default_database
-from ..sqlite import catalog
+from ..sqlite import catalog, collection_prefixes, schema
+from ..sqlite.connection import filenames
 from ..values import describe_count, inflect, quote
 from .databases import open_existing_collection, open_file_to_read
 from .options import ListByDefault, database_option, json_option
+from .prefixes import set_
+from .reembed import reembed
 from .transfer import export, import_
 
 
 @click.group(cls=ListByDefault)
 def collections() -> None:
-    """List, delete, export and import the collections of a database.
+    """List, delete, rename, copy, set up, export and import collections, and embed them again.
 
     \b
       vecstore collections
       vecstore collections delete pets
+      vecstore collections reembed pets -m local
       vecstore collections export pets exported.jsonl
     """
 
@@ -34,17 +39,35 @@ def list_(database: Path, as_json: bool) -> None:
     \b
       vecstore collections list
       vecstore collections list --json
+
+    A line more for a collection with prefixes of its own ('vecstore collections set') says which. A
+    last line, on stderr, says whether the index is inside the file or beside it.
     """
     with open_file_to_read(database) as db:
         found = catalog.count_embeddings(db)
+        prefixes = collection_prefixes.find_all(db)
+        form = schema.form_of(db)
     if as_json:
-        click.echo(json.dumps([row._asdict() for row in found], indent=4))
+        listed = [
+            {**row._asdict(), **prefixes.get(row.name, Prefixes()).by_name()} for row in found
+        ]
+        click.echo(json.dumps(listed, indent=4))
         return
     if not found:
         click.echo(f"No collections in {database}", err=True)
     for name, model, number in found:
         click.echo(f"{name}: {model}")
         click.echo(f"  {number} {inflect('embedding', number)}")
+        if name in prefixes:
+            own = prefixes[name].by_name().items()
+            click.echo(f"  {', '.join(f'{_words(key)} {quote(prefix)}' for key, prefix in own)}")
+    if found:  # not among the lines that other programs read, which are llm's
+        place = f", in {filenames.index_file(str(database))}" * (form == "beside")
+        click.echo(f"The index is {form} the file{place}", err=True)
+
+
+def _words(key: str) -> str:
+    return key.replace("_", " ")
 
 
 @click.command()
@@ -69,6 +92,40 @@ def delete(collection: str, database: Path, yes: bool) -> None:
 
 
 @click.command()
+@click.argument("collection", metavar="OLD")
+@click.argument("name", metavar="NEW")
+@database_option
+def rename(collection: str, name: str, database: Path) -> None:
+    """Give the collection OLD the name NEW.
+
+    \b
+      vecstore collections rename pets animals
+
+    Programs that have it open get an error that says so.
+    """
+    with open_existing_collection(database, collection) as opened:
+        opened.rename(name)
+
+
+@click.command()
+@click.argument("collection", metavar="OLD")
+@click.argument("name", metavar="NEW")
+@database_option
+def copy(collection: str, name: str, database: Path) -> None:
+    """Copy the collection OLD to NEW, in the same file.
+
+    \b
+      vecstore collections copy pets pets-before
+
+    Nothing is embedded. It is one transaction, and the copy has no graph. To another file, a
+    collection goes by 'vecstore collections export' and 'import'.
+    """
+    with open_existing_collection(database, collection) as opened:
+        copied = opened.copy(name)
+        click.echo(f"{name}: {describe_count(len(copied), 'entry')}, model {copied.model_id}")
+
+
+@click.command()
 def path() -> None:
     """Print the path of the database that is used without -d.
 
@@ -81,5 +138,5 @@ def path() -> None:
     click.echo(default_database())
 
 
-for command in (list_, delete, path, export, import_):
+for command in (list_, delete, rename, copy, set_, reembed, path, export, import_):
     collections.add_command(command)

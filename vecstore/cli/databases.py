@@ -5,18 +5,18 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from sqlite_utils import Database
-from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
-
-from ..collection import Collection
+from ..collection import Collection, store_of
 from ..errors import DatabaseError, DoesNotExist, ModelMismatchError
 from ..models import EmbeddingModel
-from ..settings import default_database, user_dir
+from ..prefixes import Prefixes
+from ..settings import default_database, default_index_form, user_dir
 from ..sqlite import catalog, transactions
 from ..sqlite.connection import rights
+from ..sqlite.connection.database import Database
 from ..sqlite.connection.interruptible import keep_interruptible
 from ..sqlite.connection.pragmas import unmap_file
-from ..sqlite.databases import connect, connect_to_read
+from ..sqlite.databases import connect_to_read, open_database
+from ..standard_sqlite import sqlite3
 
 # To wait for another process that writes: what was embedded is in hand, and paid for.
 _PATIENCE_SECONDS = 60.0
@@ -54,11 +54,24 @@ def open_collection_to_write(
 def _delete_if_empty(collection: Collection) -> None:
     """Delete a collection unless it has entries: a mistake must not bind the next try to its model.
 
-    Another process may write to it until now, and may have deleted it.
+    Another process may write to it until now, may give it prefixes, and may have deleted it.
     """
     with suppress(DoesNotExist, ModelMismatchError), transactions.writing(collection.db):
-        if not collection.count():
+        if not collection.count() and store_of(collection).prefixes(collection.row) == Prefixes():
             collection.delete()
+
+
+@contextmanager
+def open_existing_collection_to_write(path: Path, name: str) -> Iterator[Collection]:
+    """Open a collection that there is, patiently, to write to its file."""
+    _check_exists(path)
+    outcome = "the same command goes on from there"
+    with (
+        _name_file_in_errors(path, "written", outcome),
+        closing(_connect_to_write(path)) as db,
+    ):
+        catalog.find_or_fail(db, name)
+        yield Collection(name, db, create=False)
 
 
 @contextmanager
@@ -78,7 +91,7 @@ def open_existing_file(path: Path) -> Iterator[Database]:
     _check_exists(path)
     with (
         _name_file_in_errors(path),
-        closing(connect(path, driver="apsw", read_only=not rights.is_writable(path))) as db,
+        closing(open_database(path, "apsw", read_only=not rights.is_writable(path))) as db,
     ):
         yield db
 
@@ -122,7 +135,8 @@ def _name_file_in_errors(
 
 
 def _connect_to_write(path: Path) -> Database:
-    return connect(path, driver="apsw", timeout=_PATIENCE_SECONDS)
+    default_index_form()  # if that is wrong, no file is made
+    return open_database(path, "apsw", timeout=_PATIENCE_SECONDS)
 
 
 def _make_user_dir(path: Path) -> None:

@@ -1,73 +1,66 @@
-"""`vecstore embed-multi --dry-run`: what a load would do, without a model and without a write."""
+"""`--dry-run` of a load: what it would do, without a model and without a write."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, closing
-from pathlib import Path
-
-import click
-from sqlite_utils import Database
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from typing import Any
 
 from ..collection import Collection, store_of
 from ..errors import DatabaseError
-from ..loading.preview import Preview, preview
-from ..models import EmbeddingModel
+from ..loading.preview import Preview, preview, preview_documents
 from ..readers import InputEntry
 from ..sqlite import schema
-from ..sqlite.databases import connect
+from ..sqlite.connection.database import Database
+from ..sqlite.databases import open_database
 from .databases import open_file_to_read
-from .failures import Failures
-from .load_options import LoadOptions
+from .load_job import LoadJob
 
 
-def show_preview(
-    name: str,
-    model: EmbeddingModel | None,
-    entries: Iterator[InputEntry],
-    load: LoadOptions,
-    failures: Failures,
-) -> None:
-    """Print what loading these entries into a collection would do.
-
-    :param model: of a collection that is new; None for one that has its own
-    """
+@contextmanager
+def open_to_preview(job: LoadJob) -> Iterator[Collection]:
+    """Open a collection to read from it; one that does not exist, in memory, and empty."""
     with ExitStack() as opened:
-        collection = _open_collection(name, model, load.database, opened)
-        found = preview(
-            store_of(collection),
-            collection.row,
-            collection.model(),
-            entries,
-            load.batch_size,
-            content_hash=collection.content_hash,
-            stores_content=load.store,
-            on_error=failures.add if failures.skip else "stop",
-        )
-    _print_preview(found)
+        path = job.options.database
+        db = opened.enter_context(open_file_to_read(path)) if path.exists() else None
+        if db is not None and Collection.exists(db, job.name):
+            refuse_older_schema(db)
+            yield Collection(job.name, db, model=job.model, create=False)
+        else:  # to a new one, everything is new
+            empty = opened.enter_context(closing(open_database(None, "apsw")))
+            yield Collection(job.name, empty, model=job.model)
 
 
-def _open_collection(
-    name: str, model: EmbeddingModel | None, path: Path, opened: ExitStack
-) -> Collection:
-    db = opened.enter_context(open_file_to_read(path)) if path.exists() else None
-    if db is not None and Collection.exists(db, name):
-        _refuse_older_schema(db)
-        return Collection(name, db, model=model, create=False)
-    # To a new one, in memory, everything is new.
-    empty = opened.enter_context(closing(connect(driver="apsw")))
-    return Collection(name, empty, model=model)
+def preview_entries(job: LoadJob, collection: Collection, entries: Iterable[InputEntry]) -> Preview:
+    """Return what loading these entries into a collection would do."""
+    place = (store_of(collection), collection.row, collection.model(), entries)
+    parameters: dict[str, Any] = {
+        "batch_size": job.options.batch_size,
+        "content_hash": collection.content_hash,
+        "stores_content": job.options.store,
+        "on_error": job.on_error,
+    }
+    if not job.chunks.is_given:
+        return preview(*place, **parameters)
+    headings = not job.chunks.no_headings
+    return preview_documents(*place, job.chunks.make_split(), headings=headings, **parameters)
 
 
-def _print_preview(found: Preview) -> None:
-    click.echo(
+def describe_preview(found: Preview, *, has_deletions: bool = False) -> tuple[str, str]:
+    """Return how many entries there are of each kind, and how much is to be embedded.
+
+    :param has_deletions: say also that nothing would be deleted
+    """
+    counts = (
         f"{found.new:,} new, {found.changed:,} changed, {found.reused:,} reused, "
         f"{found.updated:,} updated, {found.unchanged:,} unchanged"
+        + (f", {found.deleted:,} deleted" if found.deleted or has_deletions else "")
     )
     sizes = [(found.characters, "characters"), (found.bytes, "bytes")]
     size = " and ".join(f"{number:,} {unit}" for number, unit in sizes if number) or "nothing"
-    click.echo(f"To embed: {size}")
+    return counts, f"To embed: {size}"
 
 
-def _refuse_older_schema(db: Database) -> None:
+def refuse_older_schema(db: Database) -> None:
+    """Raise DatabaseError for a file that has to be written before it can be read as ours."""
     if schema.lacks_columns(db):
         raise DatabaseError(
             "The file was made by an older llm, and is brought up to date when it is written to, "

@@ -19,10 +19,16 @@ class Failures:
 
     :param path: a file for a line of id and error for each
     :param skip: also leave out what cannot be read, which is an error otherwise
+
+    Attributes:
+        unread_ids: of entries that are there and could not be read
+        unknown: the first place of what could not be read and may be any entries; None without
     """
 
     def __init__(self, path: Path | None, *, skip: bool) -> None:
         self.skip = skip
+        self.unread_ids: set[str] = set()
+        self.unknown: str | None = None
         self._path = path
         self._file: TextIO | None = None
         self._number = 0
@@ -61,8 +67,15 @@ class Failures:
         self._first = self._first or error
         self._write(id, error)
 
-    def add_unreadable(self, place: str, error: VecstoreError) -> None:
-        """Take note of what could not be read, or raise it."""
+    def add_unreadable(self, place: str, error: VecstoreError, id: str | None = None) -> None:
+        """Take note of what could not be read, or raise it.
+
+        :param id: of the entry that it would be, if that is known
+        """
+        if id is not None:
+            self.unread_ids.add(id)
+        elif self.unknown is None:
+            self.unknown = place
         if self.skip:
             self.add(place, error)
         elif isinstance(error.__cause__, UnicodeError):
@@ -80,6 +93,9 @@ class Failures:
     def note_left_out(self, found: FoundFiles) -> None:
         """Take note of the files that were not chosen."""
         self._left_out.update(found.left_out.values())
+        for folder, pattern in found.empty:
+            below = "" if "/" in pattern else f": '**/{pattern}' is for those in its folders too"
+            self.note(f"No file in {folder} matches {pattern!r}{below}")
         if found.unmatched:
             patterns = ", ".join(map(repr, found.unmatched))
             self.note(

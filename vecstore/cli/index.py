@@ -1,22 +1,41 @@
-"""`vecstore index`: the index of a file, built anew, dropped for other programs, and listed."""
+"""`vecstore index`: the index of a file, listed, built anew, dropped, and moved."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import get_args
 
 import click
+from click.core import ParameterSource
 
+from ..settings import IndexForm
 from ..sqlite import maintenance
 from ..sqlite.index.tables import MAX_DIMENSIONS
 from ..values import describe_count
 from .databases import open_file_for_maintenance
-from .options import ListByDefault, add_database_argument, json_option
+from .options import DATABASE_FILE, Command, ListByDefault, add_database_argument, json_option
+from .progress import show_progress
 
+_ALL = ""  # collections
+_SQLITE = b"SQLite format 3\0"  # by which a file begins
 _STATES = {
-    "ready": "indexed",
-    "incomplete": "with an incomplete index: 'vecstore index build' mends it",
-    "missing": "without an index: the next search builds it",
+    "ready": "indexed {form} the file",
+    "behind": "indexed {form} the file, but for changes that the next search follows",
+    "incomplete": "with an incomplete index {form} the file: 'vecstore index build' mends it",
+    "missing": "without an index: the next search builds it, {form} the file",
 }
+
+
+def _graph_option(without_a_name: str) -> Callable[[Command], Command]:
+    return click.option(
+        "--graph",
+        is_flag=False,
+        flag_value=_ALL,
+        metavar="[COLLECTION]",
+        help=f"The graph of a collection, not an index; without a name, {without_a_name}.",
+    )
+
 
 dimensions_option = click.option(
     "--dimensions",
@@ -26,33 +45,68 @@ dimensions_option = click.option(
 )
 
 
+metadata_option = click.option(
+    "--metadata",
+    "keys",
+    multiple=True,
+    metavar="KEY",
+    help="Only the index of a key of the metadata; may be given many times.",
+)
+
+
 @click.group(cls=ListByDefault)
 def index() -> None:
-    """Build, drop and list the index of a database.
+    """Build, drop, move and list the index of a database.
 
     \b
       vecstore index
       vecstore index build
+      vecstore index build --metadata year
       vecstore index drop
+      vecstore index move pets.db beside
 
     There is one for each dimension of vectors. It is made, and kept equal to the table, without any
-    of these commands.
+    of these commands. Those of keys of the metadata are made by 'build --metadata' alone.
     """
 
 
 @click.command()
 @add_database_argument
 @dimensions_option
-def build(database: Path, dimensions: int | None) -> None:
+@_graph_option("of each that has one, or is large")
+@metadata_option
+def build(database: Path, dimensions: int | None, graph: str | None, keys: tuple[str, ...]) -> None:
     """Build the index anew from the stored vectors.
 
     \b
       vecstore index build
       vecstore index build pets.db --dimensions 256
+      vecstore index build pets.db --graph pets
+      vecstore index build pets.db --metadata year --metadata '$.author.name'
 
-    It needs no model, and mends whatever is wrong with an index. Others may search meanwhile. It is
-    one transaction: until it is done, the old index is there.
+    It needs no model, and mends whatever is wrong with an index. Others may search meanwhile.
+    Inside a file it is one transaction: until it is done, the old index is there. Beside a file,
+    the old one is deleted first.
+
+    With --graph, it builds the graph of a collection, a file beside pets.db by which searches in
+    some 10,000 entries or more take a fraction of the time. From then on it is kept. It needs
+    usearch: pip install 'sqlite-vecstore[graph]'.
+
+    --metadata KEY makes an index of the values of a key, or of a path that begins with $. instead.
+    It makes conditions fast that few rows meet and that name json_extract(metadata, '$.KEY'), with
+    --where and in any other SQL. From then on, no program can write metadata that is no JSON.
     """
+    _refuse_several(dimensions, graph, keys)
+    _refuse_files(graph, keys)
+    if graph is not None:
+        _build_graph(database, graph)
+        return
+    if keys:
+        with open_file_for_maintenance(database) as db:
+            for key in keys:
+                made = maintenance.index_metadata(db, key)
+                click.echo(f"{made.path}: indexed, for {made.expression}")
+        return
     with open_file_for_maintenance(database) as db:
         built = maintenance.build_index(db, dimensions)
     for d, number in built.items():
@@ -64,16 +118,34 @@ def build(database: Path, dimensions: int | None) -> None:
 @click.command()
 @add_database_argument
 @dimensions_option
-def drop(database: Path, dimensions: int | None) -> None:
-    """Remove the index, so that programs without sqlite-vec can write.
+@_graph_option("all of them")
+@metadata_option
+def drop(database: Path, dimensions: int | None, graph: str | None, keys: tuple[str, ...]) -> None:
+    """Remove the index, so that programs without sqlite-vec can write now.
 
     \b
       vecstore index drop
       vecstore index drop pets.db
+      vecstore index drop pets.db --graph pets
+      vecstore index drop pets.db --metadata year
 
     llm is one of them. The next search or write of vecstore builds the index anew, with what was
-    written meanwhile.
+    written meanwhile. For those programs to write at any time, 'vecstore index move' has it beside
+    the file. Indexes of keys of the metadata are in nobody's way, and stay without --metadata.
+
+    With --graph, it removes the graph of a collection, or all of them, and no index.
     """
+    _refuse_several(dimensions, graph, keys)
+    _refuse_files(graph, keys)
+    if graph is not None:
+        _drop_graph(database, graph)
+        return
+    if keys:
+        with open_file_for_maintenance(database) as db:
+            for key in keys:
+                is_dropped = bool(maintenance.drop_metadata_index(db, key))
+                click.echo(f"{key}: {'dropped' if is_dropped else 'no index'}", err=not is_dropped)
+        return
     with open_file_for_maintenance(database) as db:
         dropped = maintenance.drop_index(db, dimensions)
     for d in dropped:
@@ -82,11 +154,36 @@ def drop(database: Path, dimensions: int | None) -> None:
         click.echo("There is no index", err=True)
 
 
+@click.command()
+@click.argument("database", metavar="DB", type=DATABASE_FILE)
+@click.argument("form", metavar="beside|inside", type=click.Choice(get_args(IndexForm)))
+def move(database: Path, form: IndexForm) -> None:
+    """Have the index beside a file, or inside it.
+
+    \b
+      vecstore index move pets.db beside
+      vecstore index move pets.db inside
+
+    Beside it, in pets.db-vec, any program with SQLite can write to the file, such as llm,
+    sqlite-utils and the sqlite3 shell. Inside it, the index is a part of the file and of each
+    transaction. Searches find the same. A crash at any moment leaves the one or the other.
+    """
+    with open_file_for_maintenance(database) as db:
+        moved = maintenance.move_index(db, form)
+    if moved is None:
+        click.echo(f"The index of {database} is {form} the file already", err=True)
+        return
+    for d, number in moved.items():
+        click.echo(f"{d} dimensions: {describe_count(number, 'vector')} indexed {form} the file")
+    if not moved:
+        click.echo(f"There are no vectors to index: those to come are indexed {form} the file")
+
+
 @click.command("list")
 @add_database_argument
 @json_option
 def list_(database: Path, as_json: bool) -> None:
-    """List the dimensions, with their vectors and the state of their index.
+    """List the index of each dimension, and the keys of the metadata that have one.
 
     \b
       vecstore index list
@@ -97,15 +194,84 @@ def list_(database: Path, as_json: bool) -> None:
     """
     with open_file_for_maintenance(database, read_only=True) as db:
         found = maintenance.list_indexes(db)
+        of_metadata = maintenance.list_metadata_indexes(db)
     if as_json:
-        click.echo(json.dumps([asdict(status) for status in found], indent=4))
+        listed = [asdict(status) for status in found]
+        listed += [{"metadata": i.path, "sql": i.expression, "name": i.name} for i in of_metadata]
+        click.echo(json.dumps(listed, indent=4))
         return
     for status in found:
         vectors = describe_count(status.vectors, "vector")
-        click.echo(f"{status.dimensions} dimensions: {vectors}, {_STATES[status.state]}")
+        state = _STATES[status.state].format(form=status.form)
+        click.echo(f"{status.dimensions} dimensions: {vectors}, {state}")
+        for graph in status.graphs:
+            click.echo(f"  {_describe_graph(graph)}")
+    for made in of_metadata:
+        click.echo(f"{made.path}: indexed, for {made.expression}")
     if not found:
         click.echo("There are no vectors to index", err=True)
 
 
-for command in (list_, build, drop):
+def _refuse_several(dimensions: int | None, graph: str | None, keys: tuple[str, ...]) -> None:
+    given = {"--dimensions": dimensions, "--graph": graph, "--metadata": keys or None}
+    names = [name for name, value in given.items() if value is not None]
+    if len(names) > 1:
+        raise click.UsageError(f"{' and '.join(names)} cannot be used together")
+
+
+def _refuse_files(graph: str | None, keys: tuple[str, ...]) -> None:
+    """Refuse a file that was meant to be DB, and is the value of an option that comes before it."""
+    ctx = click.get_current_context()
+    is_default = ctx.get_parameter_source("database") is ParameterSource.DEFAULT
+    if ctx.meta["named"] or not is_default:
+        return
+    for option, value in [("--graph", graph), *(("--metadata", key) for key in keys)]:
+        if value and _is_database(Path(value)):
+            raise click.UsageError(
+                f"{option} takes {value!r} as its value, and no file is given: put that first, "
+                f"{ctx.command_path} {value} {option}"
+            )
+
+
+def _is_database(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_SQLITE)) == _SQLITE
+    except (OSError, ValueError):
+        return False
+
+
+def _build_graph(database: Path, collection: str) -> None:
+    with open_file_for_maintenance(database) as db, show_progress("Building the graph") as show:
+        built = maintenance.build_graph(db, collection or None, progress=show)
+    for name, number in built.items():
+        click.echo(f"{name}: a graph of {describe_count(number, 'entry')}")
+    if not built:
+        nothing = (
+            f"Collection {collection!r} has no vectors for a graph"
+            if collection
+            else "There is no collection that is large enough to need a graph"
+        )
+        click.echo(nothing, err=True)
+
+
+def _drop_graph(database: Path, collection: str) -> None:
+    with open_file_for_maintenance(database) as db:
+        dropped = maintenance.drop_graph(db, collection or None)
+    for name in dropped:
+        click.echo(f"{name}: graph dropped")
+    if not dropped:
+        click.echo("There is no graph", err=True)
+
+
+def _describe_graph(graph: maintenance.GraphStatus) -> str:
+    if graph.state == "missing":
+        return f"{graph.collection}: without its graph: 'vecstore index build --graph' builds it"
+    return (
+        f"{graph.collection}: a graph of {graph.entries:,} entries, "
+        f"{graph.fresh:,} changed since, {graph.bytes:,} bytes"
+    )
+
+
+for command in (list_, build, drop, move):
     index.add_command(command)

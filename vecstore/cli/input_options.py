@@ -7,7 +7,7 @@ import click
 
 from .. import readers
 from ..errors import InvalidInputError
-from ..readers import Columns, Layout
+from ..readers import Columns, Layout, VectorColumns
 from .options import Command, add_options, gather_options
 from .row_options import ROW_OPTIONS, RowOptions
 
@@ -68,6 +68,13 @@ _OPTIONS = (
         help="A column to store as metadata.",
     ),
     click.option("--metadata-rest", is_flag=True, help="Store all other columns as metadata."),
+    click.option(
+        "vector_column",
+        "--vector",
+        metavar="COLUMN",
+        help="A column of vectors, which are stored as they are, and no model is asked: arrays of "
+        "JSON, or of a query also BLOBs of float32 numbers.",
+    ),
     click.option("--prefix", default="", metavar="TEXT", help="Text to put before each id."),
     click.option("--prepend", default="", metavar="TEXT", help="Text to put before each content."),
     click.option("--limit", type=click.IntRange(0), metavar="N", help="Only the first N entries."),
@@ -92,13 +99,14 @@ class InputOptions:
     content_columns: tuple[str, ...]
     metadata_columns: tuple[str, ...]
     metadata_rest: bool
+    vector_column: str | None
     prefix: str
     prepend: str
     limit: int | None
 
     def make_columns(self) -> Columns:
         """Return which columns of a row become id, content and metadata."""
-        return Columns(
+        columns = (
             self.id_column,
             self.content_columns,
             self.metadata_columns,
@@ -106,6 +114,9 @@ class InputOptions:
             self.prefix,
             self.prepend,
         )
+        if self.vector_column is None:
+            return Columns(*columns)
+        return VectorColumns(*columns, vector=self.vector_column)
 
     def make_layout(self) -> Layout:
         """Return where in a file the rows are, and how they are written.
@@ -128,9 +139,15 @@ class InputOptions:
     def _find_conflicts(self) -> Iterator[tuple[object, str]]:
         """Yield what is wrong with the options, if it is, and the message."""
         yield (
-            self.metadata_rest and not self.content_columns,
+            self.metadata_rest and not self.content_columns and self.vector_column is None,
             "--metadata-rest needs --content: which columns are embedded?",
         )
+        for folder, pattern in self.files:
+            yield (
+                folder.startswith("-") or pattern.startswith("-"),
+                f"--files takes a folder and a pattern, such as --files notes '**/*.md', not "
+                f"{folder!r} and {pattern!r}",
+            )
         yield self.binary and not self.files, "--binary must be used with --files"
         yield self.all and not self.files, "--all must be used with --files"
         yield self.exclude and not self.files, "--exclude must be used with --files"
@@ -153,6 +170,9 @@ class InputOptions:
             self.files and (columns or self.metadata_rest),
             "Files have no columns for --id, --content and --metadata",
         )
+        yield self.files and self.vector_column is not None, "Files have no column for --vector"
+        used = {self.id_column, *self.content_columns, *self.metadata_columns} - {None}
+        yield self.vector_column in used, "The column of --vector is no id, content or metadata"
         format = self.format or readers.guess_format(self.path or "")
         yield from self.row_options.find_conflicts(bool(self.path), format)
 

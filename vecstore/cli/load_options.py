@@ -8,6 +8,8 @@ import click
 from .options import (
     Command,
     add_options,
+    batch_size_option,
+    concurrency_option,
     database_option,
     gather_options,
     key_option,
@@ -16,20 +18,8 @@ from .options import (
 )
 
 _OPTIONS = (
-    click.option(
-        "--batch-size",
-        type=click.IntRange(1),
-        default=100,
-        show_default=True,
-        metavar="N",
-        help="Entries that are embedded by one request, and written in one transaction.",
-    ),
-    click.option(
-        "--concurrency",
-        type=click.IntRange(1),
-        metavar="N",
-        help="Requests at once. By default what the model says: 8 for OpenAI's, 1 for local ones.",
-    ),
+    batch_size_option,
+    concurrency_option,
     click.option(
         "--on-error",
         type=click.Choice(["stop", "skip"]),
@@ -72,6 +62,19 @@ class LoadOptions:
         errors = self.errors
         if errors and path and errors.exists() and Path(path).exists() and errors.samefile(path):
             raise click.UsageError("--errors names the file that is read, and would replace it")
+
+    def refuse_questions(self) -> None:
+        """Raise UsageError for what is for models, where none is asked."""
+        given = {
+            "--dry-run": self.dry_run,
+            "--key": self.key is not None,
+            "--concurrency": self.concurrency is not None,
+        }
+        for option, is_given in given.items():
+            if is_given:
+                raise click.UsageError(
+                    f"No model is asked with --vector: it cannot be used with {option}"
+                )
 
 
 def add_load_options(command: Command) -> Command:

@@ -16,14 +16,20 @@ from .progress import show_progress
 
 @click.command()
 @add_database_argument
+@click.option(
+    "--model",
+    is_flag=True,
+    help="Also embed up to 20 entries of each collection again, by its model, and compare.",
+)
 @click.option("as_json", "--json", is_flag=True, help="Print the report as JSON.")
-def check(database: Path, as_json: bool) -> None:
+def check(database: Path, model: bool, as_json: bool) -> None:
     """Look for damage in a database.
 
     \b
       vecstore check
       vecstore check pets.db
       vecstore check pets.db --json
+      vecstore check pets.db --model
 
     The file, its schema, each row, and the index against the rows, both ways. The file is opened
     for reading, and others may write to it meanwhile. The exit code is 0 if there is no problem.
@@ -33,7 +39,7 @@ def check(database: Path, as_json: bool) -> None:
         open_file_for_maintenance(database, read_only=True) as db,
         show_progress("Checking") as progress,
     ):
-        report = maintenance.check(db, progress=progress)
+        report = maintenance.check(db, progress=progress, model=model)
     if as_json:
         click.echo(json.dumps(report.as_dict(), indent=4))
     else:
@@ -52,8 +58,8 @@ def compact(database: Path) -> None:
       vecstore compact pets.db
 
     After entries were deleted, sqlite-vec and SQLite keep their space for new ones. This builds the
-    index anew and writes the file anew (VACUUM). A crash at any moment loses nothing. It needs free
-    space, and other programs wait to write.
+    index anew, inside the file or beside it, and writes the file anew (VACUUM). A crash at any
+    moment loses nothing. It needs free space, and other programs wait to write.
     """
     with open_file_for_maintenance(database) as db:
         done = maintenance.compact(db)
@@ -78,7 +84,8 @@ def backup(database: Path, target: Path, plain: bool) -> None:
       vecstore backup pets.db for-llm.db --plain
 
     The copy is of one moment. It is checked, and on the disk, before it takes the place of an older
-    one; if anything fails, the older one stays.
+    one; if anything fails, the older one stays. An index beside the file is not copied: the first
+    search in the copy builds it.
     """
     with open_file_for_maintenance(database, read_only=True) as db:
         done = maintenance.backup(db, target, plain=plain)
@@ -87,7 +94,8 @@ def backup(database: Path, target: Path, plain: bool) -> None:
 
 
 def _print_report(report: CheckReport, database: Path) -> None:
-    click.echo(f"{database}: {_describe_contents(report.collections, report.embeddings)}")
+    contents = _describe_contents(report.collections, report.embeddings)
+    click.echo(f"{database}: {contents}, index {report.form} the file")
     for title, findings in (("Problem", report.problems), ("Note", report.notes)):
         for finding in findings:
             click.echo(f"{title}: {finding.message}{_describe_examples(finding)}")

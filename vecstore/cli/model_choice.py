@@ -6,7 +6,14 @@ import click
 
 from ..collection import Collection
 from ..entries import require_collection_name
-from ..models import EmbeddingModel, get_embedding_model, get_embedding_models
+from ..errors import UnknownModelError
+from ..models import (
+    NO_MODEL,
+    EmbeddingModel,
+    ExternalModel,
+    get_embedding_model,
+    get_embedding_models,
+)
 from ..settings import default_model
 from .databases import open_file_to_read
 
@@ -29,8 +36,25 @@ def choose_model_to_write(path: Path, collection: str, name: str | None) -> Embe
     It is found before anything is created, and before any content is read.
     """
     require_collection_name(collection)
-    if not name and path.exists():
-        with open_file_to_read(path) as db:
-            if Collection.exists(db, collection):
-                return None
-    return choose_model(name)
+    return None if not name and _has_collection(path, collection) else choose_model(name)
+
+
+def choose_model_of_vectors(path: Path, collection: str, name: str | None) -> EmbeddingModel | None:
+    """Return the model that vectors of the user's own are of, likewise; it need not be installed.
+
+    The default is for what is embedded: a new collection that is not told has none.
+    """
+    require_collection_name(collection)
+    if not name and _has_collection(path, collection):
+        return None
+    try:
+        return get_embedding_model(name or NO_MODEL)
+    except UnknownModelError:
+        return ExternalModel(name or NO_MODEL)
+
+
+def _has_collection(path: Path, name: str) -> bool:
+    if not path.exists():
+        return False
+    with open_file_to_read(path) as db:
+        return Collection.exists(db, name)

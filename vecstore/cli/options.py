@@ -53,8 +53,42 @@ key_option = click.option(
     "--key", metavar="KEY", help="The model's API key, in place of the one in the environment."
 )
 
+batch_size_option = click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="Entries that are embedded by one request, and written in one transaction.",
+)
+
+concurrency_option = click.option(
+    "--concurrency",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Requests at once. By default what the model says: 8 for OpenAI's, 1 for local ones.",
+)
+
 store_option = click.option(
     "--store", is_flag=True, help="Store the content itself beside its vector."
+)
+
+condition_options = (
+    click.option("--prefix", metavar="TEXT", help="Only ids that start with this text."),
+    click.option(
+        "--where",
+        metavar="SQL",
+        help="Only rows of the table embeddings that meet this condition.",
+    ),
+    click.option(
+        "--param",
+        "where_args",
+        type=(str, str),
+        multiple=True,
+        callback=lambda _ctx, _param, pairs: dict(pairs),
+        metavar="NAME VALUE",
+        help="A text for :NAME in the condition; may be given many times.",
+    ),
 )
 
 

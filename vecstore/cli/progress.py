@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from ..loading.report import EmbedReport
+from ..sqlite.index.build_progress import show_build_progress
 
 SECONDS_A_LINE = 5  # where stderr is no terminal
 SECONDS_OF_RATE = 20  # what was there already, at the start of a load, goes much faster
@@ -104,8 +105,22 @@ def show_progress(label: str) -> Iterator[Callable[[int, int], None]]:
         yield show
 
 
+@contextmanager
+def show_index_builds() -> Iterator[None]:
+    """Show in a block how far an index has come that is built on the way."""
+    with show_progress("Building the index") as show:
+        token = show_build_progress.set(show)
+        try:
+            yield
+        finally:
+            show_build_progress.reset(token)
+
+
 class _WaitNotices(logging.Handler):
-    """Shows waits that a user would wonder about: one at a time, as all requests wait together."""
+    """Shows warnings, and waits that a user would wonder about.
+
+    Of these one at a time, as all requests wait together.
+    """
 
     def __init__(self, below: str) -> None:
         super().__init__()
@@ -113,15 +128,19 @@ class _WaitNotices(logging.Handler):
         self._until = 0.0
 
     def emit(self, record: logging.LogRecord) -> None:
-        seconds, now = getattr(record, "seconds", 0.0), monotonic()
-        if seconds >= SECONDS_A_LINE and now >= self._until:
+        seconds, now = getattr(record, "seconds", None), monotonic()
+        if seconds is None:
+            if record.levelno >= logging.WARNING:
+                click.echo(f"{self._below}{record.getMessage()}", err=True)
+        elif seconds >= SECONDS_A_LINE and now >= self._until:
             self._until = now + seconds
             click.echo(f"{self._below}{record.getMessage()}", err=True)
 
 
 def count_done(report: EmbedReport) -> int:
     """Return the number of entries that a load has dealt with."""
-    return report.embedded + report.reused + report.updated + report.unchanged + report.failed
+    written = report.embedded + report.reused + report.updated + report.added
+    return written + report.unchanged + report.failed
 
 
 def _make_bar(total: int | None, label: str) -> Any:

@@ -1,5 +1,6 @@
 """The command `vecstore`: all commands together, and one way out for errors."""
 
+import importlib
 import io
 import sys
 import traceback
@@ -7,19 +8,28 @@ from pathlib import Path
 from typing import Any
 
 import click
-from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
 from .. import __version__
 from ..errors import VecstoreError
-from .collections import collections
-from .embed import embed
-from .embed_models import embed_models
-from .embed_multi import embed_multi
-from .index import index
+from ..standard_sqlite import sqlite3
 from .load_interrupts import INTERRUPTED
-from .maintenance import backup, check, compact
-from .shell import extension_path, shell
-from .similar import similar
+
+# Where each command is. Only that one is imported: all of them take as long as a search.
+_MODULES = {
+    "backup": "maintenance",
+    "check": "maintenance",
+    "collections": "collections",
+    "compact": "maintenance",
+    "delete": "delete",
+    "embed": "embed",
+    "embed-models": "embed_models",
+    "embed-multi": "embed_multi",
+    "extension-path": "shell",
+    "index": "index",
+    "shell": "shell",
+    "similar": "similar",
+    "sync": "sync",
+}
 
 
 class ErrorsInOneLine(click.Group):
@@ -45,6 +55,20 @@ class ErrorsInOneLine(click.Group):
             raise click.ClickException(" ".join(_describe_error(error).split())) from error
 
 
+class _Commands(ErrorsInOneLine):
+    """The commands of vecstore, imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the name is click's
+        return [*_MODULES]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _MODULES:
+            return None
+        module = importlib.import_module(f".{_MODULES[cmd_name]}", __package__)
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        return command
+
+
 def _describe_error(error: Exception) -> str:
     if isinstance(error, VecstoreError | sqlite3.Error):
         return str(error)
@@ -56,7 +80,7 @@ def _describe_error(error: Exception) -> str:
     return f"{type(error).__name__}: {error} {place}"
 
 
-@click.group(cls=ErrorsInOneLine, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="vecstore")
 def cli() -> None:
     """Embeddings in a SQLite file, and semantic search in them.
@@ -73,22 +97,6 @@ def cli() -> None:
       VECSTORE_EMBEDDING_MODEL  the default model
       VECSTORE_USER_PATH        the folder of the default file and of settings
     """
-
-
-for command in (
-    embed,
-    embed_multi,
-    similar,
-    collections,
-    embed_models,
-    shell,
-    extension_path,
-    check,
-    index,
-    compact,
-    backup,
-):
-    cli.add_command(command)
 
 
 def main() -> None:

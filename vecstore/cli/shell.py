@@ -1,24 +1,29 @@
 """`vecstore shell` and `vecstore extension-path`: the file as SQL sees it."""
 
 import io
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import apsw
 import click
-import sqlite_vec
-from sqlite_utils import Database
 
 from .. import __version__
 from ..errors import DatabaseError
 from ..settings import default_database, user_dir
 from ..sqlite import functions, schema
 from ..sqlite.connection import dbapi, extension, frozen, opening
+from ..sqlite.connection.database import Database, wrap_connection
 from ..sqlite.connection.interruptible import make_interruptible
+from ..sqlite.index import usable
 from .databases import open_existing_file
+from .progress import show_index_builds
+
+_INDEX_TABLE = re.compile(r"vec_embeddings_([1-9][0-9]{0,3})", re.IGNORECASE)
 
 
 @click.command("extension-path")
@@ -31,7 +36,7 @@ def extension_path() -> None:
     It is without the suffix of the file, which SQLite appends: the sqlite3 shell takes it after
     .load, Datasette and sqlite-utils after --load-extension.
     """
-    click.echo(sqlite_vec.loadable_path())
+    click.echo(extension.loadable_path())
 
 
 @click.command()
@@ -103,9 +108,10 @@ def _make_shell(db: Database) -> Any:
         ended = False
         ours = conn.apsw  # until .open
 
-        def process_sql(self, *args: Any, **options: Any) -> None:
-            process = super().process_sql
-            _run_on_current_file(self, db, lambda: process(*args, **options))
+        def process_sql(self, sql: str, *args: Any, **options: Any) -> None:
+            for statement in _split_where_index_is_named(sql):
+                process = partial(super().process_sql, statement, *args, **options)
+                _run_on_current_file(self, db, statement, process)
 
         def run(self, statements: str) -> None:
             try:
@@ -135,8 +141,26 @@ def _make_shell(db: Database) -> Any:
         ) from None
 
 
-def _run_on_current_file(shell: Any, db: Database, process: Callable[[], None]) -> None:
-    """Run SQL, unless it is for another file, on the connection that the Database has by then."""
+def _split_where_index_is_named(sql: str) -> Iterator[str]:
+    """Yield the statements of SQL, or all at once if none names a table of an index."""
+    if not _INDEX_TABLE.search(sql):
+        yield sql
+        return
+    statement = ""
+    for part in sql.split(";"):
+        statement += f"{part};"
+        if apsw.complete(statement):
+            yield statement
+            statement = ""
+    if statement:
+        yield statement  # with an error
+
+
+def _run_on_current_file(shell: Any, db: Database, sql: str, process: Callable[[], None]) -> None:
+    """Run SQL, unless it is for another file, on the connection that the Database has by then.
+
+    An index that it names is brought into step before.
+    """
     if shell.db is not shell.ours:
         process()
         return
@@ -146,6 +170,10 @@ def _run_on_current_file(shell: Any, db: Database, process: Callable[[], None]) 
         if conn.apsw is not shell.ours:  # the file was changed: see frozen.py
             shell.ours = conn.apsw
             shell.db = conn.apsw, conn.apsw.filename
+        named = {int(dimensions) for dimensions in _INDEX_TABLE.findall(sql)}
+        if named:
+            with show_index_builds():
+                usable.bring_into_step(db, named)
         process()
 
     frozen.fail_if_changed(db, run)
@@ -171,7 +199,7 @@ def _prepare_every_connection() -> Iterator[None]:
     def prepare(conn: apsw.Connection) -> None:
         wrapped: Any = dbapi.Connection(conn)
         extension.load_sqlite_vec(wrapped)
-        db = Database(wrapped)
+        db = wrap_connection(wrapped, in_memory=False)
         functions.register_functions(db)
         kept.append(db)  # its functions end with it
         make_interruptible(conn)

@@ -4,15 +4,28 @@ import json
 import shutil
 import textwrap
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
 
+from ..collection import Collection
 from ..entries import Entry
-from .content import ContentOptions, add_content_options
+from ..query import Explanation
+from ..sqlite.maintenance import list_indexes
+from ..values import quote
+from .content import ContentOptions, add_content_options, open_standard_input
 from .databases import open_existing_collection
-from .options import Command, add_options, database_option, gather_options, key_option
+from .options import (
+    Command,
+    add_options,
+    condition_options,
+    database_option,
+    gather_options,
+    key_option,
+)
+from .progress import show_index_builds
 
 
 @dataclass(frozen=True)
@@ -25,6 +38,7 @@ class _SearchOptions:
     where_args: dict[str, str]
     min_score: float | None
     exact: bool
+    per_document: bool
 
 
 def _add_search_options(command: Command) -> Command:
@@ -38,23 +52,10 @@ def _add_search_options(command: Command) -> Command:
             show_default=True,
             help="How many entries to return.",
         ),
-        click.option("--prefix", metavar="TEXT", help="Only ids that start with this text."),
-        click.option(
-            "--where",
-            metavar="SQL",
-            help="Only rows of the table embeddings that meet this condition.",
-        ),
-        click.option(
-            "--param",
-            "where_args",
-            type=(str, str),
-            multiple=True,
-            callback=lambda _ctx, _param, pairs: dict(pairs),
-            metavar="NAME VALUE",
-            help="A text for :NAME in the condition; may be given many times.",
-        ),
+        *condition_options,
         click.option("--min-score", type=float, help="Only entries with at least this score."),
         click.option("--exact", is_flag=True, help="Miss nothing in a large collection; slower."),
+        click.option("--per-document", is_flag=True, help="Only the best chunk of each document."),
     )
     return add_options(gather_options(command, "search", _SearchOptions), options)
 
@@ -64,6 +65,10 @@ def _add_search_options(command: Command) -> Command:
 @click.argument("id", required=False)
 @add_content_options
 @_add_search_options
+@click.option("--skip-document", is_flag=True, help="Leave out other chunks of the ID's document.")
+@click.option(
+    "--vector", metavar="JSON", help="Search for a vector, an array; '-' is standard input."
+)
 @click.option("-p", "--plain", is_flag=True, help="Print text, not JSON.")
 @click.option("--table", is_flag=True, help="Print a table as wide as the terminal.")
 @click.option("--explain", is_flag=True, help="Print how the search was done: plan, times, SQL.")
@@ -74,41 +79,84 @@ def similar(
     id: str | None,
     content: ContentOptions,
     search: _SearchOptions,
+    skip_document: bool,
+    vector: str | None,
     plain: bool,
     table: bool,
     explain: bool,
     key: str | None,
     database: Path,
 ) -> None:
-    """Find what is most similar to a text, a file or an entry.
+    """Find what is most similar to a text, a file, an entry or a vector.
 
     \b
       vecstore similar pets -c "a dog in a good mood" -n 3
       vecstore similar pets hound --table
       vecstore similar pets -i letter.txt --prefix c
       vecstore similar pets hound --where "length(content) > 10" --exact
+      vecstore similar pets -c "a dog in a good mood" --per-document
+      vecstore similar pictures --vector "[0.25, -1]"
 
     One JSON object a line: id, score, content and metadata, the most similar first. The score is
     the cosine similarity, up to 1.0. A search needs the model of the collection; a search for the
-    entries like one that is stored, by its ID, needs none.
+    entries like one that is stored, by its ID, or for a vector, needs none.
     """
     if plain + table + explain > 1:
         raise click.UsageError("--plain, --table and --explain cannot be used together")
-    if id and content.is_given:
-        raise click.UsageError("Search for an ID or for content (-c, -i), not both")
-    if not id and not content.is_given:
-        raise click.ClickException("Must provide content or an ID for the comparison")
+    _check_target(id, content, vector, skip_document=skip_document)
     with open_existing_collection(database, collection) as opened:
-        value = None if id else content.read()
-        vector = None if value is None else opened.model().embed(value, key=key)
-        found = opened.explain(vector, id=id, **asdict(search))
+        wanted: Sequence[float] | None = None
+        if vector is not None:
+            wanted = _read_vector(vector)
+        elif not id:
+            wanted = opened.embed_query(content.read(), key=key)
+        with show_index_builds():
+            found = opened.explain(wanted, id=id, skip_document=skip_document, **asdict(search))
+        note = _note_of_graph(opened, found) if explain else None
     if explain:
-        click.echo(found)
+        click.echo(f"{found}\n\n{note}" if note else found)
     elif table:
         _print_table(found.entries)
     else:
         for entry in found.entries:
             _print_plain(entry) if plain else click.echo(json.dumps(asdict(entry)))
+
+
+def _check_target(
+    id: str | None, content: ContentOptions, vector: str | None, *, skip_document: bool
+) -> None:
+    """Raise an error unless one thing is to be searched for."""
+    if id and content.is_given:
+        raise click.UsageError("Search for an ID or for content (-c, -i), not both")
+    if vector is not None and (id or content.is_given):
+        raise click.UsageError("--vector cannot be used with an ID or content (-c, -i)")
+    if skip_document and not id:
+        raise click.UsageError("--skip-document is for the entries like an ID")
+    if not id and not content.is_given and vector is None:
+        raise click.ClickException("Must provide content or an ID for the comparison")
+
+
+def _read_vector(text: str) -> list[float]:
+    try:
+        vector = json.loads(open_standard_input().read() if text == "-" else text)
+    except (ValueError, RecursionError) as error:
+        raise click.UsageError(f"--vector is no JSON: {error}") from None
+    if not isinstance(vector, list):
+        raise click.UsageError(f"--vector is {quote(vector)}: it must be an array of numbers")
+    return vector
+
+
+def _note_of_graph(collection: Collection, found: Explanation) -> str | None:
+    """Return why a graph that there is was not asked: a command searches once."""
+    if found.plan != "fast":
+        return None
+    graphs = [graph for index in list_indexes(collection.db) for graph in index.graphs]
+    if not any(graph.collection == collection.name and graph.state == "ready" for graph in graphs):
+        return None
+    return (
+        "The collection has a graph, which the first search of a process, and so this command, "
+        "goes without: programs that search again are answered by it"
+    )
 
 
 def _print_plain(entry: Entry) -> None:
@@ -136,11 +184,13 @@ def _cut_text(text: str, width: int) -> str:
     """Return text as one line of at most that many columns."""
     shown = "".join(char if char.isprintable() else " " for char in text)
     line = " ".join(shown.split())
-    if _count_columns(line) <= width:
-        return line
-    while line and _count_columns(line) >= width:
-        line = line[:-1]
-    return f"{line.rstrip()}…"
+    columns = fitting = 0
+    for char in line:
+        columns += _count_columns(char)
+        fitting += columns < width  # the last column is that of the ellipsis
+        if columns > width:
+            return f"{line[:fitting].rstrip()}…"
+    return line
 
 
 def _pad_text(text: str, width: int) -> str:

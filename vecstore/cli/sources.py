@@ -9,7 +9,7 @@ from typing import BinaryIO
 import click
 
 from .. import readers
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, VecstoreError
 from ..readers import FoundFiles, InputEntry, OpenedInput, RowFile
 from .content import open_standard_input
 from .failures import Failures
@@ -86,6 +86,7 @@ def _open_query(
 def _open_files(input: InputOptions, failures: Failures) -> Iterator[OpenedInput]:
     found = _find_files(input)
     failures.note_left_out(found)
+    failures.unread_ids.update(input.prefix + id for id in found.broken_links)
     yield OpenedInput(_read_files(input, found, failures), len(found.files))
 
 
@@ -97,9 +98,12 @@ def _find_files(input: InputOptions) -> FoundFiles:
 
 
 def _read_files(input: InputOptions, found: FoundFiles, failures: Failures) -> Iterator[InputEntry]:
-    report = failures.add_unreadable
+
+    def report(id: str, error: VecstoreError) -> None:
+        failures.add_unreadable(id, error, input.prefix + id)
+
     for path, error in found.problems.items():
-        report(str(path), error)
+        failures.add_unreadable(str(path), error)
     encodings = input.encodings or readers.FILE_ENCODINGS
     for id, value in readers.read_files(found.files, encodings, input.binary, report):
         content = input.prepend + value if isinstance(value, str) else value

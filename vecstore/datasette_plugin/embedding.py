@@ -10,7 +10,7 @@ from datasette.utils import actor_matches_allow
 
 from .. import models
 from ..errors import InputTypeError, InvalidInputError, ModelError, RejectedInputError
-from ..models import retries
+from ..models import modes, retries
 from ..vectors import encode_vector
 
 if TYPE_CHECKING:  # plugins are imported in the midst of it
@@ -23,7 +23,7 @@ _KEPT = 1000
 
 _threads = ThreadPoolExecutor(4, thread_name_prefix="vecstore-embed")
 _lock = threading.Lock()
-_vectors: OrderedDict[tuple[str, str], "Future[bytes]"] = OrderedDict()
+_vectors: OrderedDict[tuple[str, str, str | None], "Future[bytes]"] = OrderedDict()
 
 
 class EmbeddingFailed(Exception):
@@ -48,15 +48,16 @@ def is_allowed(datasette: "Datasette", database: str, actor: dict[str, Any] | No
     return bool(actor_matches_allow(actor, allow))
 
 
-async def embed(model_id: str, text: str) -> bytes:
-    """Return the vector of a text, as float32 bytes, without blocking other requests.
+async def embed(model_id: str, text: str, prefix: str | None) -> bytes:
+    """Return the vector of a query, as float32 bytes, without blocking other requests.
 
     The last thousand are kept, and one that is being asked for is not asked for again.
 
+    :param prefix: the collection's own; None for that of the model
     :raises EmbeddingFailed: the model is not installed, its provider fails or refuses the text, or
       takes too long; it may still answer, and the next request finds what it said
     """
-    waiting = asyncio.wrap_future(_future(model_id, text))
+    waiting = asyncio.wrap_future(_future(model_id, text, prefix))
     waiting.add_done_callback(_look_at_error)
     try:
         return await asyncio.wait_for(asyncio.shield(waiting), ANSWER_WITHIN)
@@ -71,26 +72,27 @@ async def embed(model_id: str, text: str) -> bytes:
         raise EmbeddingFailed(str(error) or type(error).__name__, 502) from error
 
 
-def _future(model_id: str, text: str) -> "Future[bytes]":
-    key = (model_id, text)
+def _future(model_id: str, text: str, prefix: str | None) -> "Future[bytes]":
+    key = (model_id, text, prefix)
     with _lock:
         future = _vectors.get(key)
         if future is None or (future.done() and future.exception() is not None):
-            future = _vectors[key] = _threads.submit(_embed, model_id, text)
+            future = _vectors[key] = _threads.submit(_embed, *key)
         _vectors.move_to_end(key)
         while len(_vectors) > _KEPT:
             _vectors.popitem(last=False)
     return future
 
 
-def _embed(model_id: str, text: str) -> bytes:
+def _embed(model_id: str, text: str, prefix: str | None) -> bytes:
     enough = threading.Event()
     timer = threading.Timer(RETRY_FOR, enough.set)
     timer.daemon = True
     timer.start()
     try:
         with retries.stop_waiting_on(enough):
-            vector = models.get_recorded_model(model_id).embed(text)
+            model = models.get_embedding_model(model_id)
+            vector = modes.embed_query(model, text, prefix)
         return encode_vector(vector, f"What the model {model_id!r} returned")
     except (RejectedInputError, InputTypeError):
         raise

@@ -138,7 +138,8 @@ async def _answer(datasette: "Datasette", db: Database, page: Page) -> None:
     elif page.q and page.is_head:
         return  # no one sees what it would cost
     elif page.q:
-        vector = await embedding.embed(page.collection.model, page.q)
+        prefix = await queries.query_prefix(datasette, db, page.collection)
+        vector = await embedding.embed(page.collection.model, page.q, prefix)
         page.rows = await queries.find_similar(datasette, db, page.collection, vector, number)
     else:
         page.rows = await queries.first_entries(datasette, db, page.collection, number)

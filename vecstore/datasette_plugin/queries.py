@@ -16,7 +16,7 @@ from sqlite_utils import Database as SqliteDatabase
 from ..errors import DatabaseInterruptedError
 from ..query import Query
 from ..rows import CollectionRow
-from ..sqlite import catalog
+from ..sqlite import catalog, collection_prefixes
 from ..sqlite.connection import sqlite_errors
 from ..sqlite.search import planner
 from . import connections
@@ -163,6 +163,17 @@ async def find_entry(
     return await _read(datasette, db, collection, read)
 
 
+async def query_prefix(
+    datasette: "Datasette", db: Database, collection: ShownCollection
+) -> str | None:
+    """Return what a collection of its own has before what is searched for."""
+
+    def read(sqlite: SqliteDatabase) -> str | None:
+        return collection_prefixes.find(sqlite, collection.id).query_prefix
+
+    return await _read(datasette, db, collection, read)
+
+
 async def find_similar(
     datasette: "Datasette",
     db: Database,
@@ -189,7 +200,7 @@ async def find_similar(
 def time_limit_error() -> DatasetteError:
     """Return the error for a query that took longer than Datasette's setting allows."""
     return DatasetteError(
-        "SQL query took too long. The time limit is controlled by the sql_time_limit_ms setting.",
+        connections.TOO_LONG,
         title="SQL Interrupted",
         status=400,
     )

@@ -1,20 +1,27 @@
 """Which tables are internal, and what Datasette does with those: it hides and protects them."""
 
 import functools
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from datasette.database import Database
 
-from ..sqlite.index.names import dimensions_in_name
+from ..sqlite import collection_prefixes, journal
+from ..sqlite.connection import filenames
+from ..sqlite.index import beside, graphs
+from ..sqlite.index_names import BESIDE, dimensions_in_name, without_schema
+from . import connections
 
 _STORE = {  # the columns that are read
     "collections": {"id", "name", "model"},
     "embeddings": {"collection_id", "id", "embedding", "content", "metadata"},
 }
 # The second is there because sqlite-vec numbers its chunks.
-_OTHERS = {"_sqlite_migrations", "sqlite_sequence"}
-_VIEWS = {"vecstore_collections", "vecstore_items"}
+_OTHERS = {"_sqlite_migrations", "sqlite_sequence", graphs.WANTED, collection_prefixes.TABLE}
+# Of a file whose index is beside it, and of that.
+_BESIDE = {journal.TABLE, *map(without_schema, (beside.FOLLOWED, beside.DIMENSIONS))}
+_VIEWS = {"vecstore_collections", "vecstore_documents", "vecstore_items"}
 
 _Method = Callable[[Database], Awaitable[Any]]
 
@@ -30,8 +37,11 @@ async def has_store(db: Database) -> bool:
 
 
 def is_index_table(name: str) -> bool:
-    """Return whether a table of that name belongs to an index."""
-    return dimensions_in_name(name) is not None
+    """Return whether a table of that name belongs to an index, or to what it follows.
+
+    Datasette 0.65 has pages for the rows of tables that are attached.
+    """
+    return dimensions_in_name(name) is not None or name in _BESIDE
 
 
 def tables_shown_by(name: str) -> tuple[str, ...]:
@@ -42,7 +52,7 @@ def tables_shown_by(name: str) -> tuple[str, ...]:
 
 
 def extend_databases() -> None:
-    """Have the databases of Datasette, of this process, know about internal tables.
+    """Have the databases of Datasette, of this process, know about internal tables, and the index.
 
     No hook does that. The configuration can hide tables, but only those that exist when it is
     written, and in Datasette 1.0 what it says of a database changes which configuration other
@@ -53,6 +63,8 @@ def extend_databases() -> None:
     # there is the hook permission_allowed().
     if hasattr(Database, "derived_table_dependencies"):
         _extend("derived_table_dependencies", _with_sources)
+    _extend("attached_databases", _without_index)
+    _prepare_each_use("_execute_fn" if hasattr(Database, "_execute_fn") else "execute_fn")
 
 
 def _extend(name: str, add: Callable[[Database, Any], Awaitable[Any]]) -> None:
@@ -66,6 +78,29 @@ def _extend(name: str, add: Callable[[Database, Any], Awaitable[Any]]) -> None:
 
     extended.is_of_vecstore = True  # type: ignore[attr-defined]
     setattr(Database, name, extended)
+
+
+def _prepare_each_use(name: str) -> None:
+    """Have each connection attach the index of now, where it is used.
+
+    A connection of Datasette's lives as long as Datasette, and the file of an index comes and goes.
+    """
+    original: Callable[..., Awaitable[Any]] = getattr(Database, name)
+    if getattr(original, "is_of_vecstore", False):
+        return
+
+    @functools.wraps(original)
+    async def extended(db: Database, fn: Callable[[Any], Any]) -> Any:
+        return await original(db, functools.wraps(fn)(lambda conn: connections.use(conn, fn)))
+
+    extended.is_of_vecstore = True  # type: ignore[attr-defined]
+    setattr(Database, name, extended)
+
+
+async def _without_index(db: Database, attached: list[Any]) -> list[Any]:
+    """Leave out the index, of which the page of a database would say that it is for joins."""
+    file = os.path.realpath(filenames.index_file(os.path.realpath(db.path or "")))
+    return [a for a in attached if (a.name, os.path.realpath(a.file or "")) != (BESIDE, file)]
 
 
 async def _with_internal_tables(db: Database, hidden: list[str]) -> list[str]:

@@ -32,6 +32,7 @@ def write(stream: BinaryIO, header: ExportHeader, rows: Iterator[EmbeddingRow]) 
         "collection": header.collection,
         "model": header.model,
         "entries": header.entries,
+        **header.prefixes.by_name(),
     }
     stream.write(f"{_to_json(first)}\n".encode())
     for row in rows:
@@ -60,7 +61,8 @@ def read(stream: BinaryIO) -> tuple[ExportHeader, Iterator[EmbeddingRow]]:
         raise InvalidInputError("The first line lacks a collection, its model or its entries")
     if surrogate_position(model) is not None:
         raise _error(1, f"the model {quote(model)} is no text: it has a lone surrogate")
-    return ExportHeader(name, model, entries), _rows(stream)
+    prefixes = (first.get(key) for key in ("query_prefix", "document_prefix"))
+    return ExportHeader(name, model, entries, *prefixes), _rows(stream)
 
 
 def _rows(stream: BinaryIO) -> Iterator[EmbeddingRow]:

@@ -29,7 +29,8 @@ def write(stream: BinaryIO, header: ExportHeader, rows: Iterator[EmbeddingRow]) 
     arrow = {str: pa.large_string(), bytes: pa.large_binary(), int: pa.int64()}
     types = {name: arrow[type] for name, type in _TYPES.items()}
     types["embedding"] = pa.large_list(pa.float32())
-    schema = pa.schema(types.items(), {_KEY: json.dumps(asdict(header))})
+    told = {name: value for name, value in asdict(header).items() if value is not None}
+    schema = pa.schema(types.items(), {_KEY: json.dumps(told)})
     with pa.parquet.ParquetWriter(stream, schema) as writer:
         for portion in row_portions(map(_checked, rows), _GROUP):
             columns = [

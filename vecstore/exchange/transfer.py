@@ -8,15 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from sqlite_utils import Database
-
 from ..atomic_files import replacing
 from ..entries import require_collection_name
 from ..errors import ConstraintError, InvalidInputError, ModelMismatchError
-from ..models import is_recorded_as
+from ..models import are_one_model
+from ..prefixes import describe_prefix, require_prefix
 from ..rows import CollectionRow, EmbeddingRow, row_portions
 from ..store import Store
-from ..stores import opened_store
+from ..stores import Database, opened_store
 from ..values import quote
 from ..vectors import dimension_error
 from . import json_lines, parquet
@@ -46,7 +45,8 @@ def export_collection(
         opened_store(db, read_only=True) as store,
         store.exporting(name) as (collection, number, rows),
     ):
-        header = ExportHeader(name, collection.model, number)
+        prefixes = store.prefixes(collection).by_name()
+        header = ExportHeader(name, collection.model, number, **prefixes)
         _write(target, header, rows)
     return header
 
@@ -69,15 +69,15 @@ def import_collection(
     """Read a collection from a file of export_collection() into a database.
 
     A collection that does not exist is created. In one that does, an entry of the file takes the
-    place of a stored one of the same id, in all columns, and the others stay. The model need not be
-    installed. All of it is one transaction, for which memory does not grow: after an error or a
-    crash the database is as it was. What cannot be read twice, such as a pipe, is read to its end
-    before that begins.
+    place of a stored one of the same id, in all columns, and the others stay. A new one gets the
+    prefixes of the one that was exported. The model need not be installed. All of it is one
+    transaction, for which memory does not grow: after an error or a crash the database is as it
+    was. What cannot be read twice, such as a pipe, is read to its end before that begins.
 
     :param db: a sqlite_utils.Database, or the path of a file, which is created if need be
     :param source: a path, or a stream of bytes
     :param name: of the collection, if not that of the file
-    :raises ModelMismatchError: the collection exists, with another model
+    :raises ModelMismatchError: the collection exists, with another model or document prefix
     :raises DimensionError: it has vectors of another dimension
     :raises InvalidInputError: the file is none of export_collection(), or not complete
     :raises MissingPackageError: Parquet needs pyarrow
@@ -86,33 +86,54 @@ def import_collection(
         is_parquet = stream.read(len(parquet.MAGIC)) == parquet.MAGIC
         stream.seek(0)
         header, rows = parquet.read(stream) if is_parquet else json_lines.read(stream)
-        header = replace(header, collection=require_collection_name(name or header.collection))
+        header = replace(
+            header,
+            collection=require_collection_name(name or header.collection),
+            query_prefix=require_prefix("query_prefix", header.query_prefix),
+            document_prefix=require_prefix("document_prefix", header.document_prefix),
+        )
         with opened_store(db, create=True) as store:
             store.ensure_schema()
             with store.writing():
-                _store_rows(store, header, rows)
+                collection = _store_rows(store, header, rows)
+            store.end_load(collection)
     return header
 
 
-def _store_rows(store: Store, header: ExportHeader, rows: Iterator[EmbeddingRow]) -> None:
+def _store_rows(store: Store, header: ExportHeader, rows: Iterator[EmbeddingRow]) -> CollectionRow:
     """Write rows into a collection, which is created if need be. Belongs into a transaction.
 
     The last row of an id wins, over what is stored as well.
     """
     is_new = store.find(header.collection) is None
     collection = store.create(header.collection, header.model)
-    if not is_recorded_as(header.model, collection.model):
+    if not are_one_model(header.model, collection.model):
         raise ModelMismatchError(
             f"Collection {quote(header.collection)} was made with the model {collection.model!r}, "
             f"not {header.model!r}: vectors of two models cannot be compared, so import it under "
             "another name"
         )
+    if is_new:
+        store.set_prefixes(collection, header.prefixes)
+    _check_document_prefix(store, collection, header)
     fitting = rows if is_new else _fitting(store, collection, rows)
     portions = row_portions(fitting, _PORTION)
     number = sum(_put(store, collection, portion) for portion in portions)
     if number != header.entries:
         raise InvalidInputError(
             f"The file ends after {number:,} of {header.entries:,} entries: it is not complete"
+        )
+    return collection
+
+
+def _check_document_prefix(store: Store, collection: CollectionRow, header: ExportHeader) -> None:
+    own = store.prefixes(collection).document_prefix
+    if own != header.document_prefix:
+        raise ModelMismatchError(
+            f"The document prefix of collection {quote(collection.name)} is "
+            f"{describe_prefix(own)}, and that of the file is "
+            f"{describe_prefix(header.document_prefix)}: vectors of two prefixes cannot be "
+            "compared, so import it under another name"
         )
 
 

@@ -1,7 +1,7 @@
 """One batch is embedded; where the model fails, it is found over which of the inputs."""
 
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from ..entries import Item
@@ -16,9 +16,8 @@ from ..errors import (
     VecstoreError,
 )
 from ..values import quote
-from ..vectors import encode_vector
 
-Embed = Callable[[list[str | bytes]], Iterable[Sequence[float]]]
+Embed = Callable[[list[str | bytes]], Iterable[bytes | InvalidInputError]]
 
 # Where so many inputs fail, each alone, and none has ever been embedded, it is the model.
 ENOUGH_FAILURES = 20
@@ -40,33 +39,45 @@ class Answer:
     error: BaseException | None = None
 
 
-def ask(embed: Embed, items: list[Item], *, skip: bool, has_worked: bool = False) -> Answer:
+def ask(
+    embed: Embed,
+    items: list[Item],
+    *,
+    skip: bool,
+    has_worked: bool = False,
+    portion: int | None = None,
+) -> Answer:
     """Embed items, each content once, in as few calls as find those over which the model fails.
 
     What has its vector is not asked for again.
 
-    :param embed: returns, or yields, one vector for each value
+    :param embed: returns, or yields, one vector for each value, encoded, or why there is none
     :param skip: go on after an input that is refused
     :param has_worked: whether the model has embedded something before: then it is not what fails
+    :param portion: the most items for one call; by default all of them
     """
-    asking = _Asking(embed, items, skip, has_worked)
+    asking = _Asking(embed, skip, has_worked)
+    portion = portion or len(items) or 1
     try:
-        asking.embed_all()
+        for start in range(0, len(items), portion):
+            asking.embed_all(items[start : start + portion])
     except Exception as error:
         asking.answer.error = error
     return asking.answer
 
 
 class _Asking:
-    def __init__(self, embed: Embed, items: list[Item], skip: bool, has_worked: bool) -> None:
+    def __init__(self, embed: Embed, skip: bool, has_worked: bool) -> None:
         self._embed = embed
-        self._items = items
+        self._items: list[Item] = []  # of the portion
         self._skip = skip
         self._has_worked = has_worked
         self.answer = Answer()
 
-    def embed_all(self) -> None:
-        rest, size = self._items, len(self._items)
+    def embed_all(self, items: list[Item]) -> None:
+        """Embed a portion of the items, all at once if the model does not fail over one."""
+        self._items = items
+        rest, size = items, len(items)
         suspects: list[Item] = []  # the first of the rest, over which the model failed together
         while rest:
             asked = rest[:size]
@@ -117,13 +128,12 @@ class _Asking:
             f"The model returned {returned} vectors for {len(items)} inputs: none of them is used"
         )
 
-    def _keep(self, item: Item, vector: Sequence[float]) -> None:
-        try:
-            blob = encode_vector(vector, f"The vector of {quote(item.id)}")
-        except InvalidInputError as error:
-            self.answer.refused[item.content_hash] = error
+    def _keep(self, item: Item, vector: bytes | InvalidInputError) -> None:
+        if isinstance(vector, bytes):
+            self.answer.vectors[item.content_hash] = vector
         else:
-            self.answer.vectors[item.content_hash] = blob
+            vector.args = (f"The vector of {quote(item.id)} {vector}",)
+            self.answer.refused[item.content_hash] = vector
 
     def _judge(self, error: Exception, left: list[Item]) -> None:
         """Refuse the one item that can have caused an error, if there is but one."""
@@ -171,8 +181,12 @@ class _Asking:
 
     def _without_result(self, items: list[Item]) -> list[Item]:
         """Return the items that have neither a vector nor a refusal."""
-        done = self.answer.vectors.keys() | self.answer.refused.keys()
-        return [item for item in items if item.content_hash not in done]
+        vectors, refused = self.answer.vectors, self.answer.refused
+        return [
+            item
+            for item in items
+            if item.content_hash not in vectors and item.content_hash not in refused
+        ]
 
 
 def _may_be_of_an_input(error: Exception) -> bool:

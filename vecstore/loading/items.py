@@ -1,7 +1,8 @@
 """Entries as they come, made ready to be embedded and written, or refused."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, TypeVar
 
 from .. import values
 from ..entries import Item, id_text, surrogate_error
@@ -10,7 +11,18 @@ from ..metadata import to_json
 from ..models import EmbeddingModel
 from ..values import quote
 
+_LISTS = (tuple, list)
+
+_Made = TypeVar("_Made")
 OnError = Literal["stop", "skip"] | Callable[[str, VecstoreError], object]
+
+
+def check_on_error(on_error: object) -> None:
+    """Raise InvalidInputError for what says nothing about entries that are refused."""
+    if on_error not in ("stop", "skip") and not callable(on_error):
+        raise InvalidInputError(
+            f"on_error is {quote(on_error)}: it must be 'stop', 'skip' or a function"
+        )
 
 
 def make_items(
@@ -25,17 +37,24 @@ def make_items(
       program, and always stops
     :raises InvalidInputError: see make_item() and as_tuple()
     """
-    for entry in entries:
-        triple = as_tuple(entry, 3)
+    triples = (as_tuple(entry, 3) for entry in entries)
+    return make_each(triples, partial(make_item, model=model, content_hash=content_hash), on_error)
+
+
+def make_each(
+    given: Iterable[tuple[Any, ...]], make: Callable[[tuple[Any, ...]], _Made], on_error: OnError
+) -> Iterator[_Made]:
+    """Yield what is made of each tuple, which begins with its id; see make_items()."""
+    for one in given:
         try:
-            item = make_item(triple, model, content_hash)
+            made = make(one)
         except InvalidInputError as error:
             if on_error == "stop":
                 raise
             if callable(on_error):
-                on_error(str(triple[0]), error)
+                on_error(str(one[0]), error)
         else:
-            yield item
+            yield made
 
 
 def make_item(
@@ -49,22 +68,35 @@ def make_item(
     """
     id, value, metadata = entry
     id = id_text(id)
-    value = values.to_plain(value)
-    if not isinstance(value, str | bytes):
-        raise InputTypeError(
-            f"The value of {quote(id)} is of type {type(value).__name__}: it must be str or bytes"
-        )
+    name = f"The value of {quote(id)}"
+    value = plain_content(name, value)
     is_text = isinstance(value, str)
     if not (model.supports_text if is_text else model.supports_binary):
         raise InputTypeError(
-            f"The value of {quote(id)} is {'text' if is_text else 'binary'}, which the model "
+            f"{name} is {'text' if is_text else 'binary'}, which the model "
             f"{model.model_id!r} cannot embed"
         )
+    return Item(id, value, hash_of(name, value, content_hash), metadata_json(id, metadata))
+
+
+def plain_content(name: str, value: Any) -> str | bytes:
+    """Return content as the str or bytes that it stands for.
+
+    :param name: what a message calls it
+    :raises InputTypeError: it is neither
+    """
+    plain = values.to_plain(value)
+    if isinstance(plain, str | bytes):
+        return plain
+    raise InputTypeError(f"{name} is of type {type(value).__name__}: it must be str or bytes")
+
+
+def hash_of(name: str, value: str | bytes, content_hash: Callable[[str | bytes], bytes]) -> bytes:
+    """Return the hash of a content; InvalidInputError where it is no text of Unicode."""
     try:
-        hashed = content_hash(value)
+        return content_hash(value)
     except UnicodeEncodeError as error:
-        raise surrogate_error(f"The value of {quote(id)}", error.start) from None
-    return Item(id, value, hashed, _metadata_json(id, metadata))
+        raise surrogate_error(name, error.start) from None
 
 
 def as_tuple(entry: Any, length: int) -> tuple[Any, ...]:
@@ -72,7 +104,7 @@ def as_tuple(entry: Any, length: int) -> tuple[Any, ...]:
 
     :raises InvalidInputError: it is something else
     """
-    if not isinstance(entry, tuple | list) or len(entry) != length:
+    if not is_row(entry) or len(entry) != length:
         form = "(id, value)" if length == 2 else "(id, value, metadata)"
         raise InvalidInputError(
             f"An entry is {quote(entry)}, not a {form} tuple: make tuples of rows, such as "
@@ -81,15 +113,29 @@ def as_tuple(entry: Any, length: int) -> tuple[Any, ...]:
     return tuple(entry)
 
 
+def is_row(entry: Any) -> bool:
+    """Return whether an entry is a tuple, or a list or array of one dimension."""
+    return isinstance(entry, _LISTS) or len(getattr(entry, "shape", ())) == 1
+
+
 def without_metadata(entry: Any) -> tuple[Any, ...]:
     """Return an (id, value) pair as a triple that leaves stored metadata as it is."""
     return *as_tuple(entry, 2), None
 
 
-def _metadata_json(id: str, metadata: Any) -> str | None:
+def metadata_json(id: str, metadata: Any) -> str | None:
+    """Return metadata as JSON; "" for {}, and None for None.
+
+    :raises InvalidInputError: it is no dict, or cannot be JSON
+    """
     if metadata is None:
         return None
-    name = f"The metadata of {quote(id)}"
     if not isinstance(metadata, dict):
-        raise InvalidInputError(f"{name} is of type {type(metadata).__name__}: it must be a dict")
-    return to_json(metadata, name) if metadata else ""
+        raise InvalidInputError(
+            f"The metadata of {quote(id)} is of type {type(metadata).__name__}: it must be a dict"
+        )
+    try:
+        return to_json(metadata) if metadata else ""
+    except InvalidInputError as error:
+        error.args = (f"The metadata of {quote(id)} {error}",)
+        raise

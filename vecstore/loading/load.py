@@ -18,14 +18,16 @@ from ..errors import (
     ModelMismatchError,
     VecstoreError,
 )
-from ..models import EmbeddingModel
+from ..models import EmbeddingModel, embed_as_float32, modes
 from ..rows import CollectionRow
 from ..store import Store
 from ..values import quote, to_integer
 from .asking import Answer
-from .contract import Batch
-from .items import OnError, make_items
+from .contract import Batch, CopiedBatch
+from .documents import Document, DocumentBatch, Split, make_documents, whole_batches
+from .items import OnError, check_on_error, make_items
 from .pipeline import Pipeline
+from .replaced import KeepingReplaced
 from .report import EmbedReport
 
 Progress = Callable[[EmbedReport], object]
@@ -33,6 +35,8 @@ Progress = Callable[[EmbedReport], object]
 
 class Load:
     """Writes entries into one collection.
+
+    The model gets a text with the document prefix of the collection, or else its own, before it.
 
     :param collection: while its row is as it was; then nothing more is written
     :param concurrency: batches that are embedded at once; None for what the model says
@@ -51,13 +55,11 @@ class Load:
         on_error: OnError = "stop",
         progress: Progress | None = None,
     ) -> None:
-        if on_error not in ("stop", "skip") and not callable(on_error):
-            raise InvalidInputError(
-                f"on_error is {quote(on_error)}: it must be 'stop', 'skip' or a function"
-            )
+        check_on_error(on_error)
         if concurrency is None:
             concurrency = getattr(model, "concurrency", 1)  # an instance of llm's class has none
         self._store = store
+        self._rows = KeepingReplaced(store)
         self._collection = collection
         self._model = model
         self._content_hash = content_hash
@@ -65,9 +67,12 @@ class Load:
         self._skip = on_error != "stop"
         self._on_error = on_error if callable(on_error) else None
         self._progress = progress
+        self._prefix = prefix = self._find_prefix()
         self._pipeline: Pipeline[Batch] = Pipeline(
-            lambda values: model.embed_multi(values, key=key),
-            _positive("concurrency", concurrency),
+            lambda values: embed_as_float32(
+                model, (modes.add_prefix(prefix, value) for value in values), key
+            ),
+            to_positive("concurrency", concurrency),
             skip=self._skip,
         )
         self._coming: set[bytes] = set()  # content hashes of which vectors are on their way
@@ -76,10 +81,21 @@ class Load:
     def run(self, entries: Iterable[tuple[Any, ...]], batch_size: int) -> EmbedReport:
         """Write all entries, read a batch at a time; return what was done."""
         size = limit_batch_size(batch_size, self._model)
+        return self.run_batches(self._batches(iter(entries), size))
+
+    def run_items(self, items: Iterable[Item], batch_size: int) -> EmbedReport:
+        """Write what another collection has, as run() does, whatever it takes the place of."""
+        size = limit_batch_size(batch_size, self._model)
+        iterator = iter(items)
+        portions = iter(lambda: list(islice(iterator, size)), [])
+        return self.run_batches(self.batch(items, CopiedBatch) for items in portions)
+
+    def run_batches(self, batches: Iterable[Batch]) -> EmbedReport:
+        """Write batches, each of which is asked for when the one before is under way."""
         in_transaction = self._store.has_transaction()
         self._pipeline.has_worked = not self._store.is_empty(self._collection)
         try:
-            for batch in self._batches(iter(entries), size):
+            for batch in batches:
                 self._start_batch(batch)
                 while self._pipeline.full:
                     self._end_oldest()
@@ -90,17 +106,77 @@ class Load:
             if not in_transaction or self._store.has_transaction():
                 self._write_what_is_under_way()
             raise
+        self._store.end_load(self._collection)
         return self._report
 
+    def run_documents(
+        self, documents: Iterable[tuple[Any, ...]], split: Split, batch_size: int, *, headings: bool
+    ) -> EmbedReport:
+        """Write whole documents, as many in a batch as have `batch_size` chunks."""
+        made = make_documents(
+            documents,
+            self._model,
+            self._content_hash,
+            self._on_refused(),
+            split,
+            headings=headings,
+        )
+        # One document may be longer than a batch, which is still the most that a model is given.
+        self._pipeline.portion = size = limit_batch_size(batch_size, self._model)
+        return self.run_batches(map(self.document_batch, whole_batches(made, size)))
+
     def _batches(self, entries: Iterator[tuple[Any, ...]], size: int) -> Iterator[Batch]:
-        on_error: OnError = self._fail if self._skip else "stop"
-        while chunk := list(islice(entries, size)):
-            items = list(make_items(chunk, self._model, self._content_hash, on_error))
-            yield Batch(self._store, self._collection, items, stores_content=self._stores_content)
+        while portion := list(islice(entries, size)):
+            yield self.batch(self.make_items(portion))
+
+    def make_items(self, entries: Iterable[tuple[Any, ...]]) -> list[Item]:
+        """Return entries as they will be written, without those that are skipped as refused."""
+        return list(make_items(entries, self._model, self._content_hash, self._on_refused()))
+
+    def batch(self, items: list[Item], kind: type[Batch] = Batch) -> Batch:
+        """Return items that are to be written in one transaction."""
+        return kind(
+            self._rows,
+            self._collection,
+            items,
+            stores_content=self._stores_content,
+            skip=self._skip,
+            check=self._check_prefix,
+        )
+
+    def document_batch(self, documents: list[Document]) -> DocumentBatch:
+        """Return documents that are to be written in one transaction."""
+        return DocumentBatch(
+            self._rows,
+            self._collection,
+            documents,
+            stores_content=self._stores_content,
+            skip=self._skip,
+            check=self._check_prefix,
+        )
+
+    def _find_prefix(self) -> str:
+        return modes.document_prefix(
+            self._model, self._store.prefixes(self._collection).document_prefix
+        )
+
+    def _check_prefix(self) -> None:
+        """Raise ModelMismatchError if documents have another prefix than when the load began.
+
+        It was set before the first entry was written: after that it cannot change.
+        """
+        now = self._find_prefix()
+        if now != self._prefix:
+            raise ModelMismatchError(
+                f"Collection {quote(self._collection.name)} has got the document prefix "
+                f"{quote(now)} meanwhile, and this was embedded with {quote(self._prefix)}: it was "
+                "not written; load it again"
+            )
 
     def _start_batch(self, batch: Batch) -> None:
         plan = batch.plan()
-        if not (plan.to_put or plan.to_change or self._pipeline):
+        self._fail_taken(batch)
+        if plan.is_done and not self._pipeline:
             self._report += EmbedReport(unchanged=plan.unchanged)
             self._report_progress()
             return
@@ -113,6 +189,7 @@ class Load:
         """Write the oldest batch; it stays in the pipeline if that is interrupted."""
         batch, items, answer = self._pipeline.oldest()
         error = self._write(batch, items, answer)
+        self._fail_taken(batch)
         self._drop_oldest(items)
         self._report += batch.report
         if error is not None:
@@ -158,13 +235,16 @@ class Load:
 
         An error names the first entry of its content: the model was asked for that one.
         """
-        told: set[bytes] = set()
-        for batch in self._pipeline.batches():
+        if not refused:
+            return
+        batches = self._pipeline.batches()
+        items = (item for batch in reversed(batches) for item in reversed(batch.items))
+        named = {item.content_hash: item.id for item in items}
+        for batch in batches:
             for item in batch.leave_out(refused.keys()):
                 error = refused[item.content_hash]
-                if item.content_hash in told:
+                if item.id != named[item.content_hash]:
                     error = _of_same_content(item, error)
-                told.add(item.content_hash)
                 self._fail(item.id, error)
 
     def _write_what_is_under_way(self) -> None:
@@ -185,6 +265,14 @@ class Load:
         self._pipeline.drop_oldest()
         self._coming.difference_update(item.content_hash for item in items)
 
+    def _fail_taken(self, batch: Batch) -> None:
+        """Skip what a batch has left out since the ids are taken."""
+        while batch.taken:
+            self._fail(*batch.taken.popitem())
+
+    def _on_refused(self) -> OnError:
+        return self._fail if self._skip else "stop"
+
     def _fail(self, id: str, error: VecstoreError) -> None:
         self._report.failed += 1
         if self._on_error:
@@ -197,7 +285,7 @@ class Load:
 
 def limit_batch_size(wanted: int, model: EmbeddingModel) -> int:
     """Return how many entries are a batch: as many as wanted, or what the model takes at once."""
-    size = _positive("batch_size", wanted)
+    size = to_positive("batch_size", wanted)
     return min(size, model.batch_size or size)
 
 
@@ -207,7 +295,8 @@ def _of_same_content(item: Item, error: VecstoreError) -> VecstoreError:
     return same
 
 
-def _positive(name: str, value: object) -> int:
+def to_positive(name: str, value: object) -> int:
+    """Return a number of 1 or more, of any type of integer; InvalidInputError for another."""
     number = to_integer(value)
     if number is None or number < 1:
         raise InvalidInputError(f"{name} is {quote(value)}: it must be 1 or more, an integer")

@@ -25,11 +25,12 @@ class Pipeline(Generic[_T]):
     other threads unless it is asked for more. Otherwise each batch has a thread, which does not
     keep the process alive.
 
-    :param embed: returns, or yields, one vector for each value
+    :param embed: returns, or yields, one vector for each value, encoded, or why there is none
     :param skip: go on after an input that is refused
 
     Attributes:
         has_worked: whether the model has embedded something
+        portion: how many items the model is given at once; None for all of a batch
     """
 
     def __init__(self, embed: Embed, concurrency: int, *, skip: bool) -> None:
@@ -37,6 +38,7 @@ class Pipeline(Generic[_T]):
         self._concurrency = concurrency
         self._skip = skip
         self.has_worked = False
+        self.portion: int | None = None
         self._queue: deque[tuple[_T, list[Item], Future[Answer]]] = deque()
         self._stopping = retries.stop_event() or threading.Event()
 
@@ -88,7 +90,9 @@ class Pipeline(Generic[_T]):
 
     def ask(self, items: list[Item]) -> Answer:
         """Embed items at once, in this thread."""
-        answer = asking.ask(self._embed, items, skip=self._skip, has_worked=self.has_worked)
+        answer = asking.ask(
+            self._embed, items, skip=self._skip, has_worked=self.has_worked, portion=self.portion
+        )
         self.has_worked |= bool(answer.vectors)
         return answer
 

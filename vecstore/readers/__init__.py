@@ -4,6 +4,7 @@ A reader yields a Record for each row, of which columns make an InputEntry.
 
     records       a row and its place, an entry, and what is done about what cannot be read
     columns       makes entries of rows; column_types: what the cells of CSV stand for
+    vector_columns   makes those of rows that have their vectors
     row_file      the entries of a file or pipe of rows, and how many there are
     rows          the rows of a file, in whatever format
     csv_rows      those of CSV and TSV
@@ -36,6 +37,7 @@ from .row_file import RowFile
 from .rows import FORMATS, TABLE_FORMATS, Layout, detect_format, guess_format, read_rows
 from .shapes import check_shapes
 from .streams import RewindableStream
+from .vector_columns import VectorColumns
 
 __all__ = [
     "FILE_ENCODINGS",
@@ -59,6 +61,7 @@ __all__ = [
     "Row",
     "RowFile",
     "TypeSurvey",
+    "VectorColumns",
     "check_encodings",
     "check_shapes",
     "detect_format",

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlite_utils.utils import TypeTracker
-
 from ..errors import InvalidInputError
 from ..metadata import to_json
 from ..values import INTEGERS_END
@@ -51,6 +49,8 @@ class TypeSurvey:
     """
 
     def __init__(self) -> None:
+        from sqlite_utils.utils import TypeTracker  # takes a while, and few files are CSV
+
         self._numbers = TypeTracker()
         self._kinds: dict[str, set[type]] = {}  # of JSON; that of None is text
 
@@ -101,7 +101,7 @@ def read_json_text(text: str) -> dict[str, Any] | list[Any] | None:
         value: dict[str, Any] | list[Any] = json.loads(
             text, object_pairs_hook=_refuse_repeated_keys
         )
-        to_json({"": value}, "")
+        to_json({"": value})
     except (ValueError, RecursionError, InvalidInputError):
         return None
     return value

@@ -67,7 +67,7 @@ class Columns:
     def check_named_columns(self, record: Record) -> None:
         """Raise InvalidInputError if the row lacks one of the named columns, or has it twice."""
         for column in self.named_columns:
-            _check_column(record, column)
+            check_column(record, column)
         self._check_repeated(record)
 
     def make_entry(self, record: Record) -> InputEntry:
@@ -77,7 +77,7 @@ class Columns:
 
         :raises InvalidInputError: the row lacks a column, or a value cannot be what it is to be
         """
-        id_column = self._find_id_column(record.row)
+        id_column = self.find_id_column(record.row)
         if id_column is None:
             raise InvalidInputError(f"{record.place} has no columns, so no id")
         self._check_repeated(record)
@@ -89,17 +89,18 @@ class Columns:
         """Return what of a row becomes metadata, as it is written."""
         cells = {column: row[column] for column in self.metadata if column in row}
         if self.rest:
-            id_column = self._find_id_column(row)
+            id_column = self.find_id_column(row)
             cells |= {c: row[c] for c in row if c != id_column and c not in self.content}
         return cells
 
-    def _find_id_column(self, row: Row) -> str | None:
+    def find_id_column(self, row: Row) -> str | None:
+        """Return the column of ids; None if the row has no columns."""
         return self.id if self.id is not None else next(iter(row), None)
 
     def _check_repeated(self, record: Record) -> None:
         """Raise InvalidInputError if one of several columns of one name is used."""
         is_all = self.rest or not self.content
-        id_column = self._find_id_column(record.row)
+        id_column = self.find_id_column(record.row)
         for name in sorted(record.repeated):
             if is_all or name in self.named_columns or name == id_column:
                 raise InvalidInputError(
@@ -109,7 +110,7 @@ class Columns:
                 )
 
     def _make_id(self, record: Record, column: str) -> str:
-        _check_column(record, column)
+        check_column(record, column)
         value = record.row[column]
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             kind = _KINDS_OF_ID.get(type(value), type(value).__name__)
@@ -130,7 +131,7 @@ class Columns:
 
     def _choose_content(self, record: Record, id_column: str) -> tuple[str, ...]:
         for column in self.content:
-            _check_column(record, column)
+            check_column(record, column)
         if self.content:
             return self.content
         columns = tuple(c for c in record.row if c != id_column and c not in self.metadata)
@@ -167,10 +168,11 @@ class Columns:
                 )
         metadata = {column: self._parse_cell(column, cell) for column, cell in cells.items()}
         try:
-            to_json(metadata, f"The metadata of {record.place}")
+            to_json(metadata)
         except InvalidInputError as error:
             raise InvalidInputError(
-                f"{error} (in the input, write it as text, or leave the column out)"
+                f"The metadata of {record.place} {error} (in the input, write it as text, or leave "
+                "the column out)"
             ) from error
         is_only = not self.rest and len(set(self.metadata)) == 1
         return self._unwrap_only_column(metadata) if is_only and metadata else metadata
@@ -221,7 +223,7 @@ def pair_with_entries(
             columns.check_named_columns(record)
             # The objects of a JSON file may have their keys in any order.
             if columns.id is None:
-                columns = replace(columns, id=next(iter(record.row), None))
+                columns = replace(columns, id=columns.find_id_column(record.row))
             is_first = False
         try:
             entry = columns.make_entry(record)
@@ -231,7 +233,8 @@ def pair_with_entries(
             yield record, entry
 
 
-def _check_column(record: Record, column: str) -> None:
+def check_column(record: Record, column: str) -> None:
+    """Raise InvalidInputError if the row lacks a column."""
     if column not in record.row:
         names = ", ".join(map(quote, islice(record.row, _MAX_COLUMNS_LISTED))) or "none"
         more = len(record.row) - _MAX_COLUMNS_LISTED

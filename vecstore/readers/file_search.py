@@ -36,14 +36,24 @@ class FoundFiles:
     Attributes:
         files: by id, which is the path in the folder
         left_out: "file" or "folder", and why, by path; nothing has looked into such a folder
+        broken_links: ids of links to nothing
         problems: by path, what keeps files from being found, or one from having an id
         unmatched: patterns of what to exclude that nothing matched
+        empty: folders and patterns that nothing matched
     """
 
     files: dict[str, Path] = field(default_factory=dict)
     left_out: dict[Path, tuple[str, str]] = field(default_factory=dict)
+    broken_links: set[str] = field(default_factory=set)
     problems: dict[Path, InvalidInputError] = field(default_factory=dict)
     unmatched: list[str] = field(default_factory=list)
+    empty: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def number(self) -> int:
+        """How much was found, with what is of no use."""
+        others = len(self.left_out) + len(self.broken_links) + len(self.problems)
+        return len(self.files) + others
 
 
 @dataclass(frozen=True)
@@ -178,6 +188,7 @@ class FileSearch:
     def _is_file(self, folder: _Folder, found: _Candidate) -> bool:
         if found.mode is None:
             self._result.left_out[found.path] = ("file", LEFT_OUT_AS_BROKEN_LINK)
+            self._result.broken_links.add(found.id)
             return False
         if not stat.S_ISREG(found.mode) or not self._is_chosen(folder, found):
             return False

@@ -29,8 +29,13 @@ def find_files(
         base = Path(folder)
         if not base.is_dir():
             raise InvalidInputError(f"Invalid directory: {folder}")
+        before = found.number
+        is_empty = True
         for id, path in FileSearch(base, pattern, found, excluded, all=all):
+            is_empty = False
             _refuse_same_id(id, found.files.setdefault(id, path), path)
+        if is_empty and found.number == before:
+            found.empty.append((folder, pattern))
     for path in found.files.values():
         found.left_out.pop(path, None)  # one pattern names it, and another does not
     found.files = dict(sorted(found.files.items()))

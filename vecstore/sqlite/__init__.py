@@ -4,9 +4,13 @@ From the ground up:
 
     connection     opens a file with sqlite-vec loaded, for threads, forks and two SQLite libraries
     transactions   a transaction, a savepoint, a snapshot
-    schema         migrations
+    schema         migrations, whose SQL is found by migration_files
     catalog        the rows of `collections`
-    index          the vec0 tables and triggers of one dimension
+    collection_prefixes  what a collection puts before queries and documents
+    journal        which rows have changed, where the index is in a file of its own
+    rowid_spans    reads a table a portion at a time
+    index_names    what the tables and triggers of an index are called
+    index          the vec0 tables of one dimension, inside a file and beside it
     search         one query: which plan answers it
     functions      what SQL can call
     databases      connect() and adopt(): a Database with all of that in it

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from sqlite_utils import Database
-
 from ..entries import require_collection_name
-from ..errors import DoesNotExist, ModelMismatchError, VecstoreError
+from ..errors import DoesNotExist, InvalidInputError, ModelMismatchError, VecstoreError
 from ..rows import CollectionRow
 from ..values import quote
 from . import schema, transactions
 from .connection import opening, rights, sqlite_errors
+from .connection.database import Database, has_table
 from .connection.interrupts import Result
 
 
@@ -28,7 +27,7 @@ def find(db: Database, name: str) -> CollectionRow | None:
     :raises DatabaseError: it has tables of these names that are neither llm's nor vecstore's
     """
     schema.refuse_foreign(db)
-    if not db["collections"].exists():
+    if not has_table(db, "collections"):
         return None
     row = db.execute("select id, model from collections where name = ?", [name]).fetchone()
     return None if row is None else CollectionRow(row[0], name, row[1])
@@ -48,7 +47,7 @@ def count_embeddings(db: Database) -> list[CollectionCount]:
     :raises DatabaseError: it has tables of these names that are neither llm's nor vecstore's
     """
     schema.refuse_foreign(db)
-    if not {"collections", "embeddings"} <= set(db.table_names()):
+    if not (has_table(db, "collections") and has_table(db, "embeddings")):
         return []
     rows = db.execute(
         """
@@ -72,7 +71,7 @@ def create(db: Database, name: str, model_id: str) -> CollectionRow:
             return find(db, name) or _insert(db, name, model_id)
     except db.conn.OperationalError as error:
         # Without tables, schema.ensure_schema() could not write either.
-        reason = error if db["collections"].exists() else "the database is readonly"
+        reason = error if has_table(db, "collections") else "the database is readonly"
         if rights.is_read_only(error) or reason is not error:
             raise DoesNotExist(
                 f"Collection {quote(name)} does not exist ({describe_database(db)}), and cannot be "
@@ -97,6 +96,35 @@ def _insert(db: Database, name: str, model_id: str) -> CollectionRow:
         [name, model_id],
     )
     return CollectionRow(int(cursor.lastrowid or 0), name, model_id)
+
+
+def create_new(db: Database, name: str, model_id: str) -> CollectionRow:
+    """Insert a collection and return its row. Belongs inside a transaction.
+
+    :raises InvalidInputError: there is one of that name
+    """
+    refuse_taken(db, name)
+    return _insert(db, name, model_id)
+
+
+def rename(db: Database, row: CollectionRow, name: str) -> CollectionRow:
+    """Give a collection another name, and return its row. Belongs inside a transaction.
+
+    :raises InvalidInputError: there is one of that name
+    """
+    refuse_taken(db, name)
+    db.execute("update collections set name = ? where id = ?", [name, row.id])
+    return row._replace(name=name)
+
+
+def refuse_taken(db: Database, name: str) -> None:
+    """Raise InvalidInputError if there is a collection of that name."""
+    taken = find(db, name)
+    if taken is not None:
+        raise InvalidInputError(
+            f"There is a collection {quote(name)} already, of the model {taken.model!r}: choose "
+            "another name, or rename or delete that one"
+        )
 
 
 def delete(db: Database, row: CollectionRow) -> None:
@@ -174,7 +202,7 @@ def _changed(db: Database, row: CollectionRow) -> VecstoreError:
 def describe_database(db: Database) -> str:
     """Return what a message says of a database: its file, and the collections in it."""
     names = []
-    if db["collections"].exists():
+    if has_table(db, "collections"):
         names = [name for (name,) in db.execute("select name from collections order by name")]
     listed = ", ".join(map(quote, names[:10])) or "no collections"
     return f"{opening.name_of(db)} has {listed}{' and more' * (len(names) > 10)}"

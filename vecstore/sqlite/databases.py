@@ -4,14 +4,18 @@ import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING
 
 from ..errors import DatabaseError, InvalidInputError, MissingFileError
 from . import functions
 from .connection import adoption, opening, pragmas, rights, turns
+from .connection.database import Database, is_database, to_sqlite_utils, wrap_connection
 from .connection.opening import Driver
 from .connection.sqlite_errors import RAISING_OUR_ERRORS
+from .index import beside
+
+if TYPE_CHECKING:
+    import sqlite_utils
 
 
 def connect(
@@ -20,7 +24,7 @@ def connect(
     driver: Driver = "auto",
     read_only: bool = False,
     timeout: float = 5.0,
-) -> Database:
+) -> "sqlite_utils.Database":
     """Open a SQLite file, or a new database in memory, with sqlite-vec loaded.
 
     A file that does not exist is created, in WAL mode. No table is: a Collection does that.
@@ -37,12 +41,23 @@ def connect(
     :raises ExtensionError: that driver cannot load sqlite-vec
     :raises TwoLibrariesError: another SQLite library of this process has the file open
     """
+    return to_sqlite_utils(open_database(path, driver, read_only=read_only, timeout=timeout))
+
+
+def open_database(
+    path: str | Path | None = None,
+    driver: Driver = "auto",
+    *,
+    read_only: bool = False,
+    timeout: float = 5.0,
+) -> Database:
+    """Do what connect() does for the package itself, which needs no sqlite-utils for most of it."""
     name = ":memory:" if path is None else os.fspath(path)
     conn = opening.open_connection(name, driver, read_only=read_only, timeout=timeout)
     with opening.closed_on_error(conn, name):
-        db = Database(conn)
+        db = wrap_connection(conn, in_memory=name == ":memory:")
         functions.register_functions(db)
-    db.memory = name == ":memory:"
+        beside.attach_each_time(db)
     return db
 
 
@@ -55,7 +70,7 @@ def connect_to_read(path: str | Path, *, driver: Driver = "auto") -> Database:
     """
     file = Path(path)
     can_write = rights.is_writable(file) and file.exists() and file.stat().st_size > 0
-    db = connect(file, driver=driver, read_only=not can_write)
+    db = open_database(file, driver, read_only=not can_write)
     pragmas.forbid_writing(db.conn)
     return db
 
@@ -79,6 +94,7 @@ def adopt(db: Database) -> None:
     with turns.take_turn(db), RAISING_OUR_ERRORS:
         adoption.adopt_connection(db)
         functions.register_functions(db)
+        beside.attach_each_time(db)
 
 
 def open_or_adopt(db: Database | str | Path | None, *, may_create: bool) -> Database:
@@ -87,11 +103,11 @@ def open_or_adopt(db: Database | str | Path | None, *, may_create: bool) -> Data
     :raises MissingFileError: there is no such file, and it is not to be created
     :raises InvalidInputError: `db` is something else
     """
-    if isinstance(db, Database):
+    if is_database(db):
         adopt(db)
         return db
     if db is None or db == ":memory:":
-        return connect()
+        return open_database()
     if not isinstance(db, str | Path):
         raise InvalidInputError(
             f"db is a {type(db).__name__}: pass a path or a sqlite_utils.Database, which takes a "
@@ -108,11 +124,11 @@ def open_or_adopt(db: Database | str | Path | None, *, may_create: bool) -> Data
 def _open_writable_or_not(path: Path) -> Database:
     """Open a file to write to it, or for reading alone where this user can do no more."""
     if not path.exists() or rights.is_writable(path):
-        return connect(path)
+        return open_database(path)
     if os.access(path, os.W_OK):  # but no files can be made beside it: there may be a writer's
         with suppress(DatabaseError):
-            return connect(path)
-    return connect(path, read_only=True)
+            return open_database(path)
+    return open_database(path, read_only=True)
 
 
 @contextmanager
@@ -123,14 +139,14 @@ def opened_database(
 
     :raises MissingFileError: there is no such file, and it is not to be created
     """
-    if isinstance(db, Database):
+    if is_database(db):
         adopt(db)
         with RAISING_OUR_ERRORS:
             yield db
         return
     if not create and not Path(db).exists():
         raise MissingFileError(f"The file {db} does not exist")
-    opener = connect_to_read if read_only else connect
+    opener = connect_to_read if read_only else open_database
     with closing(opener(db)) as new, RAISING_OUR_ERRORS:
         pragmas.unmap_file(new.conn)
         yield new

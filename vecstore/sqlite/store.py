@@ -3,29 +3,57 @@
 The rows of `collections` are those of catalog.py, and the statements of a search are in search/.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlite_utils import Database
-
+from ..chunks import ids_between
 from ..errors import DatabaseError
 from ..models import EmbeddingModel
-from ..query import Query, Step
-from ..rows import CollectionRow, EmbeddingRow, EntryRow, Hit, RowChange, StoredRow, row_portions
+from ..prefixes import Prefixes
+from ..query import Query, Step, WhereArgs
+from ..rows import (
+    CollectionRow,
+    EmbeddingRow,
+    EntryRow,
+    Hit,
+    RowChange,
+    StoredRow,
+    UnfitEntries,
+    row_portions,
+)
+from ..settings import IndexForm
 from ..store import Store
 from ..vectors import content_hash
-from . import catalog, functions, schema, transactions
+from . import (
+    catalog,
+    collection_prefixes,
+    documents,
+    functions,
+    journal,
+    metadata_indexes,
+    schema,
+    succession,
+    transactions,
+)
 from .connection import frozen, interrupts, opening, sqlite_errors, turns
+from .connection.database import Database, to_sqlite_utils
 from .connection.interrupts import Result
 from .connection.sqlite_errors import CALLING_OTHERS, RAISING_OUR_ERRORS
-from .index import building, partitions
+from .index import building, following, kept_graphs
 from .index.dimensions import find_dimensions
-from .search import planner
+from .search import matching, planner
+
+if TYPE_CHECKING:
+    import sqlite_utils
 
 _MAX_VARIABLES = 500  # in one statement; SQLite's limit is 32,766, or less in some builds
-# SQLite keeps a journal for each statement whose triggers write to vec0, and spills it to a file:
-# with one row a statement, half of the time of an insert goes there.
-_ROWS_A_STATEMENT = 100
+_ROWS_A_STATEMENT = 500  # more are no faster
+_FEWEST_VARIABLES = 999  # that any SQLite takes in a statement
+# A search brings an index beside the file into step. A load does so now and then, so that the first
+# search after it need not, and the journal stays small.
+_ROWS_TO_FOLLOW = 10_000
+_ROWS_TO_COPY = 2000  # by one statement
 
 # The distance of a vector to itself: NULL with a NaN or an infinity, which llm may have stored.
 _IS_FINITE = """
@@ -46,10 +74,17 @@ class SqliteStore(Store):
 
     def __init__(self, db: Database) -> None:
         self.db = db
+        # What was written here, and an index beside the file may not have followed.
+        self._unfollowed_rows = 0
+        self._unfollowed_dimensions: set[int] = set()
+        self._written_rows = 0  # of a load that has not ended
+
+    def database(self) -> "sqlite_utils.Database":
+        return to_sqlite_utils(self.db)
 
     @RAISING_OUR_ERRORS
-    def ensure_schema(self) -> None:
-        frozen.repeat_if_changed(self.db, lambda: schema.ensure_schema(self.db))
+    def ensure_schema(self, index_form: IndexForm | None = None) -> None:
+        frozen.repeat_if_changed(self.db, lambda: schema.ensure_schema(self.db, index_form))
 
     @RAISING_OUR_ERRORS
     def describe(self) -> str:
@@ -64,15 +99,71 @@ class SqliteStore(Store):
         return catalog.create(self.db, name, model_id)
 
     @RAISING_OUR_ERRORS
+    def create_new(self, name: str, model_id: str) -> CollectionRow:
+        with transactions.writing(self.db):
+            return catalog.create_new(self.db, name, model_id)
+
+    @RAISING_OUR_ERRORS
     def drop(self, collection: CollectionRow) -> None:
         with transactions.writing(self.db):
             self.require(collection)
-            self.db.execute("delete from embeddings where collection_id = ?", [collection.id])
-            catalog.delete(self.db, collection)
+            succession.delete_collection(self.db, collection)
+
+    @RAISING_OUR_ERRORS
+    def rename(self, collection: CollectionRow, name: str) -> CollectionRow:
+        with transactions.writing(self.db):
+            self.require(collection)
+            return catalog.rename(self.db, collection, name)
+
+    def copy(self, collection: CollectionRow, name: str) -> CollectionRow:
+        with self.writing():
+            return self._copy(collection, name)
+
+    @RAISING_OUR_ERRORS
+    def _copy(self, collection: CollectionRow, name: str) -> CollectionRow:
+        self.require(collection)
+        copied = catalog.create_new(self.db, name, collection.model)
+        # Those of the copy may come between them by rowid, and do not by the collection.
+        found = self.db.execute(
+            "select rowid, length(embedding) / 4 from embeddings where collection_id = ?",
+            [collection.id],
+        ).fetchall()
+        for start in range(0, len(found), _ROWS_TO_COPY):
+            portion = found[start : start + _ROWS_TO_COPY]
+            self._copy_rows(copied, [rowid for rowid, _ in portion], {d for _, d in portion if d})
+        collection_prefixes.put(
+            self.db, copied.id, collection_prefixes.find(self.db, collection.id)
+        )
+        return copied
+
+    def _copy_rows(self, copied: CollectionRow, rowids: list[int], dimensions: set[int]) -> None:
+        columns = ", ".join(EmbeddingRow._fields)
+        self._write_indexed(
+            len(rowids),
+            dimensions,
+            lambda: self.db.conn.execute(
+                f"""
+                insert into embeddings (collection_id, {columns})
+                select ?, {columns}
+                from embeddings
+                where rowid in (select value from json_each(?))
+                """,
+                [copied.id, json.dumps(rowids)],
+            ),
+        )
 
     @RAISING_OUR_ERRORS
     def require(self, collection: CollectionRow) -> None:
         catalog.require_unchanged(self.db, collection)
+
+    def prefixes(self, collection: CollectionRow) -> Prefixes:
+        return self._read(collection, lambda _: collection_prefixes.find(self.db, collection.id))
+
+    @RAISING_OUR_ERRORS
+    def set_prefixes(self, collection: CollectionRow, prefixes: Prefixes) -> None:
+        with transactions.writing(self.db):
+            self.require(collection)
+            collection_prefixes.put(self.db, collection.id, prefixes)
 
     @RAISING_OUR_ERRORS
     def use_model(self, model: EmbeddingModel) -> None:
@@ -82,6 +173,18 @@ class SqliteStore(Store):
     def writing(self) -> Iterator[None]:
         with RAISING_OUR_ERRORS, transactions.writing(self.db), CALLING_OTHERS:
             yield
+        if self._unfollowed_rows >= _ROWS_TO_FOLLOW and not self.db.conn.in_transaction:
+            self._follow()
+
+    @RAISING_OUR_ERRORS
+    def build_graph(self, collection: CollectionRow) -> None:
+        self.require(collection)
+        kept_graphs.build(self.db, collection.id)
+
+    @RAISING_OUR_ERRORS
+    def end_load(self, collection: CollectionRow) -> None:
+        written, self._written_rows = self._written_rows, 0
+        kept_graphs.extend_after_load(self.db, collection.id, written)
 
     @RAISING_OUR_ERRORS
     def has_transaction(self) -> bool:
@@ -100,19 +203,16 @@ class SqliteStore(Store):
             collection, "select 1 from embeddings where collection_id = ? limit 1", [collection.id]
         )
 
-    def ids(self, collection: CollectionRow) -> list[str]:
-        found = self._rows(
-            collection,
-            """
-            select id
-            from embeddings
-            where collection_id = ?
-              and id is not null
-            order by id
-            """,
-            [collection.id],
-        )
-        return [id for (id,) in found]
+    @RAISING_OUR_ERRORS
+    def ids(
+        self,
+        collection: CollectionRow,
+        prefix: str = "",
+        where: str | None = None,
+        where_args: WhereArgs = (),
+    ) -> list[str]:
+        query = Query(collection, 0, prefix, where=where, where_args=where_args)
+        return matching.find_ids(self.db, query)
 
     def page(self, collection: CollectionRow, after: str | None, limit: int) -> list[EntryRow]:
         return self._rows(
@@ -158,6 +258,38 @@ class SqliteStore(Store):
         )
         return found[0] if found else None
 
+    def vectors(self, collection: CollectionRow, ids: Sequence[str]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for portion in _variables(ids):
+            rows = self._rows(
+                collection,
+                f"""
+                select id, embedding
+                from embeddings
+                where collection_id = ?
+                  and id in ({_marks(portion)})
+                """,
+                [collection.id, *portion],
+            )
+            found.update(rows)
+        return found
+
+    def vector_page(
+        self, collection: CollectionRow, after: str | None, limit: int
+    ) -> list[tuple[str, Any]]:
+        return self._rows(
+            collection,
+            f"""
+            select id, embedding
+            from embeddings
+            where collection_id = ?
+              and id {">=" if after is None else ">"} ?
+            order by id
+            limit ?
+            """,
+            [collection.id, after or "", limit],
+        )
+
     @RAISING_OUR_ERRORS
     def delete(self, collection: CollectionRow, ids: Sequence[str]) -> int:
         with transactions.writing(self.db):
@@ -174,10 +306,42 @@ class SqliteStore(Store):
             [collection.id, *ids],
         ).rowcount
 
+    def documents(self, collection: CollectionRow) -> list[str]:
+        return self._read(collection, lambda _: documents.names(self.db, collection.id))
+
+    def documents_of_chunks(self, collection: CollectionRow, prefix: str = "") -> dict[str, str]:
+        return self._read(collection, lambda _: documents.of_chunks(self.db, collection.id, prefix))
+
+    def chunks(self, collection: CollectionRow, document: str) -> list[EntryRow]:
+        return self._read(collection, lambda _: documents.chunks(self.db, collection.id, document))
+
+    def chunk_ids(self, collection: CollectionRow, document: str) -> list[str]:
+        return self._read(
+            collection, lambda _: documents.chunk_ids(self.db, collection.id, document)
+        )
+
     def stored(self, collection: CollectionRow, ids: Sequence[str]) -> dict[str, StoredRow]:
+        return self._stored(
+            collection,
+            [(f"id in ({_marks(portion)})", portion) for portion in _variables(ids)],
+        )
+
+    def stored_chunks(
+        self, collection: CollectionRow, documents: Sequence[str]
+    ) -> dict[str, StoredRow]:
+        return self._stored(
+            collection,
+            [("id >= ? and id < ?", ids_between(document)) for document in documents],
+        )
+
+    def _stored(
+        self, collection: CollectionRow, conditions: Sequence[tuple[str, Sequence[str]]]
+    ) -> dict[str, StoredRow]:
+        """Return what there is for ids that meet any of these conditions, given with its values."""
+
         def read(_: object) -> dict[str, StoredRow]:
             found: dict[str, StoredRow] = {}
-            for portion in _variables(ids):
+            for condition, args in conditions:
                 rows = self.db.execute(
                     f"""
                     select
@@ -188,9 +352,9 @@ class SqliteStore(Store):
                       metadata
                     from embeddings
                     where collection_id = ?
-                      and id in ({_marks(portion)})
+                      and {condition}
                     """,
-                    [collection.id, *portion],
+                    [collection.id, *args],
                 )
                 found.update(
                     {id: StoredRow(hash, bool(v), bool(c), m) for id, hash, v, c, m in rows}
@@ -246,26 +410,45 @@ class SqliteStore(Store):
         return int(number)
 
     def dimensions(self, collection: CollectionRow, wanted: int) -> int | None:
-        def read(_: object) -> int | None:
-            has_index = building.index_exists(self.db, wanted)
-            return find_dimensions(self.db, collection.id, wanted, has_index=has_index)
-
-        return self._read(collection, read)
+        return self._read(collection, lambda _: find_dimensions(self.db, collection.id, wanted))
 
     def put(self, collection: CollectionRow, rows: Iterable[EmbeddingRow]) -> int:
         number = 0
-        for portion in row_portions(rows, _ROWS_A_STATEMENT):
+        for portion in row_portions(rows, _rows_a_statement(self.db)):
             self._put(collection, portion)
             number += len(portion)
+        self._written_rows += number
         return number
 
     @RAISING_OUR_ERRORS
     def _put(self, collection: CollectionRow, rows: list[EmbeddingRow]) -> None:
+        self._write_indexed(len(rows), _dimensions_of(rows), lambda: self._insert(collection, rows))
+
+    def _write_indexed(
+        self, number: int, dimensions: set[int], write: Callable[[], object]
+    ) -> None:
+        """Call `write`, which inserts so many rows, and have the index get them."""
         with transactions.explain_write_errors(self.db):
-            indexed = [d for d in _dimensions_of(rows) if building.ensure_index(self.db, d)]
-            self._insert(collection, rows)
-            for dimensions in indexed:
-                partitions.give_partition(self.db, collection.id, dimensions)
+            if journal.is_there(self.db):
+                self._write_with_index_beside(number, dimensions, write)
+                return
+            indexed = [d for d in dimensions if building.ensure_index(self.db, d)]
+            building.write_noting(self.db, indexed, write)
+
+    def _write_with_index_beside(
+        self, number: int, dimensions: set[int], write: Callable[[], object]
+    ) -> None:
+        if not journal.is_whole(self.db):
+            journal.create(self.db)
+        write()
+        self._unfollowed_rows += number
+        self._unfollowed_dimensions.update(dimensions)
+
+    @RAISING_OUR_ERRORS
+    def _follow(self) -> None:
+        following.follow(self.db, self._unfollowed_dimensions, kept_changes=0)
+        self._unfollowed_rows = 0
+        self._unfollowed_dimensions.clear()
 
     def _insert(self, collection: CollectionRow, rows: list[EmbeddingRow]) -> None:
         columns = EmbeddingRow._fields
@@ -300,9 +483,68 @@ class SqliteStore(Store):
             [*change[1:], collection.id, change.id],
         )
 
+    def sample_ids(self, collection: CollectionRow, number: int) -> list[str]:
+        return self._read(collection, lambda _: succession.sample_ids(self.db, collection, number))
+
+    def find_unfit(self, collection: CollectionRow, *, text: bool, binary: bool) -> UnfitEntries:
+        return self._read(
+            collection,
+            lambda _: succession.find_unfit(self.db, collection, text=text, binary=binary),
+        )
+
+    def lacking_rows(
+        self,
+        old: CollectionRow,
+        new: CollectionRow | None,
+        after: str | None,
+        limit: int,
+        *,
+        text: bool,
+        binary: bool,
+    ) -> list[EmbeddingRow]:
+        return self._read(
+            old,
+            lambda _: succession.lacking_rows(
+                self.db, old, new, after, limit, text=text, binary=binary
+            ),
+        )
+
+    def count_lacking(
+        self, old: CollectionRow, new: CollectionRow | None, *, text: bool, binary: bool
+    ) -> int:
+        return self._read(
+            old, lambda _: succession.count_lacking(self.db, old, new, text=text, binary=binary)
+        )
+
+    @RAISING_OUR_ERRORS
+    def bring_into_step(self, old: CollectionRow, new: CollectionRow) -> None:
+        with transactions.writing(self.db):
+            self.require(old)
+            self.require(new)
+            succession.bring_into_step(self.db, old, new)
+
+    @RAISING_OUR_ERRORS
+    def take_place(
+        self, old: CollectionRow, new: CollectionRow, kept_as: str | None
+    ) -> CollectionRow:
+        with transactions.writing(self.db):
+            self.require(old)
+            self.require(new)
+            taken = succession.take_place(self.db, old, new, kept_as)
+        functions.forget_vectors(self.db)
+        return taken
+
+    @RAISING_OUR_ERRORS
+    def inherit_graph(self, old: CollectionRow, new: CollectionRow) -> None:
+        succession.inherit_graph(self.db, old, new)
+
     @RAISING_OUR_ERRORS
     def search(self, query: Query, steps: list[Step]) -> list[Hit]:
         return planner.search(self.db, query, steps=steps)
+
+    @RAISING_OUR_ERRORS
+    def index_metadata(self, key: str) -> None:
+        metadata_indexes.create(self.db, key)
 
     @interrupts.block
     def exporting(self, name: str) -> Iterator[tuple[CollectionRow, int, Iterator[EmbeddingRow]]]:
@@ -327,7 +569,7 @@ class SqliteStore(Store):
 
     def _exported_columns(self) -> list[str]:
         """Return the SQL of each column. An older llm lacks some; its file may be read-only."""
-        there = self.db["embeddings"].columns_dict
+        there = schema.embeddings_columns(self.db)
         columns = {
             name: name if name in there else f"null as {name}" for name in EmbeddingRow._fields
         }
@@ -359,6 +601,12 @@ class SqliteStore(Store):
 def _exported(rows: Iterator[Any]) -> Iterator[EmbeddingRow]:
     with RAISING_OUR_ERRORS:
         yield from map(EmbeddingRow._make, rows)
+
+
+def _rows_a_statement(db: Database) -> int:
+    """Return how many rows one INSERT takes, whose values are a variable each."""
+    most = opening.max_parameters(db) or _FEWEST_VARIABLES
+    return min(most // (1 + len(EmbeddingRow._fields)), _ROWS_A_STATEMENT)
 
 
 def _variables(values: Sequence[_T]) -> Iterator[Sequence[_T]]:

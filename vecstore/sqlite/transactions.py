@@ -6,10 +6,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from sqlite_utils import Database
-
 from ..errors import DatabaseError, DiskError
-from .connection import filenames, frozen, interrupts, locks, rights, sqlite_errors, turns
+from .connection import (
+    attached_index,
+    filenames,
+    frozen,
+    interrupts,
+    locks,
+    rights,
+    sqlite_errors,
+    turns,
+)
+from .connection.database import Database
 from .connection.dbapi_translation import RAISING_SQLITE3_ERRORS
 from .connection.interrupts import Result
 
@@ -43,6 +51,8 @@ def writing(db: Database, *, patience: float | None = None) -> Iterator[None]:
             wait = wait or locks.Wait(locks.busy_timeout(db.conn), patience)
             _end_query_only(db)
             if not db.conn.in_transaction:
+                # Or BEGIN IMMEDIATE would lock the index beside the file, and fail where that does.
+                attached_index.detach(db.conn)
                 with explain_write_errors(db), interrupts.undoing(lambda: _roll_back(db)):
                     if locks.begin_immediate(db.conn, wait):
                         yield

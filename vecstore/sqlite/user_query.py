@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import apsw
-from sqlite_utils import Database
 
 from ..errors import DatabaseError
 from .connection import frozen
+from .connection.database import Database
 from .connection.filenames import read_only_uri
 from .connection.identifiers import quote_identifier
 from .connection.interruptible import make_interruptible
 from .connection.interrupts import Result
 from .connection.pragmas import unmap_file
-from .databases import connect
+from .databases import open_database
 
 # Unlikely in a query: a name in `temp` goes before the same name in `main`.
 _COPY_TABLE = 'temp."rows of the query"'
@@ -104,7 +104,7 @@ def _run_once(
     with ExitStack() as resources:
         if database is None or not Path(database).exists():
             database = resources.enter_context(_make_empty_file())
-        db = connect(database, driver="apsw", read_only=True)
+        db = open_database(database, "apsw", read_only=True)
         resources.callback(db.close)
 
         def copy() -> tuple[list[str], int]:
@@ -134,7 +134,7 @@ def _attach_and_work(
     (alias, path), *others = attach
     # The connection that checks the file stays: in between, the sqlite3 of this process could open
     # it, and neither would see the other's locks.
-    with closing(connect(path, driver="apsw", read_only=True)) as other:
+    with closing(open_database(path, "apsw", read_only=True)) as other:
 
         def attach_and_work() -> Result:
             _attach(db, alias, path, other)

@@ -3,9 +3,11 @@
 `vecstore.sqlite.databases` opens for everybody else: it adds the functions of SQL. Others use
 
     adoption          give a user's connection sqlite-vec, or replace it by one that has it
+    database          what is asked of a database; that becomes sqlite-utils' for who wants it
     dbapi             Connection: apsw in the shape of sqlite3
     dbapi_translation RAISING_SQLITE3_ERRORS: a context that apsw's errors leave as sqlite3's
     extension         load sqlite-vec
+    attached_index    the file of an index that is attached, and detached where it is in the way
     filenames         URIs, and the files of a connection
     frozen            read one state of a file that SQLite takes for one that does not change
     identifiers       quote the names of SQL

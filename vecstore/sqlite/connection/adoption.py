@@ -7,14 +7,12 @@ Whoever holds `db` goes on using it.
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import apsw
-from sqlite_utils import Database
-from sqlite_utils.plugins import pm as sqlite_utils_plugins
-from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
 from ...errors import AdoptionError
+from ...standard_sqlite import sqlite3
 from . import (
     dbapi,
     extension,
@@ -26,6 +24,10 @@ from . import (
     turns,
     user_functions,
 )
+from .database import Database, to_sqlite_utils
+
+if TYPE_CHECKING:
+    import sqlite_utils
 
 
 def adopt_connection(db: Database) -> None:
@@ -38,7 +40,7 @@ def adopt_connection(db: Database) -> None:
         if isinstance(conn, dbapi.Connection) or hasattr(conn, "enable_load_extension"):
             _prepare_connection(db)
         else:
-            _replace_connection(db)
+            _replace_connection(to_sqlite_utils(db))
     except conn.OperationalError as error:
         if rights.is_denied(error):
             raise rights.unreadable_error(filenames.main_file(conn), error) from error
@@ -55,7 +57,9 @@ def _prepare_connection(db: Database) -> None:
     opening.configure_connection(conn, new_file=bool(path) and not conn.in_transaction)
 
 
-def _replace_connection(db: Database) -> None:
+def _replace_connection(db: "sqlite_utils.Database") -> None:
+    from sqlite_utils.plugins import pm  # whose Database this is
+
     old: Any = db.conn
     path = filenames.main_file(old)
     _refuse_what_cannot_move(db, path)
@@ -68,11 +72,11 @@ def _replace_connection(db: Database) -> None:
         old.close()
     state.give_to(new)
     db.conn = new
-    sqlite_utils_plugins.hook.prepare_connection(conn=new)
+    pm.hook.prepare_connection(conn=new)
     user_functions.register_again(db)
 
 
-def _reopened(db: Database, path: str, state: "_State") -> Any:
+def _reopened(db: "sqlite_utils.Database", path: str, state: "_State") -> Any:
     """Close the connection of a Database and return one of apsw to the same file.
 
     If that fails, the Database gets another connection of its own kind.
@@ -109,7 +113,7 @@ class _State:
             setattr(conn, name, value)
 
 
-def _refuse_what_cannot_move(db: Database, path: str) -> None:
+def _refuse_what_cannot_move(db: "sqlite_utils.Database", path: str) -> None:
     conn = db.conn
     remedy = "or open the file with vecstore.connect(), whose connection needs no replacement"
     reason = "This Python's sqlite3 cannot load sqlite-vec, so vecstore reopens the database"
@@ -129,8 +133,8 @@ def _refuse_what_cannot_move(db: Database, path: str) -> None:
     forgotten = ", ".join(user_functions.forgotten_functions(db))
     if forgotten:
         raise AdoptionError(
-            f"{reason}, but {forgotten} was registered before vecstore was imported: import "
-            f"vecstore first, {remedy}"
+            f"{reason}, but {forgotten} was registered before vecstore was imported, or with a "
+            f"Database(execute_plugins=False): import vecstore first, {remedy}"
         )
     collations = {name for _, name in conn.execute("pragma collation_list")}
     if collations - {"BINARY", "NOCASE", "RTRIM"}:

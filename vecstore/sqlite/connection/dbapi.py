@@ -16,9 +16,9 @@ from threading import get_ident
 from typing import Any, NoReturn
 
 import apsw
-from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
-from . import watched
+from ...standard_sqlite import sqlite3
+from . import attached_index, watched
 from .dbapi_translation import (
     RAISING_SQLITE3_ERRORS,
     Aggregate,
@@ -88,6 +88,8 @@ class Connection:
             path = ""
         self.turns = Turns(self, path)
         self.watch: Watch | None = None
+        self.attach_index: Callable[[], object] | None = None
+        self.is_mending = False  # see attached_index.py
         self.row_factory: Callable[[Any, Values], Any] | None = None
         self.text_factory: Callable[[bytes], Any] = str
         self._isolation_level: str | None = ""
@@ -316,15 +318,23 @@ class Cursor:
         self._check_open()
         with self.connection.turns.lock():
             try:
-                steps = self._started(sql)
-                self._run(steps, parameters)
-                self._advance(steps)
-                if self._columns:
-                    self._describe_again(steps, parameters)
-                self.lastrowid = self.connection.apsw.last_insert_rowid()
+                self._execute(sql, parameters)
             except BaseException as error:
-                self._fail(error)
+                if not attached_index.has_mended(self.connection, error):
+                    self._fail(error)
+                try:
+                    self._execute(sql, parameters)
+                except BaseException as again:
+                    self._fail(again)
         return self
+
+    def _execute(self, sql: str, parameters: Parameters) -> None:
+        steps = self._started(sql)
+        self._run(steps, parameters)
+        self._advance(steps)
+        if self._columns:
+            self._describe_again(steps, parameters)
+        self.lastrowid = self.connection.apsw.last_insert_rowid()
 
     def executemany(self, sql: str, parameters: Iterable[Parameters]) -> "Cursor":
         self._check_open()

@@ -13,8 +13,8 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 import apsw
-from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
+from ...standard_sqlite import sqlite3
 from ...values import to_plain_parameters
 from . import sqlite_errors
 from .error_handlers import ErrorHandler

@@ -7,22 +7,22 @@ wherever another library could load the original.
 """
 
 import ctypes
+import importlib.util
 import os
 import sqlite3 as stdlib_sqlite3
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import sqlite_vec
-from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
+import vecstore_sqlite_utils
 
 from ...errors import ExtensionError
 from ...process_lock import ProcessLock
+from ...standard_sqlite import sqlite3
 from . import dbapi
 
 _lock = ProcessLock()
-_loaded_into: set[str] = set()  # libraries that have loaded the original
-_CONNECTION_MODULES = ("sqlite3", "pysqlite3.dbapi2", "pysqlite3")
+_loaded_into = vecstore_sqlite_utils.loaded_into  # libraries that have loaded the original
 
 
 def load_sqlite_vec(conn: Any) -> None:
@@ -50,12 +50,29 @@ def load_sqlite_vec(conn: Any) -> None:
         conn.enable_load_extension(False)
 
 
+def loadable_path() -> str:
+    """Return the path of sqlite-vec, without the ending that the system gives it.
+
+    It is that of `sqlite_vec.loadable_path()`, which imports NumPy if that is installed.
+
+    :raises ExtensionError: it is not installed
+    """
+    found = importlib.util.find_spec("sqlite_vec")
+    if found is None or found.origin is None:
+        raise ExtensionError("sqlite-vec is not installed: pip install sqlite-vec")
+    return str(Path(found.origin).with_name("vec0"))
+
+
 def library_name(conn: Any) -> str:
     """Return the name of the SQLite library behind a connection: sqlite3, pysqlite3 or apsw."""
     if isinstance(conn, dbapi.Connection):
         return "apsw"
-    kind = next(k for k in type(conn).__mro__ if k.__module__ in _CONNECTION_MODULES)
-    return kind.__module__.partition(".")[0]
+    return vecstore_sqlite_utils.library_name(conn)
+
+
+def can_be_in_two_libraries() -> bool:
+    """Return whether apsw and another SQLite library of this process can both have sqlite-vec."""
+    return _private_copy() is not None
 
 
 def _is_loaded(conn: Any) -> bool:
@@ -78,7 +95,7 @@ def _load(conn: Any) -> None:
             f"sqlite-vec is loaded into {', '.join(_loaded_into)} in this process, and cannot be "
             f"loaded into {name} as well on this system: use the same driver for all connections"
         )
-    sqlite_vec.load(conn)
+    conn.load_extension(loadable_path())
     _loaded_into.add(name)
 
 
@@ -100,7 +117,7 @@ def _private_copy() -> str | None:
     """
     if not (hasattr(os, "RTLD_DEEPBIND") and hasattr(os, "memfd_create")):
         return None
-    original = Path(sqlite_vec.loadable_path()).with_suffix(".so")
+    original = Path(loadable_path()).with_suffix(".so")
     try:
         descriptor = os.memfd_create("vec0.so")  # stays open as long as the process
         with open(descriptor, "wb", closefd=False) as copy:

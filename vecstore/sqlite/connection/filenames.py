@@ -11,6 +11,9 @@ from typing import Any
 
 from . import sqlite_errors
 
+INDEX_SCHEMA = "vec_index"  # as which the file of an index is attached
+_INDEX_ENDING = "-vec"
+
 
 def to_uri(path: str) -> str:
     """Return the URI by which any SQLite opens a file; options may be added to it."""
@@ -26,6 +29,11 @@ def read_only_uri(path: str, *, is_frozen: bool = False) -> str:
 def from_uri(uri: str) -> str:
     """Return the path in the URI of a file."""
     return os.fsdecode(urllib.parse.unquote_to_bytes(urllib.parse.urlsplit(uri).path))
+
+
+def index_file(path: str) -> str:
+    """Return the file beside a database that holds its index, where that is not inside."""
+    return path + _INDEX_ENDING
 
 
 def database_files(conn: Any) -> Iterator[tuple[str, str]]:

@@ -15,10 +15,10 @@ from collections.abc import Callable
 from typing import Any
 
 import apsw
-from sqlite_utils import Database
 
 from ...errors import DatabaseError, FileChangedError
 from . import file_status, replacement, rights, sqlite_errors
+from .database import Database
 from .file_status import Status, has_commits, identity_of, size_of, status_of
 from .interrupts import Result
 

@@ -18,7 +18,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,9 @@ _FileIdentity = tuple[int, int]  # device and inode: a file may have many names
 
 # What apsw connections had as their file when they were opened: the name may be another's by now.
 _of_apsw: weakref.WeakKeyDictionary[apsw.Connection, _FileIdentity] = weakref.WeakKeyDictionary()
+_attached_to_apsw: weakref.WeakKeyDictionary[apsw.Connection, _FileIdentity] = (
+    weakref.WeakKeyDictionary()
+)
 _of_pysqlite3: set[_FileIdentity] = set()
 _lock = ProcessLock()  # from the check of a file until it is open
 _connecting = threading.local()  # what this thread opens with sqlite3
@@ -55,6 +58,29 @@ def open_guarded(path: str | Path, library: str, open_file: Callable[[], Any]) -
         if library != "sqlite3" and count_descriptors(path) > before + 1:
             raise _second_library(path, library)  # sqlite3 opened it in the same moment
     return conn
+
+
+def attach_guarded(conn: Any, path: str, library: str, attach: Callable[[], object]) -> None:
+    """Attach a file to a connection of a library, as `open_guarded()` opens one.
+
+    :raises TwoLibrariesError: another library of this process has the file open already
+    """
+    # First the turn of the connection, which a thread has that attaches in the midst of a search.
+    turn = conn.turns.lock() if hasattr(conn, "turns") else nullcontext()
+    with turn, _lock.held():
+        refuse_second_library(path, library)
+        attach()
+        protect_file(path, library)
+        identity = _identity(path)
+        if library == "apsw" and identity is not None:
+            _attached_to_apsw[conn.apsw] = identity
+
+
+@contextmanager
+def using_plain_file() -> Iterator[None]:
+    """Let no library open a file in a block, in which it is opened without one."""
+    with _lock.held():
+        yield
 
 
 def refuse_second_library(path: str | Path, library: str) -> None:
@@ -174,8 +200,9 @@ def _open_in_apsw(identity: _FileIdentity) -> bool:
 
 def _files_of(connection: apsw.Connection) -> Iterator[_FileIdentity | None]:
     """Yield the files that an apsw connection has open, attached ones too."""
-    if connection in _of_apsw:
-        yield _of_apsw[connection]
+    for noted in (_of_apsw, _attached_to_apsw):
+        if connection in noted:
+            yield noted[connection]
     # A connection that another thread is using answers nothing.
     with suppress(apsw.ConnectionClosedError, apsw.ThreadingViolationError):
         for schema in connection.db_names():

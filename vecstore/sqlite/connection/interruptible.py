@@ -3,9 +3,9 @@
 from typing import Any
 
 import apsw
-from sqlite_utils import Database
 
 from . import frozen
+from .database import Database
 
 _INSTRUCTIONS_BETWEEN_LOOKS = 100_000  # of SQLite, whether ^C was pressed: about 1 ms
 

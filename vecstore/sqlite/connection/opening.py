@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import apsw
-from sqlite_utils import Database
-from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
 from ...errors import DatabaseError, InvalidInputError
+from ...standard_sqlite import sqlite3
 from ...values import quote, surrogate_position, to_float
 from . import (
     dbapi,
@@ -26,6 +25,7 @@ from . import (
     threaded_sqlite3,
     turns,
 )
+from .database import Database
 from .dbapi_translation import RAISING_SQLITE3_ERRORS
 from .frozen import Watch
 
@@ -137,9 +137,10 @@ def _open_apsw(name: str, read_only: bool) -> dbapi.Connection:
     if read_only and name != ":memory:":
         return dbapi.Connection(dbapi.open_to_read(filenames.read_only_uri(name)))
     with RAISING_SQLITE3_ERRORS:
-        if surrogate_position(name) is None:
-            return dbapi.Connection(apsw.Connection(_plain(name)))
+        # So that a file can be attached for reading, too.
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
+        if surrogate_position(name) is None:
+            return dbapi.Connection(apsw.Connection(_plain(name), flags=flags))
         path = os.path.abspath(name)  # noqa: PTH100 - without following links
         return dbapi.Connection(apsw.Connection(filenames.to_uri(path), flags=flags))
 
@@ -147,7 +148,7 @@ def _open_apsw(name: str, read_only: bool) -> dbapi.Connection:
 def _open_sqlite3(name: str, read_only: bool) -> Any:
     if read_only and name != ":memory:":
         return threaded_sqlite3.Connection(filenames.read_only_uri(name), uri=True)
-    return threaded_sqlite3.Connection(_plain(name))
+    return threaded_sqlite3.Connection(_plain(name), uri=True)
 
 
 def _plain(name: str) -> str:

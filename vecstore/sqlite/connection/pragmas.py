@@ -1,11 +1,12 @@
 """What vecstore sets on a connection: a function each, which says what it is good for."""
 
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import apsw
 
-from . import dbapi, locks, rights, sqlite_errors
+from . import dbapi, interrupts, locks, rights, sqlite_errors
 
 _PAGE_BYTES = 8192
 # The whole file, or what SQLite was built for. A SQLite of 32 bits would cut off the bits above.
@@ -37,6 +38,16 @@ def map_file(conn: Any) -> None:
 def unmap_file(conn: Any) -> None:
     """Read without a memory map, whose pages count as memory of the process: for a long load."""
     conn.execute("pragma mmap_size = 0").fetchall()
+
+
+@interrupts.block
+def unmapping_file(conn: Any) -> Iterator[None]:
+    """Read without a memory map in a block."""
+    found = conn.execute("pragma mmap_size").fetchone()
+    before = int(found[0]) if found else 0  # of a database in memory
+    with interrupts.ending(lambda: conn.execute(f"pragma mmap_size = {before}").fetchall()):
+        unmap_file(conn)
+        yield
 
 
 def enlarge_cache(conn: Any) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from . import filenames
+from . import attached_index, filenames
 
 # Pragmas that users set, and that SQLite tells without a look at the file.
 CONNECTION_PRAGMAS = (
@@ -41,8 +41,11 @@ def set_pragmas(conn: Any, values: dict[str, int]) -> None:
 
 
 def attached_databases(conn: Any) -> list[str]:
-    """Return the names of databases that were attached."""
-    return [name for name, _ in filenames.database_files(conn) if name not in ("main", "temp")]
+    """Return the names of databases that were attached, but for the index, which comes anew."""
+    own = {"main", "temp"}
+    if attached_index.is_attached(conn):
+        own.add(filenames.INDEX_SCHEMA)
+    return [name for name, _ in filenames.database_files(conn) if name not in own]
 
 
 def temporary_parts(conn: Any) -> list[str]:

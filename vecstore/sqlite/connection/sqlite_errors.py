@@ -9,7 +9,6 @@ import sqlite3 as stdlib_sqlite3
 from typing import Any
 
 import apsw
-from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
 
 from ...errors import (
     ConstraintError,
@@ -22,6 +21,7 @@ from ...errors import (
     DiskFullError,
     VecstoreError,
 )
+from ...standard_sqlite import sqlite3
 from .error_handlers import ErrorHandler
 
 _classes_of_both: dict[tuple[type[Exception], type[Exception]], type[DatabaseError]] = {}

@@ -10,10 +10,9 @@ from operator import attrgetter
 from threading import get_ident
 from typing import Any, TypeVar
 
-from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]
-
+from ...standard_sqlite import sqlite3
 from ...values import to_plain_parameters
-from . import watched
+from . import attached_index, watched
 from .frozen import Watch
 from .turns import Turns
 
@@ -69,6 +68,8 @@ class Connection(sqlite3.Connection):
         super().__init__(database, uri=uri, check_same_thread=False)
         self.turns = Turns(self, database)
         self.watch: Watch | None = None
+        self.attach_index: Callable[[], object] | None = None
+        self.is_mending = False  # see attached_index.py
 
     def reopen(self, uri: str) -> None:
         """Be a connection to what a URI names, for reading; if that fails, to an empty database."""
@@ -117,7 +118,12 @@ class Cursor(sqlite3.Cursor):
     def execute(self, sql: str, parameters: Any = ()) -> Any:
         with self.turns.lock():
             self._note_thread()
-            return super().execute(sql, to_plain_parameters(parameters))
+            try:
+                return super().execute(sql, to_plain_parameters(parameters))
+            except sqlite3.DatabaseError as error:
+                if attached_index.has_mended(self.connection, error):
+                    return super().execute(sql, to_plain_parameters(parameters))
+                raise
 
     def executemany(self, sql: str, parameters: Any) -> Any:
         with self.turns.lock():

@@ -17,10 +17,9 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlite_utils import Database
-
 from ...errors import DatabaseError
 from . import sqlite_errors
+from .database import Database
 
 _NO_CHECKPOINT_ON_CLOSE = 1006  # https://www.sqlite.org/c3ref/c_dbconfig_defensive.html
 

@@ -1,12 +1,14 @@
-"""The vector index of one dimension: whether it is there, and how it is made and dropped."""
+"""The vector index of one dimension inside a file: whether it is there, made, written, dropped."""
 
-from sqlite_utils import Database
+import json
+from collections.abc import Callable, Sequence
 
 from ...errors import DatabaseError
-from .. import transactions
+from .. import journal, transactions
 from ..connection import opening
-from . import tables
-from .names import TRIGGERS_ON_EMBEDDINGS, IndexNames, index_names
+from ..connection.database import Database
+from ..index_names import INSIDE, TRIGGERS_ON_EMBEDDINGS, IndexNames, index_names
+from . import filling, partitions, tables
 
 
 def ensure_index(db: Database, dimensions: int) -> bool:
@@ -25,16 +27,23 @@ def ensure_index(db: Database, dimensions: int) -> bool:
 
 
 def _build_if_missing(db: Database, dimensions: int) -> None:
-    if not index_exists(db, dimensions):  # another process may have built it while we waited
+    # Another process may have built it while we waited, or moved it.
+    if not index_exists(db, dimensions) and not journal.is_there(db):
         create_index(db, dimensions)
 
 
 def index_exists(db: Database, dimensions: int) -> bool:
     """Return whether the index of this dimension and all its triggers are there, unaltered."""
     found = db.execute(
-        "select sql from sqlite_master where name glob ?", [f"{index_names(dimensions).vectors}*"]
-    ).fetchall()
-    return {sql for (sql,) in found}.issuperset(tables.index_statements(dimensions))
+        "select name, sql from sqlite_master where name glob ?",
+        [f"{index_names(dimensions).vectors}*"],
+    )
+    return is_whole_in(dict(found.fetchall()), dimensions)
+
+
+def is_whole_in(found: dict[str, str], dimensions: int) -> bool:
+    """Return whether all parts of an index are among those of a file, which have their SQL."""
+    return {*found.values()}.issuperset(tables.index_statements(dimensions))
 
 
 def create_index(db: Database, dimensions: int) -> None:
@@ -48,27 +57,60 @@ def create_index(db: Database, dimensions: int) -> None:
     remove_index(db, dimensions)
     for sql in tables.index_statements(dimensions):
         db.execute(sql)
+    choose_partitions(db, names)
+    _note(db, names)
+    filling.fill_all(db, names)
+    db.execute(f"delete from {names.noted}")
+
+
+def choose_partitions(db: Database, names: IndexNames) -> None:
+    """Give a new index the partitions that the rows of today need."""
     db.execute(
         f"""
         insert into {names.partitions} (collection_id)
         select collection_id
         from embeddings
         where collection_id <> {tables.SHARED_PARTITION}
-          and {tables.holds_vector_sql("embeddings", dimensions)}
+          and {tables.holds_vector_sql("embeddings", names.dimensions)}
         group by collection_id
         having count(*) >= ?
         """,
-        [tables.partition_rows(dimensions)],
+        [tables.partition_rows(names.dimensions)],
     )
-    db.execute(
-        f"""
-        insert into {names.ids} (collection_id, id, embeddings_rowid)
-        select collection_id, id, rowid
-        from embeddings
-        where {tables.comparable_sql("embeddings", dimensions)}
-        order by collection_id, rowid
-        """
-    )
+
+
+def write_noting(db: Database, dimensions: Sequence[int], write: Callable[[], object]) -> None:
+    """Call `write`, which writes to `embeddings`, and bring the indexes into step with all of it.
+
+    Belongs inside a transaction, which an error has to undo.
+    """
+    indexes = [index_names(d) for d in dimensions]
+    for names in indexes:
+        _note(db, names)
+    write()
+    for names in indexes:
+        filling.fill(
+            db,
+            names,
+            f"select distinct collection_id, id from {names.noted} where id is not null",
+        )
+        db.execute(f"delete from {names.noted}")
+
+
+def ensure_partition(db: Database, collection_id: int, names: IndexNames) -> None:
+    """Give a collection the partition that it needs, unless another has the lock at this moment."""
+    transactions.try_to_write(db, lambda: _give_if_needed(db, collection_id, names), patience=0.0)
+
+
+def _give_if_needed(db: Database, collection_id: int, names: IndexNames) -> None:
+    is_there = index_exists(db, names.dimensions)  # another process may have dropped it
+    if is_there and partitions.needs_partition(db, collection_id, names):
+        filling.give_partition(db, collection_id, names)
+
+
+def _note(db: Database, names: IndexNames) -> None:
+    """Have the triggers note what is written from now on, as they do while there is a row."""
+    db.execute(f"insert into {names.noted} values (null, null)")
 
 
 def remove_index(db: Database, dimensions: int) -> None:
@@ -80,10 +122,11 @@ def remove_index(db: Database, dimensions: int) -> None:
     """
     names = index_names(dimensions)
     _refuse_foreign(db, names)
+    # Without the schema, SQLite would take those of an index beside, if one is attached.
     for event in TRIGGERS_ON_EMBEDDINGS:
-        db.execute(f"DROP TRIGGER IF EXISTS {names.trigger(event)}")
-    for table in (names.ids, names.bits, names.vectors, names.partitions):
-        db.execute(f"DROP TABLE IF EXISTS {table}")
+        db.execute(f"DROP TRIGGER IF EXISTS {INSIDE}.{names.trigger(event)}")
+    for table in names.tables:
+        db.execute(f"DROP TABLE IF EXISTS {INSIDE}.{table}")
 
 
 def _refuse_foreign(db: Database, names: IndexNames) -> None:
@@ -92,10 +135,10 @@ def _refuse_foreign(db: Database, names: IndexNames) -> None:
         """
         select name
         from sqlite_master
-        where lower(name) in (?, ?, ?, ?)
+        where lower(name) in (select value from json_each(?))
           and sql not like '%collection_id%'
         """,
-        [names.vectors, names.bits, names.ids, names.partitions],
+        [json.dumps(names.tables)],
     ).fetchone()
     if found is not None:
         raise DatabaseError(

@@ -10,10 +10,19 @@ For dimension D, with D in every name:
                             others may move it
     vec_embeddings_D_partitions
                             the collections that have a partition of their own, of their id
+    vec_embeddings_D_graphs the collections that have a graph, and what it is of (see graphs.py)
+    vec_embeddings_D_fresh  of these, the entries that have changed since
+    vec_embeddings_D_noted  empty but within a write of vecstore's, see below
 
 Triggers on `embeddings` keep vec_embeddings_D_ids equal to the rows of that dimension; triggers
 on vec_embeddings_D_ids carry each change on to the vec0 tables. So they see every write, from
 whatever program, and are rolled back with it.
+
+A trigger takes several times as long for a row as vec0. So while vec_embeddings_D_noted has a row,
+the triggers do nothing but note there what has changed, and filling.py brings that into step, in
+the same transaction.
+
+The index beside a file has the tables alone, and no triggers: it is filled in the same way.
 
 vec0 allocates whole chunks for each partition, which for a few rows would be many times what they
 take. So small collections share one, and are searched by a scan; see partitions.needs_partition().
@@ -21,8 +30,15 @@ take. So small collections share one, and are searched by a scan; see partitions
 
 from functools import cache
 
+from ..index_names import (
+    PARTITION_COLUMN,
+    IndexNames,
+    chunk_index_of,
+    chunks_of,
+    index_names,
+    without_schema,
+)
 from . import bits
-from .names import PARTITION_COLUMN, chunk_index_of, chunks_of, index_names
 
 MAX_DIMENSIONS = 8192  # of a vec0 column
 _CHUNK_BYTES = 192 * 1024
@@ -35,6 +51,8 @@ SHARED_PARTITION = 0
 _CHUNKS_OF_A_PARTITION = 8  # from so many on, what is left empty is little
 _ROWS_OF_A_PARTITION = 600  # a scan of so many takes longer than vec0, however short the vectors
 
+_RANDOM_BITS = 20  # of the version of a change
+
 # One row in so many of the bit table is in the sample, from which a fast search learns how far it
 # must look.
 ROWS_PER_SAMPLE = 16
@@ -42,12 +60,25 @@ ROWS_PER_SAMPLE = 16
 
 @cache  # each search asks for it
 def index_statements(dimensions: int) -> list[str]:
-    """Return the statements that create an index, with the one integer that they depend on."""
-    return [*_tables(dimensions), *_embeddings_triggers(dimensions), *_ids_triggers(dimensions)]
+    """Return the statements that create an index inside a file, which depend on one integer."""
+    names = index_names(dimensions)
+    noted = f"""
+        CREATE TABLE {names.noted} (
+           collection_id INTEGER,
+           id TEXT
+        )
+        """
+    return [
+        *index_tables(names),
+        noted.strip(),
+        *_embeddings_triggers(names),
+        *_ids_triggers(names),
+    ]
 
 
-def _tables(d: int) -> list[str]:
-    names = index_names(d)
+def index_tables(names: IndexNames) -> list[str]:
+    """Return the statements that create the tables which a search reads."""
+    d = names.dimensions
     tables = [
         f"""
         CREATE TABLE {names.ids} (
@@ -64,6 +95,31 @@ def _tables(d: int) -> list[str]:
         )
         """,
         f"""
+        CREATE TABLE {names.graphs} (
+           collection_id INTEGER PRIMARY KEY,
+           token TEXT,
+           building TEXT,
+           bytes INTEGER,
+           digest TEXT,
+           nodes INTEGER,
+           dead_nodes INTEGER,
+           reach_of_ten INTEGER,
+           reach_of_hundred INTEGER
+        )
+        """,
+        f"""
+        CREATE TABLE {names.fresh} (
+           collection_id INTEGER,
+           entry INTEGER,
+           version INTEGER NOT NULL,
+           PRIMARY KEY (collection_id, entry)
+        ) WITHOUT ROWID
+        """,
+        f"""
+        CREATE UNIQUE INDEX {names.fresh}_version
+        ON {without_schema(names.fresh)} (collection_id, version)
+        """,
+        f"""
         CREATE VIRTUAL TABLE {names.vectors} USING vec0(
            partition_id integer partition key,
            collection_id integer,
@@ -74,7 +130,7 @@ def _tables(d: int) -> list[str]:
         # vec0 reads the whole table to find the chunks of a partition, at each insert too.
         f"""
         CREATE INDEX {chunk_index_of(names.vectors)}
-        ON {chunks_of(names.vectors)} ({PARTITION_COLUMN})
+        ON {without_schema(chunks_of(names.vectors))} ({PARTITION_COLUMN})
         """,
     ]
     if has_bits(d):
@@ -90,7 +146,7 @@ def _tables(d: int) -> list[str]:
             """,
             f"""
             CREATE INDEX {chunk_index_of(names.bits)}
-            ON {chunks_of(names.bits)} ({PARTITION_COLUMN}, partition01)
+            ON {without_schema(chunks_of(names.bits))} ({PARTITION_COLUMN}, partition01)
             """,
         ]
     return [sql.strip() for sql in tables]
@@ -110,7 +166,7 @@ def bit_chunk_rows(dimensions: int) -> int:
     return min(16 * _chunk_rows(dimensions), _MAX_BIT_CHUNK_ROWS)
 
 
-def _embeddings_triggers(d: int) -> list[str]:
+def _embeddings_triggers(names: IndexNames) -> list[str]:
     """Return the triggers that keep the ids table equal to the comparable rows of dimension d.
 
     OR REPLACE deletes a conflicting row without firing delete triggers, so after every insert and
@@ -120,7 +176,8 @@ def _embeddings_triggers(d: int) -> list[str]:
     Whether a row belongs into the index is asked by WHEN, once: INSERT ... SELECT ... WHERE, into
     a table with triggers, makes SQLite a temporary table for each row.
     """
-    names = index_names(d)
+    d = names.dimensions
+    is_noting = f"EXISTS (SELECT 1 FROM {names.noted})"
     old_key = "collection_id = old.collection_id AND id = old.id"
     new_key = "collection_id = new.collection_id AND id = new.id"
     has_entry = f"EXISTS (SELECT 1 FROM {names.ids} WHERE {new_key})"
@@ -136,7 +193,8 @@ def _embeddings_triggers(d: int) -> list[str]:
         f"""
         CREATE TRIGGER {names.trigger("insert")}
         AFTER INSERT ON embeddings
-        WHEN {comparable_sql("new", d)}
+        WHEN NOT {is_noting}
+           AND {comparable_sql("new", d)}
         BEGIN
            {put.strip()}
         END
@@ -144,7 +202,8 @@ def _embeddings_triggers(d: int) -> list[str]:
         f"""
         CREATE TRIGGER {names.trigger("insert_incomparable")}
         AFTER INSERT ON embeddings
-        WHEN CASE WHEN {has_entry} THEN NOT {comparable_sql("new", d)} END
+        WHEN NOT {is_noting}
+           AND CASE WHEN {has_entry} THEN NOT {comparable_sql("new", d)} END
         BEGIN
            DELETE FROM {names.ids}
            WHERE {new_key};
@@ -153,7 +212,8 @@ def _embeddings_triggers(d: int) -> list[str]:
         f"""
         CREATE TRIGGER {names.trigger("update")}
         AFTER UPDATE OF collection_id, id, embedding ON embeddings
-        WHEN {is_changed}
+        WHEN NOT {is_noting}
+           AND {is_changed}
            AND {comparable_sql("new", d)}
         BEGIN
            DELETE FROM {names.ids}
@@ -165,7 +225,8 @@ def _embeddings_triggers(d: int) -> list[str]:
         f"""
         CREATE TRIGGER {names.trigger("update_incomparable")}
         AFTER UPDATE OF collection_id, id, embedding ON embeddings
-        WHEN {is_changed}
+        WHEN NOT {is_noting}
+           AND {is_changed}
            AND CASE
               WHEN length(old.embedding) = {4 * d} OR {has_entry}
               THEN NOT {comparable_sql("new", d)}
@@ -179,24 +240,54 @@ def _embeddings_triggers(d: int) -> list[str]:
         f"""
         CREATE TRIGGER {names.trigger("delete")}
         AFTER DELETE ON embeddings
-        WHEN length(old.embedding) = {4 * d}
+        WHEN NOT {is_noting}
+           AND length(old.embedding) = {4 * d}
         BEGIN
            DELETE FROM {names.ids}
            WHERE {old_key};
+        END
+        """,
+        f"""
+        CREATE TRIGGER {names.trigger("note_insert")}
+        AFTER INSERT ON embeddings
+        WHEN {is_noting}
+        BEGIN
+           INSERT INTO {names.noted}
+           VALUES (new.collection_id, new.id);
+        END
+        """,
+        f"""
+        CREATE TRIGGER {names.trigger("note_update")}
+        AFTER UPDATE OF collection_id, id, embedding ON embeddings
+        WHEN {is_noting}
+           AND {is_changed}
+        BEGIN
+           INSERT INTO {names.noted}
+           VALUES (old.collection_id, old.id), (new.collection_id, new.id);
+        END
+        """,
+        f"""
+        CREATE TRIGGER {names.trigger("note_delete")}
+        AFTER DELETE ON embeddings
+        WHEN {is_noting}
+        BEGIN
+           INSERT INTO {names.noted}
+           VALUES (old.collection_id, old.id);
         END
         """,
     ]
     return [sql.strip() for sql in triggers]
 
 
-def _ids_triggers(d: int) -> list[str]:
+def _ids_triggers(names: IndexNames) -> list[str]:
     """Return the triggers that carry each change of the ids table on to the vec0 tables."""
-    names = index_names(d)
+    d = names.dimensions
+    is_noting = f"EXISTS (SELECT 1 FROM {names.noted})"
     vector = """(
               SELECT embedding FROM embeddings
               WHERE collection_id = new.collection_id AND id = new.id
            )"""
-    partition = f"{partition_sql('new.collection_id', d)}, new.collection_id"
+    partition = f"{partition_sql('new.collection_id', names)}, new.collection_id"
     # VALUES, not SELECT: an INSERT ... SELECT loses the subtype that marks a value as bits.
     add_bits = f"""
            INSERT INTO {names.bits} (rowid, partition_id, collection_id, sample, embedding)
@@ -212,37 +303,61 @@ def _ids_triggers(d: int) -> list[str]:
         f"""
         CREATE TRIGGER {names.ids_trigger("insert")}
         AFTER INSERT ON {names.ids}
+        WHEN NOT {is_noting}
         BEGIN
            INSERT INTO {names.vectors} (rowid, partition_id, collection_id, embedding)
            VALUES (new.rowid, {partition}, {vector});
            {add_bits.strip()}
+           {note_fresh_sql("new.collection_id", "new.rowid", names)};
         END
         """,
         f"""
         CREATE TRIGGER {names.ids_trigger("update")}
         AFTER UPDATE ON {names.ids}
+        WHEN NOT {is_noting}
         BEGIN
            UPDATE {names.vectors} SET embedding = {vector} WHERE rowid = new.rowid;
            {remove_bits}
            {add_bits.strip()}
+           {note_fresh_sql("new.collection_id", "new.rowid", names)};
         END
         """,
         f"""
         CREATE TRIGGER {names.ids_trigger("delete")}
         AFTER DELETE ON {names.ids}
+        WHEN NOT {is_noting}
         BEGIN
            DELETE FROM {names.vectors} WHERE rowid = old.rowid;
            {remove_bits}
+           {note_fresh_sql("old.collection_id", "old.rowid", names)};
         END
         """,
     ]
     return [sql.strip() for sql in triggers]
 
 
-def partition_sql(collection_id: str, dimensions: int) -> str:
+def note_fresh_sql(collection_id: str, entry: str, names: IndexNames) -> str:
+    """Return the SQL that notes that an entry has changed, where its collection has a graph.
+
+    Versions go up. The random part tells those of a database from those of a copy of it that was
+    restored in its place.
+    """
+    return f"""INSERT INTO {names.fresh} (collection_id, entry, version)
+           SELECT collection_id, {entry}, (
+              SELECT (coalesce(max(version) >> {_RANDOM_BITS}, 0) + 1) << {_RANDOM_BITS}
+              FROM {names.fresh}
+              WHERE collection_id = {collection_id}
+           ) | (random() & {(1 << _RANDOM_BITS) - 1})
+           FROM {names.graphs}
+           WHERE collection_id = {collection_id}
+           ON CONFLICT (collection_id, entry)
+           DO UPDATE SET version = excluded.version"""
+
+
+def partition_sql(collection_id: str, names: IndexNames) -> str:
     """Return the SQL for the partition that holds the vectors of a collection."""
     return f"""coalesce((
-              SELECT collection_id FROM {index_names(dimensions).partitions}
+              SELECT collection_id FROM {names.partitions}
               WHERE collection_id = {collection_id}
            ), {SHARED_PARTITION})"""
 

@@ -1,18 +1,28 @@
 """Upkeep of a file.
 
     checks, row_checks, index_checks   check(): the file, its schema, each row, and the index
+    model_checks                       check() with a model: a sample is embedded again
     reference, report                  what a sound schema is, and what a check found
     indexes                            build_index(), drop_index(), list_indexes()
+    collection_graphs, graph_checks    build_graph(), drop_graph()
+    moving                             move_index()
+    metadata_keys                      index_metadata() and others: indexes of keys of the metadata
+    beside_states, beside_checks, beside_indexes
+                                       what of that an index in a file beside needs
     compaction, backups                compact() and backup()
     soundness                          whether a file can be worked on as a whole
 
 Others use the functions below.
 """
 
+from ..metadata_indexes import MetadataIndex
 from .backups import Backup, backup
 from .checks import check
+from .collection_graphs import GraphStatus, build_graph, drop_graph
 from .compaction import Compaction, compact
 from .indexes import IndexStatus, build_index, drop_index, list_indexes
+from .metadata_keys import drop_metadata_index, index_metadata, list_metadata_indexes
+from .moving import move_index
 from .report import CheckReport, Finding
 
 __all__ = [
@@ -20,11 +30,19 @@ __all__ = [
     "CheckReport",
     "Compaction",
     "Finding",
+    "GraphStatus",
     "IndexStatus",
+    "MetadataIndex",
     "backup",
+    "build_graph",
     "build_index",
     "check",
     "compact",
+    "drop_graph",
     "drop_index",
+    "drop_metadata_index",
+    "index_metadata",
     "list_indexes",
+    "list_metadata_indexes",
+    "move_index",
 ]

@@ -4,12 +4,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlite_utils import Database
-
 from ...atomic_files import replacing
 from ...errors import DatabaseBusyError, DatabaseError, DiskFullError
 from .. import databases, schema, transactions
-from ..connection import opening, pragmas, sqlite_errors
+from ..connection import filenames, opening, pragmas, sqlite_errors
+from ..connection.database import Database, has_table
 from . import indexes, soundness
 
 _PAGES = 1000  # that are copied between two looks for ^C
@@ -34,6 +33,8 @@ class Backup:
 def backup(db: Database | str | Path, target: str | Path, *, plain: bool = False) -> Backup:
     """Copy a database as it is at this moment into a file, in place of an older copy.
 
+    An index beside the file is not copied: the first search in the copy builds its own.
+
     Others may write meanwhile (in WAL mode; else they wait). The copy is made beside the target,
     checked (SQLite's integrity_check, and the number of rows) and on the disk before it takes the
     target's place. If that fails, the target is as it was, and nothing else is left; a process that
@@ -41,10 +42,11 @@ def backup(db: Database | str | Path, target: str | Path, *, plain: bool = False
 
     :param db: a sqlite_utils.Database, or the path of a file
     :param plain: leave out the index, triggers and views, so that any program with SQLite can write
-      to the copy; the next vecstore that opens it makes them again
-    :raises DatabaseError: the target is the database itself, in use or something else than a
-      SQLite database; the copy is damaged, as the database must be; one of the two cannot be read
-      or written, as a disk is full or fails; a transaction is open
+      to the copy; the next vecstore that opens it makes them again, with the index where that of
+      the database is. Prefixes of collections stay, with their triggers, which any program runs
+    :raises DatabaseError: the target is the database itself, the file of its index, in use or
+      something else than a SQLite database; the copy is damaged, as the database must be; one of
+      the two cannot be read or written, as a disk is full or fails; a transaction is open
     :raises MissingFileError: there is no such database
     :raises NewerSchemaError: a later vecstore has migrated it, and a plain copy is asked for
     """
@@ -60,7 +62,7 @@ def backup(db: Database | str | Path, target: str | Path, *, plain: bool = False
         with replacing(target) as temporary:
             try:
                 counts = _copy(source, temporary, driver)
-                with closing(databases.connect(temporary, driver=driver)) as copy:
+                with closing(databases.open_database(temporary, driver)) as copy:
                     pragmas.unmap_file(copy.conn)
                     if plain:
                         _make_plain(copy)
@@ -83,6 +85,10 @@ def _check_target(source: Database, target: Path) -> None:
         raise DatabaseError(f"{target.parent} does not exist: make that folder first")
     if Path(name).exists() and target.exists() and target.samefile(name):
         raise DatabaseError(f"{target} is the database itself: name another file for the copy")
+    if target.name == filenames.index_file(Path(name).name) and target.parent.samefile(
+        Path(name).resolve().parent
+    ):
+        raise DatabaseError(f"{target} is where {name} has its index: name another file")
     for ending in ("-wal", "-journal"):
         if target.with_name(target.name + ending).exists():
             raise DatabaseError(
@@ -109,9 +115,14 @@ def _copy(source: Database, path: Path, driver: opening.Driver) -> tuple[int, in
 
 
 def _counts(db: Database) -> tuple[int, int]:
-    tables = [db["collections"], db["embeddings"]]
-    collections, embeddings = (table.count if table.exists() else 0 for table in tables)
-    return collections, embeddings
+    return _count(db, "collections"), _count(db, "embeddings")
+
+
+def _count(db: Database, table: str) -> int:
+    if not has_table(db, table):
+        return 0
+    [number] = db.execute(f"select count(*) from {table}").fetchone()
+    return int(number)
 
 
 def _make_plain(copy: Database) -> None:

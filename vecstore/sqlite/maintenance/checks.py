@@ -9,39 +9,59 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import apsw
-from sqlite_utils import Database
 
 from ...errors import DatabaseError
 from .. import databases, schema
 from ..connection import frozen, opening, sqlite_errors
+from ..connection.database import Database
 from ..connection.sqlite_errors import CALLING_OTHERS
-from . import index_checks, reference, soundness
+from ..rowid_spans import rowid_spans
+from . import (
+    beside_checks,
+    beside_states,
+    graph_checks,
+    index_checks,
+    model_checks,
+    reference,
+    soundness,
+)
 from .report import CheckProgress, CheckReport
 from .row_checks import RowFindings
 
 _ROWS = 5000  # that one statement reads
-_BEFORE_ALL = -(2**63)
+_UNREADABLE = ("integrity", "schema")  # what of the rows may not be there to be read
 _FROM_LLM = "m005_add_content_blob"  # the last of llm's migrations: all columns are there
 
 
-def check(db: Database | str | Path, *, progress: CheckProgress | None = None) -> CheckReport:
+def check(
+    db: Database | str | Path,
+    *,
+    progress: CheckProgress | None = None,
+    model: bool = False,
+) -> CheckReport:
     """Look for damage in a database, and change nothing.
 
     Problems are: what SQLite's integrity_check finds; missing or altered tables, triggers and
     indexes; rows without a collection, vectors that are no float32, collections with vectors of
     several dimensions, content that is not what was embedded, and any difference between the index
-    and the rows. Notes are: rows that cannot be compared with anything, an index that is not built
-    yet, a schema that the next writer brings up to date, a collection whose hashes are all of
-    another function.
+    and the rows, or a graph and the index. Notes are: rows that cannot be compared with anything,
+    an index or a graph that is not built yet, a schema that the next writer brings up to date, a
+    collection whose hashes are all of another function.
 
     :param db: a sqlite_utils.Database, or the path of a file, which is opened for reading
     :param progress: a function that is called with the number of rows read so far, and of all
+    :param model: embed up to 20 entries of each collection again, where its model is installed and
+      content is stored. Where it gives another vector, with a cosine below 0.99, that is a
+      problem; what was compared is a note
     :raises DatabaseError: there is no such file, it is no SQLite database, it is cut off at its
       beginning, or it has no tables of llm or vecstore
     :raises NewerSchemaError: a later vecstore has migrated it
     """
     with databases.opened_database(db, read_only=True) as opened:
-        return frozen.repeat_if_changed(opened, lambda: _check(opened, progress))
+        report = frozen.repeat_if_changed(opened, lambda: _check(opened, progress))
+        if model and not any(problem.kind in _UNREADABLE for problem in report.problems):
+            model_checks.check_models(opened, report)
+        return report
 
 
 def _check(db: Database, progress: CheckProgress | None) -> CheckReport:
@@ -113,7 +133,9 @@ def _check_tables(db: Database, report: CheckReport, pending: list[str]) -> bool
     keys = {"collections": ["id"], "embeddings": ["collection_id", "id"]}
     complete = True
     for table, names in columns.items():
-        found = dict(db.execute("select name, pk from pragma_table_info(?)", [table]).fetchall())
+        found = dict(
+            db.execute("select name, pk from pragma_table_info(?, 'main')", [table]).fetchall()
+        )
         missing = [name for name in names if name not in found]
         key = sorted((place, name) for name, place in found.items() if place)
         if missing or [name for _, name in key] != keys[table]:
@@ -138,8 +160,12 @@ def _check_parts(db: Database, report: CheckReport, found: dict[str, str]) -> No
         elif part.kind == "trigger" and not part.is_in(found):
             remedy = "drop it: a Collection that is opened makes it again"
             report.problem("schema", f"The trigger {part.name} was altered", remedy)
+    beside_checks.check_journal(db, report)
     # Without them, a write can get an index out of step; no such write can do anything to none.
-    if missing["trigger"] and reference.indexed_dimensions(db):
+    has_index = reference.indexed_dimensions(db) or (
+        schema.form_of(db) == "beside" and beside_states.has_file(db)
+    )
+    if missing["trigger"] and has_index:
         _missing(report.problem, missing.pop("trigger"))
     _missing(report.note, [name for names in missing.values() for name in names])
 
@@ -153,48 +179,40 @@ def _missing(add: Callable[..., None], names: list[str]) -> None:
 def _check_contents(
     db: Database, report: CheckReport, pending: list[str], progress: CheckProgress | None
 ) -> None:
+    report.form = schema.form_of(db)
     dimensions = reference.indexed_dimensions(db)
+    beside = None
+    if report.form == "beside":
+        beside = beside_checks.BesideIndexes(db, report)
+    else:
+        beside_checks.note_leftover(db, report)
     report.collections, report.embeddings = db.execute(
         "select (select count(*) from collections), (select count(*) from embeddings)"
     ).fetchone()
-    indexed = sum(index_checks.rows_to_read(db, d) for d in dimensions)
-    steps = _Steps(progress, report.embeddings + indexed)
+    total = report.embeddings + sum(index_checks.rows_to_read(db, d) for d in dimensions)
+    if beside:
+        total += beside.rows_to_read
+    steps = _Steps(progress, total)
     rows = RowFindings(_FROM_LLM not in pending)
-    for after, last, number in rowid_spans(db, "embeddings"):
+    for after, last, number in rowid_spans(db, "embeddings", _ROWS):
         rows.read(db, after, last)
         steps.add(number)
     names = dict(db.execute("select id, name from collections"))
     rows.tell(report, names)
+
+    def spans(table: str) -> Iterator[tuple[int, int, int]]:
+        return steps.of(rowid_spans(db, table, _ROWS))
+
     for d in dimensions:
-        index_checks.check_index(
-            db, d, report, names, spans=lambda table: steps.of(rowid_spans(db, table))
-        )
+        index_checks.check_index(db, d, report, names, spans)
+    if beside:
+        for index in beside.compared:
+            beside.compare(index, names, spans)
+        beside.note_missing(rows.dimensions)
     for d, number in sorted(rows.dimensions.items()):
-        if d not in dimensions:
+        if not beside and d not in dimensions:
             index_checks.note_missing_index(d, number, report)
-
-
-def rowid_spans(db: Database, table: str) -> Iterator[tuple[int, int, int]]:
-    """Yield ranges of rowids, above the first and up to the second, and how many there are."""
-    after = _BEFORE_ALL
-    while True:
-        last, number = db.execute(
-            f"""
-            select max(row), count(*)
-            from (
-              select rowid as row
-              from {table}
-              where rowid > ?
-              order by rowid
-              limit {_ROWS}
-            )
-            """,
-            [after],
-        ).fetchone()
-        if not number:
-            return
-        yield after, last, number
-        after = last
+    graph_checks.check_graphs(db, report)
 
 
 class _Steps:

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlite_utils import Database
-
 from ...errors import DatabaseError, DatabaseReadOnlyError, DiskError
-from .. import databases, schema, transactions
+from .. import databases, journal, schema, transactions
 from ..connection import locks, opening, sqlite_errors
-from . import indexes, soundness
+from ..connection.database import Database
+from . import beside_indexes, collection_graphs, indexes, soundness
 
 _WAIT_FOR_READERS = 1.0  # seconds
 
@@ -18,7 +17,7 @@ class Compaction:
     """What compact() did, in bytes.
 
     Attributes:
-        before: the size of the database
+        before: the size of the database, with that of an index and of graphs beside it
         after: its size now
         is_pending: the file keeps its old size until the readers that have it open are done
     """
@@ -29,11 +28,13 @@ class Compaction:
 
 
 def compact(db: Database | str | Path) -> Compaction:
-    """Make the file as small as what it holds.
+    """Make the file, and an index beside it, as small as what they hold.
 
     The index is built anew in one transaction, as sqlite-vec keeps the space of deleted vectors;
     then SQLite's VACUUM writes the file anew. Each of the two happens or does not: after an error
-    or a crash at any moment, all entries are there and the index is in step. Other writers wait.
+    or a crash at any moment, all entries are there and the index is in step. An index beside the
+    file, and graphs, are built anew after that, as build_index() does it. Other writers wait for
+    the rest.
     Readers go on in WAL mode, and the file shrinks when the last of them that began before is done.
 
     Needs free space of about twice what the file will have, beside it and in the folder for
@@ -50,10 +51,18 @@ def compact(db: Database | str | Path) -> Compaction:
         try:
             if schema.is_ours(opened):
                 schema.ensure_schema(opened)
+            is_beside = journal.is_there(opened)
+            if is_beside:
+                with transactions.writing(opened):
+                    journal.create(opened)  # without what was followed
+            elif schema.is_ours(opened):
                 with transactions.writing(opened):
                     indexes.rebuild_indexes(opened)
             opened.execute("vacuum main")
             is_pending = _empty_wal(opened)
+            if is_beside:  # now, as VACUUM may change the rowids that it notes
+                beside_indexes.build(opened, indexes.numbers_of_vectors(opened))
+            collection_graphs.rebuild_graphs(opened)
         except opened.conn.OperationalError as error:
             message = (
                 f"{opening.name_of(opened)} was not compacted ({error}), and nothing is lost: "
@@ -64,11 +73,12 @@ def compact(db: Database | str | Path) -> Compaction:
 
 
 def _size(db: Database) -> int:
-    """Return the size of a database, with what is still in the WAL."""
+    """Return the size of a database, with what is still in the WAL, and of its index beside."""
     [size] = db.execute(
         "select page_count * page_size from pragma_page_count, pragma_page_size"
     ).fetchone()
-    return int(size)
+    of_index = beside_indexes.size(db) if journal.is_there(db) else 0
+    return int(size) + of_index + collection_graphs.total_size(db)
 
 
 def _empty_wal(db: Database) -> bool:

@@ -2,9 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
-
-from sqlite_utils import Database
 
 from ...errors import (
     DatabaseBusyError,
@@ -14,12 +13,26 @@ from ...errors import (
 )
 from ...values import describe_count
 from ..connection import sqlite_errors
+from ..connection.database import Database
 from ..index import bits, tables
-from ..index.names import PARTITION_COLUMN, chunks_of, index_names, rowids_of
+from ..index_names import (
+    BESIDE,
+    PARTITION_COLUMN,
+    IndexNames,
+    chunks_of,
+    index_names,
+    rowids_of,
+    without_schema,
+)
 from . import reference
+from .beside_states import ReplacedError
 from .report import CheckReport, Tally
 
-_Ranges = Callable[[str], Iterator[tuple[int, int, int]]]
+Ranges = Callable[[str], Iterator[tuple[int, int, int]]]
+
+# Gives a block in which table and index are of one moment, and a SELECT of the keys that may differ
+# at that moment; empty if there are none.
+Moment = Callable[[], AbstractContextManager[str]]
 
 _NOT_OF_THE_INDEX = (
     DatabaseBusyError,
@@ -31,30 +44,44 @@ _REMEDY = "rebuild it: vecstore index build"
 
 
 def check_index(
-    db: Database, dimensions: int, report: CheckReport, names: dict[Any, str], spans: _Ranges
+    db: Database, dimensions: int, report: CheckReport, names: dict[Any, str], spans: Ranges
 ) -> None:
     """Add to the report where the index of a dimension is not complete, or not equal to the table.
 
     :param spans: yields ranges of the rowids of a table
     """
-    title = f"The index of {dimensions} dimensions"
     parts = reference.index_parts(db, dimensions)
-    wrong = _wrong_parts(db, parts)
+    wrong = wrong_parts(parts, reference.parts_of(db))
     if wrong:
-        report.problem(
-            "index", f"{title} is not whole: {', '.join(wrong)}", _REMEDY, count=len(wrong)
-        )
+        message = f"{_title(dimensions)} is not whole: {', '.join(wrong)}"
+        report.problem("index", message, _REMEDY, count=len(wrong))
         return
+    # A statement is of one moment, and the triggers leave nothing to be followed.
+    compare_index(db, index_names(dimensions), report, names, spans, lambda: nullcontext(""))
+
+
+def compare_index(
+    db: Database,
+    index: IndexNames,
+    report: CheckReport,
+    names: dict[Any, str],
+    spans: Ranges,
+    moment: Moment,
+) -> None:
+    """Add to the report where an index, all of which is there, is not equal to the table."""
+    title = _title(index.dimensions)
+    virtual = [index.vectors, *[index.bits] * tables.has_bits(index.dimensions)]
     try:
-        tallies = _compare(db, dimensions, spans)
-        for part in parts:
-            if _is_vec0(part):
-                _compare_chunks(db, part.name, dimensions, spans, tallies)
+        tallies = _compare(db, index, spans, moment)
+        for table in virtual:
+            _compare_chunks(db, table, index, spans, tallies)
     except db.conn.DatabaseError as error:
         is_of_index = not issubclass(sqlite_errors.error_class(error), _NOT_OF_THE_INDEX)
         if not is_of_index or sqlite_errors.is_settled(error):
             raise
-        if not reference.parts_of(db).keys() & {part.name for part in parts}:
+        if index.schema == BESIDE and sqlite_errors.says(error, sqlite_errors.NO_SUCH_TABLE):
+            raise ReplacedError from error  # they were all there
+        if not reference.parts_of(db, index.schema).keys() & {*map(without_schema, virtual)}:
             return  # it was dropped meanwhile
         report.problem("index", f"{title} cannot be read: {error}", _REMEDY)
         return
@@ -65,12 +92,16 @@ def check_index(
 
 def rows_to_read(db: Database, dimensions: int) -> int:
     """Return how many rows `check_index()` reads."""
-    parts = reference.index_parts(db, dimensions)
-    if _wrong_parts(db, parts):
+    if wrong_parts(reference.index_parts(db, dimensions), reference.parts_of(db)):
         return 0
+    return rows_to_compare(db, index_names(dimensions))
+
+
+def rows_to_compare(db: Database, index: IndexNames) -> int:
+    """Return how many rows `compare_index()` reads."""
     [rows] = db.execute("select count(*) from embeddings").fetchone()
-    [entries] = db.execute(f"select count(*) from {index_names(dimensions).ids}").fetchone()
-    return int(rows + entries * (1 + sum(map(_is_vec0, parts))))
+    [entries] = db.execute(f"select count(*) from {index.ids}").fetchone()
+    return int(rows + entries * (2 + tables.has_bits(index.dimensions)))
 
 
 def note_missing_index(dimensions: int, number: int, report: CheckReport) -> None:
@@ -82,12 +113,12 @@ def note_missing_index(dimensions: int, number: int, report: CheckReport) -> Non
         report.note("index", f"There is no index of {found}", "the next search builds it")
 
 
-def _is_vec0(part: reference.Part) -> bool:
-    return part.sql.startswith("CREATE VIRTUAL TABLE")
+def _title(dimensions: int) -> str:
+    return f"The index of {dimensions} dimensions"
 
 
-def _wrong_parts(db: Database, parts: list[reference.Part]) -> list[str]:
-    found = reference.parts_of(db)
+def wrong_parts(parts: list[reference.Part], found: dict[str, str]) -> list[str]:
+    """Return what is missing or altered, given what `parts_of()` found."""
     return [
         f"the {part.kind} {part.name} is {'altered' if part.name in found else 'missing'}"
         for part in parts
@@ -95,44 +126,56 @@ def _wrong_parts(db: Database, parts: list[reference.Part]) -> list[str]:
     ]
 
 
-def _compare(db: Database, d: int, spans: _Ranges) -> defaultdict[str, Tally]:
+def _compare(
+    db: Database, index: IndexNames, spans: Ranges, moment: Moment
+) -> defaultdict[str, Tally]:
     """Return the rows in which table and index differ, by what is wrong with them."""
     tallies: defaultdict[str, Tally] = defaultdict(Tally)
     for after, last, _ in spans("embeddings"):
-        for collection_id, id in _rows_without_entry(db, d, after, last):
-            tallies["missing"].add(collection_id, id)
-    for after, last, _ in spans(index_names(d).ids):
-        for kind, collection_id, id in _entries_that_differ(db, d, after, last):
-            tallies[kind].add(collection_id, id)
+        with moment() as pending:
+            for collection_id, id in _rows_without_entry(db, index, after, last, pending):
+                tallies["missing"].add(collection_id, id)
+    for after, last, _ in spans(index.ids):
+        with moment() as pending:
+            for kind, collection_id, id in _entries_that_differ(db, index, after, last, pending):
+                tallies[kind].add(collection_id, id)
     return tallies
 
 
-def _rows_without_entry(db: Database, d: int, after: int, last: int) -> Iterator[tuple[Any, Any]]:
-    yield from db.execute(
+def _is_followed(key: str, pending: str) -> str:
+    """Return the SQL condition that a key is not one of those that may differ."""
+    return f"({key}) not in ({pending})" if pending else "true"
+
+
+def _rows_without_entry(
+    db: Database, index: IndexNames, after: int, last: int, pending: str
+) -> list[Any]:
+    return db.execute(
         f"""
         select collection_id, id
         from embeddings
         where rowid > ?
           and rowid <= ?
-          and {tables.comparable_sql("embeddings", d)}
+          and {tables.comparable_sql("embeddings", index.dimensions)}
+          and {_is_followed("collection_id, id", pending)}
           and not exists (
             select 1
-            from {index_names(d).ids} as ids
+            from {index.ids} as ids
             where ids.collection_id = embeddings.collection_id
               and ids.id = embeddings.id
           )
         """,
         [after, last],
-    )
+    ).fetchall()
 
 
 def _entries_that_differ(
-    db: Database, d: int, after: int, last: int
-) -> Iterator[tuple[str, Any, Any]]:
-    """Yield entries whose row is gone or of another dimension, or whose vectors are not its own."""
-    bits_join, bits_missing, bits_differ = _bits(d)
-    comparable = tables.comparable_sql("embeddings", d)
-    yield from db.execute(
+    db: Database, index: IndexNames, after: int, last: int, pending: str
+) -> list[Any]:
+    """Return entries whose row is gone or of another dimension, or that have other vectors."""
+    bits_join, bits_missing, bits_differ = _bits(index)
+    comparable = tables.comparable_sql("embeddings", index.dimensions)
+    return db.execute(
         f"""
         select *
         from (
@@ -149,29 +192,30 @@ def _entries_that_differ(
             end as kind,
             ids.collection_id,
             ids.id
-          from {index_names(d).ids} as ids
+          from {index.ids} as ids
           left join embeddings
             on embeddings.collection_id = ids.collection_id
             and embeddings.id = ids.id
-          left join {index_names(d).vectors} as vectors on vectors.rowid = ids.rowid
+          left join {index.vectors} as vectors on vectors.rowid = ids.rowid
           {bits_join}
           where ids.rowid > ?
             and ids.rowid <= ?
+            and {_is_followed("ids.collection_id, ids.id", pending)}
         )
         where kind is not null
         """,
         [after, last],
-    )
+    ).fetchall()
 
 
-def _bits(d: int) -> tuple[str, str, str]:
+def _bits(index: IndexNames) -> tuple[str, str, str]:
     """Return the SQL that joins the bits of an entry, and tells them missing, and different."""
-    if not tables.has_bits(d):
+    if not tables.has_bits(index.dimensions):
         return "", "", ""
-    of_row = bits.bits_sql("embeddings.embedding", d)
+    of_row = bits.bits_sql("embeddings.embedding", index.dimensions)
     sampled = tables.is_sampled_sql("ids.rowid")
     return (
-        f"left join {index_names(d).bits} as bits on bits.rowid = ids.rowid",
+        f"left join {index.bits} as bits on bits.rowid = ids.rowid",
         "or bits.rowid is null",
         f"""
                 or (bits.collection_id, bits.sample, bits.embedding)
@@ -180,13 +224,18 @@ def _bits(d: int) -> tuple[str, str, str]:
 
 
 def _compare_chunks(
-    db: Database, table: str, d: int, spans: _Ranges, tallies: defaultdict[str, Tally]
+    db: Database,
+    table: str,
+    index: IndexNames,
+    spans: Ranges,
+    tallies: defaultdict[str, Tally],
 ) -> None:
     """Compare where vec0 looks up a vector by its rowid with where a search finds it.
 
     A search reads chunks: which places of a chunk are taken (validity, a bit each), and by which
     rowid (rowids, 8 bytes each).
     """
+    partition = tables.partition_sql("ids.collection_id", index)
     for after, last, _ in spans(rowids_of(table)):
         for rowid, place, collection_id, id, *chunk in db.execute(
             f"""
@@ -195,12 +244,12 @@ def _compare_chunks(
               rows.chunk_offset,
               ids.collection_id,
               ids.id,
-              chunks.{PARTITION_COLUMN} is not {tables.partition_sql("ids.collection_id", d)},
+              chunks.{PARTITION_COLUMN} is not {partition},
               cast(substr(chunks.validity, rows.chunk_offset / 8 + 1, 1) as blob),
               cast(substr(chunks.rowids, 8 * rows.chunk_offset + 1, 8) as blob)
             from {rowids_of(table)} as rows
             left join {chunks_of(table)} as chunks on chunks.chunk_id = rows.chunk_id
-            left join {index_names(d).ids} as ids on ids.rowid = rows.rowid
+            left join {index.ids} as ids on ids.rowid = rows.rowid
             where rows.rowid > ?
               and rows.rowid <= ?
             """,

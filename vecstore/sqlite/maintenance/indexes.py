@@ -1,16 +1,17 @@
 """Builds, drops and lists the indexes of a database, whatever is left of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-
-from sqlite_utils import Database
 
 from ... import values
 from ...errors import InvalidInputError
-from .. import databases, schema, transactions
-from ..index import building, tables
-from ..index.names import index_names
-from . import reference
+from ...settings import IndexForm
+from .. import databases, journal, schema, transactions
+from ..connection.database import Database, has_table
+from ..index import building, graph_building, tables
+from ..index_names import INSIDE, index_names
+from . import beside_indexes, collection_graphs, reference
+from .collection_graphs import GraphStatus
 
 
 @dataclass(frozen=True)
@@ -20,37 +21,59 @@ class IndexStatus:
     Attributes:
         dimensions: of the vectors
         vectors: how many there are that can be compared
-        state: "ready", "incomplete" (a table or trigger is missing or altered) or "missing"
+        state: "ready", "behind" (beside, the latest changes have yet to be followed),
+            "incomplete" (a part is missing or altered; beside, also that it is still being built)
+            or "missing"
+        form: where the index is, or is to be: "inside" the file, or "beside" it
+        graphs: those of collections with such vectors
     """
 
     dimensions: int
     vectors: int
     state: str
+    form: IndexForm = "inside"
+    graphs: list[GraphStatus] = field(default_factory=list)
 
 
 def build_index(db: Database | str | Path, dimensions: int | None = None) -> dict[int, int]:
     """Build the index anew from the stored vectors; return how many it holds, by dimension.
 
-    Needs no model, and what the index was like before does not matter. All of it is one
-    transaction: readers see the old index until the end (in WAL mode; else they wait for the
-    commit), writers wait, and after an error or a crash the database is as it was. An index of a
-    dimension that no vector has is dropped.
+    Needs no model, and what the index was like before does not matter. An index of a dimension that
+    no vector has is dropped.
+
+    Inside a file, all of it is one transaction: readers see the old index until the end (in WAL
+    mode; else they wait for the commit), writers wait, and after an error or a crash the database
+    is as it was. Beside a file, the old one is deleted first, and a new one built in portions:
+    nobody waits, searches compare all rows until it is done, and after an error or a crash the next
+    search builds the rest.
+
+    The graphs that collections have are built anew after that.
 
     :param db: a sqlite_utils.Database, or the path of a file
     :param dimensions: only the index of this dimension
     :raises InvalidInputError: an index cannot have so many dimensions
+    :raises DatabaseError: the file, or that of the index, cannot be written now; a transaction is
+      open, and the index is beside; another program's file has the name of the index
     :raises MissingFileError: there is no such file
     """
     dimensions = _checked_dimensions(dimensions)
     with databases.opened_database(db) as opened:
         schema.ensure_schema(opened)
-        with transactions.writing(opened):
-            return rebuild_indexes(opened, dimensions)
+        built = _build(opened, dimensions)
+        collection_graphs.rebuild_graphs(opened)
+        return built
+
+
+def _build(db: Database, dimensions: int | None) -> dict[int, int]:
+    if journal.is_there(db):
+        return beside_indexes.build(db, numbers_of_vectors(db), dimensions)
+    with transactions.writing(db):
+        return rebuild_indexes(db, dimensions)
 
 
 def rebuild_indexes(db: Database, dimensions: int | None = None) -> dict[int, int]:
-    """As build_index(), in the transaction that is open."""
-    numbers = _numbers_of_vectors(db)
+    """As build_index() inside a file, in the transaction that is open."""
+    numbers = numbers_of_vectors(db)
     built = {}
     for d in sorted({*numbers, *reference.indexed_dimensions(db)}):
         if dimensions not in (None, d):
@@ -65,24 +88,43 @@ def rebuild_indexes(db: Database, dimensions: int | None = None) -> dict[int, in
 def drop_index(db: Database | str | Path, dimensions: int | None = None) -> list[int]:
     """Remove the index and its triggers; return the dimensions that had one.
 
-    From then on, programs without sqlite-vec can write to the database. The next search or write of
-    vecstore in a dimension builds its index anew, whatever was written meanwhile. One transaction:
-    after an error or a crash the database is as it was.
+    From then on, programs without sqlite-vec can write to the database, as they always can where
+    the index is beside it. The next search or write of vecstore in a dimension builds its index
+    anew, whatever was written meanwhile.
+
+    Inside a file, it is one transaction: after an error or a crash the database is as it was.
+    Beside one, the file of the index is deleted, as soon as it holds no dimension more. One that
+    was left beside a file with its index inside goes with that.
 
     :param db: a sqlite_utils.Database, or the path of a file
     :param dimensions: only the index of this dimension
     :raises InvalidInputError: an index cannot have so many dimensions
+    :raises DatabaseError: as build_index() does
     :raises MissingFileError: there is no such file
     :raises NewerSchemaError: a later vecstore has migrated it
     """
     dimensions = _checked_dimensions(dimensions)
-    with databases.opened_database(db) as opened, transactions.writing(opened):
+    with databases.opened_database(db) as opened:
         schema.pending_migrations(opened)  # raises for a newer one
-        return drop_indexes(opened, dimensions)
+        dropped = _drop_all(opened, dimensions)
+        if not opened.conn.in_transaction:
+            graph_building.remove_unused(opened)
+        return dropped
+
+
+def _drop_all(db: Database, dimensions: int | None) -> list[int]:
+    if journal.is_there(db):
+        return beside_indexes.drop(db, dimensions)
+    with transactions.writing(db):
+        schema.pending_migrations(db)
+        dropped = drop_indexes(db, dimensions)
+    if dimensions is None and not db.conn.in_transaction:
+        beside_indexes.discard_leftover(db)
+    return dropped
 
 
 def drop_indexes(db: Database, dimensions: int | None = None) -> list[int]:
-    """As drop_index(), in the transaction that is open."""
+    """As drop_index() inside a file, in the transaction that is open."""
     there = reference.indexed_dimensions(db)
     dropped = [d for d in there if dimensions in (None, d)]
     for d in dropped:
@@ -99,25 +141,34 @@ def list_indexes(db: Database | str | Path) -> list[IndexStatus]:
     """
     with databases.opened_database(db, read_only=True) as opened:
         schema.refuse_foreign(opened)
-        numbers = _numbers_of_vectors(opened)
-        there = reference.indexed_dimensions(opened)
+        numbers = numbers_of_vectors(opened)
+        form = schema.form_of(opened)
+        if form == "beside":
+            states = beside_indexes.find_states(opened)
+        else:
+            states = {d: _state(opened, d) for d in reference.indexed_dimensions(opened)}
+        graphs = collection_graphs.find_statuses(opened)
         return [
-            IndexStatus(d, numbers.get(d, 0), _state(opened, d, d in there))
-            for d in sorted({*numbers, *there})
+            IndexStatus(
+                d,
+                numbers.get(d, 0),
+                states.get(d, "missing"),
+                form,
+                [graph for graph in graphs if graph.dimensions == d],
+            )
+            for d in sorted({*numbers, *states})
         ]
 
 
-def _state(db: Database, dimensions: int, is_there: bool) -> str:
-    if not is_there:
-        return "missing"
+def _state(db: Database, dimensions: int) -> str:
     found = reference.parts_of(db)
     whole = all(part.is_in(found) for part in reference.index_parts(db, dimensions))
     return "ready" if whole else "incomplete"
 
 
-def _numbers_of_vectors(db: Database) -> dict[int, int]:
+def numbers_of_vectors(db: Database) -> dict[int, int]:
     """Return how many vectors there are that an index can hold, by dimension."""
-    if not db["embeddings"].exists():
+    if not has_table(db, "embeddings"):
         return {}
     found = db.execute(
         """
@@ -149,7 +200,7 @@ def _drop(db: Database, dimensions: int) -> None:
     building.remove_index(db, dimensions)
     for part in parts:
         if part.kind in ("table", "trigger"):
-            db.execute(f"DROP {part.kind} IF EXISTS {part.name}")
+            db.execute(f"DROP {part.kind} IF EXISTS {INSIDE}.{part.name}")
 
 
 def _checked_dimensions(dimensions: int | None) -> int | None:

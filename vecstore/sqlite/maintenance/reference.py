@@ -5,12 +5,11 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sqlite_utils import Database
-
 from .. import databases, schema
 from ..connection import opening
+from ..connection.database import Database
 from ..index import building, tables
-from ..index.names import dimensions_in_name
+from ..index_names import INSIDE, dimensions_in_name, index_names
 
 
 @dataclass(frozen=True)
@@ -30,9 +29,9 @@ class Part:
         return self.name in found and (self.is_shadow or found[self.name] == self.sql)
 
 
-def parts_of(db: Database) -> dict[str, str]:
+def parts_of(db: Database, schema: str = INSIDE) -> dict[str, str]:
     """Return the SQL of all parts of a database by their names."""
-    return dict(db.execute("select name, sql from sqlite_master where sql is not null"))
+    return dict(db.execute(f"select name, sql from {schema}.sqlite_master where sql is not null"))
 
 
 def schema_parts(db: Database) -> list[Part]:
@@ -43,6 +42,16 @@ def schema_parts(db: Database) -> list[Part]:
 def index_parts(db: Database, dimensions: int) -> list[Part]:
     """Return the parts of the index of one dimension."""
     return _index_parts(opening.driver_of(db), dimensions)
+
+
+def index_tables(db: Database, dimensions: int) -> list[Part]:
+    """Return the parts of the index of one dimension that is beside the file: without triggers."""
+    names = index_names(dimensions)
+    return [
+        part
+        for part in index_parts(db, dimensions)
+        if part.kind != "trigger" and part.name != names.noted
+    ]
 
 
 def indexed_dimensions(db: Database) -> list[int]:
@@ -73,7 +82,7 @@ def _index_parts(driver: opening.Driver, dimensions: int) -> list[Part]:
 @contextmanager
 def _made_in_memory(driver: opening.Driver) -> Iterator[Database]:
     """Give a new database with our tables; of the driver of another, as both load sqlite-vec."""
-    with closing(databases.connect(driver=driver)) as made:
+    with closing(databases.open_database(None, driver)) as made:
         schema.ensure_schema(made)
         yield made
 

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ...settings import IndexForm
+
 # Is called with how many rows were read, and how many there are.
 CheckProgress = Callable[[int, int], object]
 
@@ -15,7 +17,8 @@ class Finding:
     """One kind of thing that check() found, however often.
 
     Attributes:
-        kind: "integrity", "schema", "collection", "vector", "dimensions", "content" or "index"
+        kind: "integrity", "schema", "collection", "vector", "dimensions", "content", "index",
+            "graph" or "model"
         message: what it is, in a sentence
         remedy: what to do, in a sentence; empty if there is nothing to do
         count: how often it was found
@@ -37,6 +40,7 @@ class CheckReport:
         file: the path, or "the database in memory"
         collections: how many there are
         embeddings: how many there are
+        form: where the index is: "inside" the file, or "beside" it
     """
 
     file: str
@@ -44,6 +48,7 @@ class CheckReport:
     embeddings: int = 0
     problems: list[Finding] = field(default_factory=list)
     notes: list[Finding] = field(default_factory=list)
+    form: IndexForm = "inside"
 
     @property
     def ok(self) -> bool:

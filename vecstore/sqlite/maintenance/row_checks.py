@@ -1,12 +1,14 @@
 """What the rows of `embeddings` are like, each on its own and those of a collection together."""
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from typing import Any
 
-from sqlite_utils import Database
-
 from ... import vectors
+from ...chunks import heading_in_json
+from ...splitting import embedded_text
 from ...values import describe_count, quote
+from ..connection.database import Database
 from .report import CheckReport, Tally
 
 
@@ -14,9 +16,9 @@ class RowFindings:
     """What has been found in the rows that were read so far."""
 
     def __init__(self, has_hashes: bool) -> None:
-        self._content = "content_hash, cast(coalesce(content, content_blob) as blob)"
+        self._content = "content_hash, cast(coalesce(content, content_blob) as blob), metadata"
         if not has_hashes:
-            self._content = "null, null"
+            self._content = "null, null, null"
         self._lost = Tally()
         self._refused = Tally()
         self._left_out = Tally()
@@ -57,7 +59,7 @@ class RowFindings:
             """,
             [after, last],
         )
-        for collection_id, id, vector, is_lost, content_hash, content in rows:
+        for collection_id, id, vector, is_lost, content_hash, content, metadata in rows:
             if is_lost:
                 self._lost.add(collection_id, id)
             if vector == "refused":
@@ -69,7 +71,7 @@ class RowFindings:
                 self._by_collection[collection_id][vector] += 1
             if content is None or content_hash is None:
                 continue
-            if content_hash == vectors.content_hash(content):
+            if content_hash in _hashes(id, content, metadata):
                 self._matching[collection_id] += 1
             else:
                 self._changed[collection_id].add(collection_id, id)
@@ -134,3 +136,11 @@ class RowFindings:
                     "made them, or all content was changed",
                     **details,
                 )
+
+
+def _hashes(id: Any, content: bytes, metadata: Any) -> Iterator[bytes]:
+    """Yield the hashes of what may have been embedded: a chunk can have its headings before it."""
+    yield vectors.content_hash(content)
+    heading = heading_in_json(id, metadata)
+    if heading is not None:
+        yield vectors.content_hash(embedded_text(content.decode("utf-8", "replace"), heading))

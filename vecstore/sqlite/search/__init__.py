@@ -1,8 +1,14 @@
 """A search in SQL.
 
-    planner      search(): which plan answers a query, and whether it must look wider
-    plans        the three plans, each one statement
-    where        what goes wrong with the SQL of the user's in `where`
+    planner           search(): which plan answers a query, and whether it must look wider
+    matching          find_ids(): the ids of the rows that meet conditions
+    plans             exact, fast and scan, each one statement
+    graph_plan        the plan that compares what a graph proposes
+    statement_parts   what these have in common
+    selectivity       how many rows meet the conditions, and how SQLite finds them
+    prefixes          the condition for ids that start with a text
+    where             what goes wrong with the SQL of the user's in `where`
+    advice            which index of metadata would have helped
 
-Others use `planner`.
+Others use `planner` and `matching`.
 """

@@ -1,7 +1,8 @@
-"""The three ways to answer a query, each one SQL statement.
+"""The four ways to answer a query, each one SQL statement.
 
     exact   KNN in the vec0 table of the vectors
     fast    candidates from the vec0 table of their bits, re-scored exactly
+    graph   candidates from a graph, re-scored exactly
     scan    vec_distance_cosine over rows of `embeddings`
 
 All order equal scores by id, fetch the text of nothing but the winners, and leave out rows whose
@@ -9,25 +10,39 @@ vector cannot be compared. Their own tables have names with a _, for a condition
 means those of the file.
 """
 
-import re
-import sys
+import math
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
-from sqlite_utils import Database
-
-from ...errors import InvalidInputError
 from ...query import Query
 from ...rows import Hit
+from ..connection.database import Database
 from ..index import bits, tables
-from ..index.names import index_names
+from ..index.usable import UsableIndex
+from .prefixes import prefix_condition
+from .statement_parts import (
+    above_min_score,
+    candidate_score,
+    changed_tables,
+    is_current,
+    join_to_embeddings,
+    matching_table,
+    or_fresh,
+    run,
+    statement,
+)
 
 MAX_K = 4096  # of vec0
 ENOUGH_TO_TELL = 10  # where fewer of the nearest lie says little of the bits
-_EDGE_DEVIATIONS = 0.5  # standard ones, of the distance of bits: measured, for a recall of 0.99
-_LAST_CODE_POINT = 0x10FFFF
-_CONDITION = "\0"  # stands for it in SQL until our parameters have their names or numbers
+# All measured, for a recall of 0.99. Deviations are standard ones, of the distance of bits.
+_EDGE_DEVIATIONS = 0.5
+_MARGIN_DEVIATIONS = 1.5  # from the distance of nine in ten of the best to that of their equals
+_NUMBER_PER_OUTLIER = 10
+_TELLING_SHARE = 0.75  # of the sample: its best tell how far to read
+_NEAR_WEIGHT = 0.3  # of the farthest of the sample, where the rest is the mean of its best
+
+
+class OrphanError(Exception):
+    """An index has a vector whose entry is gone: whoever wrote to its tables, it is out of step."""
 
 
 @dataclass(frozen=True)
@@ -35,136 +50,194 @@ class Found:
     """What a plan found: the rows, best first, and what it took.
 
     candidates: rows that were compared exactly, or would have been but for the conditions
-    matching: those of them that meet the conditions
+    read: rows whose bits were near enough to be read
+    matching: those of the candidates that meet the conditions
     is_cut_off: whether there are more rows than vec0 returns that are as near by their bits
-    spilled: how many of the nearest are by their bits among the farthest of the candidates, so that
-        there may be others beyond
+    spilled: how many of the nearest are by their bits, or by a graph, among the farthest that
+        were read, so that there may be others beyond
     """
 
     sql: str
     rows: list[Hit]
     candidates: int | None = None
+    read: int = 0
     matching: int = 0
     is_cut_off: bool = False
     spilled: int = 0
 
 
-def run_exact(db: Database, query: Query, k: int, farthest: float | None = None) -> Found:
+def run_exact(
+    db: Database, query: Query, index: UsableIndex, k: int, farthest: float | None = None
+) -> Found:
     """Return the k nearest rows, or those of them within a distance, without skip_id.
 
     For a query that is not filtered: vec0 takes the nearest before any other condition.
     """
-    names = index_names(query.dimensions)
     sql = f"""
-        with _nearest as materialized (
+        with {changed_tables(query, index)}
+        _nearest as materialized (
           select rowid, 1 - distance as score
-          from {names.vectors}
+          from {index.names.vectors}
           where embedding match :_vector
             and partition_id = :_collection_id
             and k = :_k
             {"" if farthest is None else "and distance <= :_farthest"}
+        ),
+        _scored as not materialized (
+          select ids.id, _nearest.score
+          from _nearest
+          left join {index.names.ids} as ids on ids.rowid = _nearest.rowid
+          where {is_current(index)}
+          {or_fresh(index, "id, score")}
         )
-        select embeddings.id, _nearest.score, embeddings.content, embeddings.metadata
-        from _nearest
-        cross join {names.ids} as ids on ids.rowid = _nearest.rowid
-        cross join embeddings
-          on embeddings.collection_id = ids.collection_id
-          and embeddings.id = ids.id
-        where embeddings.id is not :_skip_id
-          {_above_min_score(query, "_nearest.score")}
-        order by _nearest.score desc, embeddings.id
+        select embeddings.id, _scored.score, embeddings.content, embeddings.metadata
+        from _scored
+        left join embeddings
+          on embeddings.collection_id = :_collection_id
+          and embeddings.id = _scored.id
+        where (embeddings.id is null or embeddings.id is not :_skip_id)
+          {above_min_score(query, "_scored.score")}
+        order by _scored.score desc, embeddings.id
         """
-    return Found(_statement(query, sql), _run(db, query, sql, k=k, farthest=farthest))
+    rows = run(db, query, sql, k=k, farthest=farthest, seq=index.seq)
+    if any(id is None for id, *_ in rows):
+        raise OrphanError
+    return Found(statement(query, sql), rows)
 
 
-def run_fast(db: Database, query: Query, sample_rank: int) -> Found:
+def run_fast(db: Database, query: Query, index: UsableIndex, sample_rank: int) -> Found:
     """Return the nearest of the candidates: the rows whose bits differ least from the vector's.
 
-    Candidates are as near as the one of that rank in the sample, so there are about
-    `tables.ROWS_PER_SAMPLE` times as many as it says, whatever the distances of this query.
+    First those as near as the one of that rank in the sample, so there are about
+    `tables.ROWS_PER_SAMPLE` times as many as it says, whatever the distances of this query. The
+    bits of the best of these tell how much farther the candidates go, and the best of the sample
+    how far the bits are read, so that they are read once.
+
+    Where rows must meet a condition, few may be left to tell anything: there the first are all.
     """
-    names = index_names(query.dimensions)
     knn = f"""select rowid, distance
-          from {names.bits}
+          from {index.names.bits}
           where embedding match vec_bit({bits.bits_sql(":_vector", query.dimensions)})
             and partition_id = :_collection_id"""
+    near = "(select max(+distance) from _sample)"
+    reach, needed = near, near
+    if not query.is_filtered:
+        reach = f"""coalesce(
+              max({near}, {_NEAR_WEIGHT} * {near} + :_reach_margin + {1 - _NEAR_WEIGHT} * (
+                select avg(bits)
+                from (select bits from _sample_compared order by score desc limit :_telling)
+              )),
+              {near}
+            )"""
+        needed = "(select bits + :_margin from _best order by bits desc limit 1 offset :_outliers)"
     sql = f"""
-        with {_matching(query)}
+        with {matching_table(query)}
+        {changed_tables(query, index)}
         _sample as materialized (
           {knn}
             and sample = 1
             and k = :_sample_rank
         ),
+        _sample_compared as materialized (
+          {_compared(query, index, "_sample")}
+        ),
         _rest as materialized (
           {knn}
             and sample = 0
-            and distance <= (select max(+distance) from _sample)
+            and distance <= {reach}
             and k = {MAX_K}
         ),
-        _candidates as not materialized (
-          select rowid, distance from _sample
+        _near as {"materialized" if query.is_filtered else "not materialized"} (
+          select id, bits, score from _sample_compared
           union all
-          select rowid, distance from _rest
+          {_compared(query, index, "_rest")}
+            and _rest.distance <= {near}
         ),
-        _compared as {"materialized" if query.is_filtered else "not materialized"} (
-          select
-            ids.id,
-            _candidates.distance as bits,
-            {_score(query)} as score
-          from _candidates
-          cross join {names.ids} as ids on ids.rowid = _candidates.rowid
-          {_joined_to_embeddings(query)}
-          where ids.id is not :_skip_id
-            {_prefix_condition(query, "ids.id")}
-        ),
-        _nearest as materialized (
+        _best as materialized (
           select id, bits, score
-          from _compared
+          from _near
           order by score desc, id
           limit :_number
         ),
-        _counts as materialized (
-          select
-            (select count(*) from _candidates) as candidates,
-            (select count(*) from _rest) = {MAX_K} as is_cut_off,
-            (
-              select count(*)
-              from {"_compared" if query.is_filtered else "_candidates"}
-            ) as matching,
-            (select max(distance) from _sample) as farthest
+        _nearest as materialized (
+          select id, bits, score from _best
+          union all
+          {_compared(query, index, "_rest")}
+            and _rest.distance > {near}
+            and _rest.distance <= {needed}
+          {or_fresh(index, "id, null, score")}
+          order by score desc, id
+          limit :_number
         )
         select
-          _counts.candidates, _counts.is_cut_off, _counts.matching,
-          _nearest.bits > _counts.farthest - :_edge,
+          (select count(*) from _sample),
+          (select count(*) from _rest),
+          (select count(*) from _rest where distance <= {near} or distance <= {needed}),
+          {"(select count(*) from _near)" if query.is_filtered else "null"},
+          {near},
+          (select max(distance) from _rest),
+          _nearest.bits,
           embeddings.id, _nearest.score, embeddings.content, embeddings.metadata
-        from _counts
+        from (select 1)
         left join _nearest
         left join embeddings
           on embeddings.collection_id = :_collection_id
           and embeddings.id = _nearest.id
         order by _nearest.score desc, embeddings.id
         """
-    edge = _EDGE_DEVIATIONS * bits.distance_deviation(query.dimensions)
+    deviation = bits.distance_deviation(query.dimensions)
     number = max(query.number, ENOUGH_TO_TELL)
-    rows = _run(db, query, sql, sample_rank=sample_rank, edge=edge, number=number)
+    rows = run(
+        db,
+        query,
+        sql,
+        sample_rank=sample_rank,
+        telling=math.ceil(_TELLING_SHARE * sample_rank),
+        reach_margin=_reach_deviations(number) * deviation,
+        margin=_MARGIN_DEVIATIONS * deviation,
+        outliers=number // _NUMBER_PER_OUTLIER,
+        number=number,
+        seq=index.seq,
+    )
+    sampled, rest, compared, matching, near, farthest, *_ = rows[0]
+    edge = max(near or 0, farthest or 0) - _EDGE_DEVIATIONS * deviation
     floor = -2.0 if query.min_score is None else query.min_score
     return Found(
-        _statement(query, sql),
-        [row[4:] for row in rows if row[5] is not None and row[5] >= floor][: query.number],
-        candidates=rows[0][0],
-        is_cut_off=bool(rows[0][1]),
-        matching=rows[0][2],
-        spilled=sum(row[3] or 0 for row in rows),
+        statement(query, sql),
+        [row[7:] for row in rows if row[8] is not None and row[8] >= floor][: query.number],
+        read=sampled + rest,
+        candidates=sampled + compared,
+        matching=sampled + compared if matching is None else matching,
+        is_cut_off=rest == MAX_K and farthest <= near,
+        spilled=sum(row[6] is not None and row[6] > edge for row in rows),
     )
 
 
-def run_scan(db: Database, query: Query) -> Found:
+def _reach_deviations(number: int) -> float:
+    """Return how much farther than the sample says the bits are read: for more rows, more."""
+    return 1 + math.log10(number) / 4
+
+
+def _compared(query: Query, index: UsableIndex, candidates: str) -> str:
+    """Return the SQL for the scores of candidates, which more conditions may follow."""
+    return f"""select ids.id, {candidates}.distance as bits, {candidate_score(query)} as score
+          from {candidates}
+          cross join {index.names.ids} as ids on ids.rowid = {candidates}.rowid
+          {join_to_embeddings(query)}
+          where {is_current(index)}
+            and ids.id is not :_skip_id
+            {prefix_condition(query, "ids.id")}"""
+
+
+def run_scan(db: Database, query: Query, *, by_key: bool = True) -> Found:
     """Return the nearest of all rows that meet the conditions, by comparing each.
 
     Where there is no index, too.
+
+    :param by_key: as in matching_rows_sql()
     """
     sql = f"""
-        with {_matching(query)}
+        with {matching_table(query, by_key=by_key)}
         _compared as materialized (
           select
             embeddings.rowid as row,
@@ -177,7 +250,7 @@ def run_scan(db: Database, query: Query) -> Found:
           where embeddings.collection_id = :_collection_id
             {"and embeddings.rowid = _matching.row" if query.where else ""}
             and embeddings.id is not :_skip_id
-            {_prefix_condition(query, "embeddings.id")}
+            {prefix_condition(query, "embeddings.id")}
         ),
         _nearest as materialized (
           select row, 1 - distance as score
@@ -190,7 +263,7 @@ def run_scan(db: Database, query: Query) -> Found:
                 where embeddings.rowid = row
               )
             end
-            {_above_min_score(query, "1 - distance")}
+            {above_min_score(query, "1 - distance")}
           order by score desc, id
           limit :_number
         )
@@ -199,123 +272,4 @@ def run_scan(db: Database, query: Query) -> Found:
         join embeddings on embeddings.rowid = _nearest.row
         order by _nearest.score desc, embeddings.id
         """
-    return Found(_statement(query, sql), _run(db, query, sql))
-
-
-def _run(db: Database, query: Query, sql: str, **more: Any) -> list[Any]:
-    """Run a statement with the arguments of a query, which its parameters name with a `:_`."""
-    values = {
-        "collection_id": query.collection.id,
-        "vector": query.vector,
-        "number": min(query.number, sys.maxsize),
-        "skip_id": query.skip_id,
-        "prefix": query.prefix,
-        "after_prefix": _after_prefix(query.prefix),
-        "min_score": query.min_score,
-        **more,
-    }
-    if isinstance(query.where_args, dict):
-        named = {f"_{name}": value for name, value in values.items()}
-        taken = sorted(named.keys() & query.where_args.keys())
-        if taken:
-            raise InvalidInputError(
-                f"where_args has {', '.join(map(repr, taken))}, which the search itself uses: "
-                "take names without a _ at the beginning"
-            )
-        return db.execute(_statement(query, sql), {**query.where_args, **named}).fetchall()
-    # The condition comes first and may have `?`, which count from 1: ours are the numbers after.
-    first = len(query.where_args) + 1
-    numbered, used = _numbered(sql, first)
-    return db.execute(
-        _statement(query, numbered), [*query.where_args, *(values[name] for name in used)]
-    ).fetchall()
-
-
-@lru_cache
-def _numbered(sql: str, first: int) -> tuple[str, list[str]]:
-    """Return a statement with numbers in place of its parameters' names, and the names in order."""
-    used = list(dict.fromkeys(re.findall(r":_(\w+)", sql)))
-    numbered = re.sub(r":_(\w+)", lambda found: f"?{first + used.index(found[1])}", sql)
-    return numbered, used
-
-
-def _statement(query: Query, sql: str) -> str:
-    return sql.replace(_CONDITION, query.where or "")
-
-
-def _matching(query: Query) -> str:
-    """Return the SQL of a table of the rows that meet the condition, to begin a WITH clause.
-
-    Of its own, so that the condition may use the names of all columns, and nothing else.
-    """
-    if not query.where:
-        return ""
-    return f"""_matching as not materialized (
-          select rowid as row
-          from embeddings
-          where (
-            {_CONDITION}
-          )
-            and collection_id = :_collection_id
-            {_prefix_condition(query, "id")}
-        ),"""
-
-
-def _joined_to_embeddings(query: Query) -> str:
-    """Return the joins that take an entry of the ids table to its row of `embeddings`."""
-    if query.where:
-        return """cross join embeddings
-            on embeddings.collection_id = ids.collection_id
-            and embeddings.id = ids.id
-          cross join _matching on _matching.row = embeddings.rowid"""
-    return "left join embeddings on embeddings.rowid = ids.embeddings_rowid"
-
-
-def _score(query: Query) -> str:
-    """Return the SQL for the score of a candidate.
-
-    Without a condition, its row is looked up by its rowid alone, which takes half the time. A row
-    that is not where it was written is looked up by its key.
-    """
-    if query.where:
-        return "1 - vec_distance_cosine(embeddings.embedding, :_vector)"
-    return """1 - vec_distance_cosine(
-              iif(
-                embeddings.id = ids.id and embeddings.collection_id = ids.collection_id,
-                embeddings.embedding,
-                (
-                  select moved.embedding
-                  from embeddings as moved
-                  where moved.collection_id = ids.collection_id
-                    and moved.id = ids.id
-                )
-              ),
-              :_vector
-            )"""
-
-
-def _above_min_score(query: Query, score: str) -> str:
-    return "" if query.min_score is None else f"and {score} >= :_min_score"
-
-
-def _prefix_condition(query: Query, id: str) -> str:
-    """Return the SQL for ids that start with the prefix, as a range that an index can answer."""
-    if not query.prefix:
-        return ""
-    if _after_prefix(query.prefix) is None:
-        return f"and {id} >= :_prefix"
-    return f"and {id} >= :_prefix and {id} < :_after_prefix"
-
-
-def _after_prefix(prefix: str) -> str | None:
-    """Return the least text that is greater than every text with this prefix; None if none is.
-
-    SQLite compares the bytes of UTF-8, whose order is that of the code points.
-    """
-    shortened = prefix.rstrip(chr(_LAST_CODE_POINT))
-    if not shortened:
-        return None
-    following = ord(shortened[-1]) + 1
-    if following == 0xD800:  # surrogates are no text
-        following = 0xE000
-    return shortened[:-1] + chr(following)
+    return Found(statement(query, sql), run(db, query, sql))

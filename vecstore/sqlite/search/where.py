@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import apsw
-from sqlite_utils import Database
 
 from ...errors import (
     DatabaseBusyError,
@@ -15,6 +14,7 @@ from ...errors import (
 from ...query import Query
 from ...values import quote
 from ..connection import opening, sqlite_errors
+from ..connection.database import Database
 
 _DATABASE_ERRORS = (DatabaseBusyError, DatabaseInterruptedError, DiskError)
 

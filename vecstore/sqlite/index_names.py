@@ -4,8 +4,14 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
+from .connection.filenames import INDEX_SCHEMA
+
 _PREFIX = "vec_embeddings_"
 _NAME = re.compile(rf"{_PREFIX}([1-9][0-9]{{0,3}})(_.+)?")
+
+INSIDE = "main"  # the schema of an index that is in the file of the table
+BESIDE = INDEX_SCHEMA  # and of one in a file of its own, as which that is attached
+APPLICATION_ID = 0x76656373  # of such a file: "vecs"
 
 TRIGGERS_ON_EMBEDDINGS = (
     "insert",
@@ -13,6 +19,9 @@ TRIGGERS_ON_EMBEDDINGS = (
     "update",
     "update_incomparable",
     "delete",
+    "note_insert",
+    "note_update",
+    "note_delete",
 )
 
 
@@ -21,16 +30,39 @@ class IndexNames:
     """The tables of the index of one dimension; tables.py says what is in them.
 
     Attributes:
+        dimensions: of the vectors
+        schema: INSIDE or BESIDE
         vectors: of vec0, the vectors
         bits: of vec0, the bits that stand for them
         ids: which entry each rowid of both is of
         partitions: which collections have a partition of their own
+        noted: which entries a load has yet to bring into step; only of an index inside
+        graphs: which collections have a graph, and of what it is
+        fresh: what has changed since
     """
 
+    dimensions: int
+    schema: str
     vectors: str
     bits: str
     ids: str
     partitions: str
+    noted: str
+    graphs: str
+    fresh: str
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """All of them."""
+        return (
+            self.ids,
+            self.bits,
+            self.vectors,
+            self.partitions,
+            self.noted,
+            self.graphs,
+            self.fresh,
+        )
 
     def trigger(self, event: str) -> str:
         """Return the name of a trigger on `embeddings`: its event is one of those above."""
@@ -42,10 +74,25 @@ class IndexNames:
 
 
 @cache  # each search asks for it
-def index_names(dimensions: int) -> IndexNames:
-    """Return the names of the index of a dimension."""
-    vectors = f"{_PREFIX}{dimensions}"
-    return IndexNames(vectors, f"{vectors}_bits", f"{vectors}_ids", f"{vectors}_partitions")
+def index_names(dimensions: int, schema: str = INSIDE) -> IndexNames:
+    """Return the names of the index of a dimension; of one beside the file, with their schema."""
+    vectors = f"{_PREFIX}{dimensions}" if schema == INSIDE else f"{schema}.{_PREFIX}{dimensions}"
+    return IndexNames(
+        dimensions,
+        schema,
+        vectors,
+        f"{vectors}_bits",
+        f"{vectors}_ids",
+        f"{vectors}_partitions",
+        f"{vectors}_noted",
+        f"{vectors}_graphs",
+        f"{vectors}_fresh",
+    )
+
+
+def without_schema(table: str) -> str:
+    """Return the name of a table as sqlite_master of its file has it."""
+    return table.rpartition(".")[2]
 
 
 def dimensions_in_name(name: str) -> int | None:

@@ -1,0 +1,481 @@
+"""Brings the index beside a file into step with the table: it follows the journal of changes.
+
+A connection of its own does that, a portion in each transaction. So a search that comes meanwhile,
+and a program that writes, wait for no more than a commit, and a process that is killed has lost one
+portion. The lock of the index is taken before the table is read: what was read is never older than
+what the index says that it has followed.
+
+How far it has come is noted by a transaction of its own, after that of the portion. So an index
+that was copied, or lost its journal, in the middle of a commit does not take what is half there
+for done: the portion is followed once more, which mends it.
+"""
+
+import errno
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+from ...errors import DatabaseError, DiskFullError, VecstoreError
+from .. import journal
+from ..connection import (
+    file_status,
+    filenames,
+    guard,
+    interrupts,
+    locks,
+    opening,
+    rights,
+    sqlite_errors,
+)
+from ..connection.database import Database, OpenedDatabase
+from ..connection.file_status import Status
+from ..index_names import APPLICATION_ID, BESIDE, IndexNames, index_names
+from . import beside, building, filling, index_file, tables
+from .beside import DIMENSIONS, FOLLOWED
+from .build_progress import BuildProgress
+
+_MOST_ROWS = 5000  # of a transaction
+_MOST_BYTES = 16_000_000
+_KEPT_BY_READERS, _KEPT_BY_WRITERS = 100_000, 1_000  # changes that were followed
+_TRIES = 5  # at a file that another process deletes, or puts in the place of ours
+_PATIENCE = 2.0  # seconds to wait for those who write to the table, or at most who read the index
+_LEAST_PATIENCE = 0.05
+_PAGE_BYTES = 8192
+_CACHE_KIBIBYTES = 128 * 1024  # with a smaller one SQLite would write, and lock, before the commit
+_BEFORE_ALL = -1e19  # less than any integer of SQLite
+
+_log = logging.getLogger("vecstore")
+
+
+class _UnusableError(Exception):
+    """The file of the index is of another state of the table, damaged, or of another layout."""
+
+
+class _ReplacedError(Exception):
+    """Another process has deleted the file of the index, and may have made a new one."""
+
+
+class _Work(OpenedDatabase):
+    """The connection that writes an index, and which file that is."""
+
+    index_identity: Status | None = None
+
+
+def follow(
+    db: Database, dimensions: Iterable[int] = (), *, kept_changes: int = _KEPT_BY_READERS
+) -> bool:
+    """Bring the index beside a file into step, and return whether that is done.
+
+    False where it cannot be written now: the connection is for reading, or has a transaction open,
+    another process is at it, a disk is full. Then the index is as far as it was, and a search
+    compares what it does not have.
+
+    :param dimensions: those of which an index is built, if there is none
+    :param kept_changes: of those that were followed, how many stay in the journal. To remove some
+      writes to the file itself: for a search only where they are very many
+    """
+    if not _may_write(db):
+        return False
+    try:
+        follow_or_fail(db, dimensions, kept_changes=kept_changes)
+    except (OSError, VecstoreError) as error:
+        if isinstance(error, DiskFullError) or getattr(error, "errno", None) == errno.ENOSPC:
+            _warn_once(opening.name_of(db), str(error))
+        return False
+    except db.conn.Error as error:
+        if not is_refusal(error):
+            raise
+        if issubclass(sqlite_errors.error_class(error), DiskFullError):
+            _warn_once(opening.name_of(db), str(error))
+        return False
+    return True
+
+
+def follow_or_fail(
+    db: Database, dimensions: Iterable[int] = (), *, kept_changes: int = _KEPT_BY_WRITERS
+) -> None:
+    """As follow(), and raise what keeps it from that: an error of ours, of the driver, or OSError.
+
+    :raises DatabaseError: the journal is not whole, or the file is another program's
+    """
+    wanted = {d for d in dimensions if 0 < d <= tables.MAX_DIMENSIONS}
+    path = beside.file_of(db)
+    cause: BaseException | None = None
+    for _ in range(_TRIES):
+        found = file_status.identity_of(path)
+        try:
+            _follow(db, wanted, kept_changes)
+        except _UnusableError as error:
+            cause = error.__cause__
+            beside.detach(db)
+            # Another process may have put a new one in its place meanwhile.
+            if found == file_status.identity_of(path) and not beside.discard(db):
+                raise DatabaseError(f"{path} is not an index of vecstore's: rename it") from None
+        except _ReplacedError:
+            continue
+        except db.conn.Error as error:
+            # SQLite calls a file that was deleted under it "readonly".
+            if found == file_status.identity_of(path):
+                raise
+            cause = error
+        else:
+            return
+    error_class = DatabaseError if cause is None else sqlite_errors.error_class(cause)
+    raise error_class(
+        f"{path} cannot be made now ({cause or 'another program changes it'}): has the disk room, "
+        "and does it work?"
+    ) from cause
+
+
+def is_refusal(error: Exception) -> bool:
+    """Return whether an error says that the index cannot be written now, and not that it is bad."""
+    return sqlite_errors.is_unwritable(error) or rights.is_denied(error)
+
+
+@interrupts.block
+def writing_index(db: Database) -> Iterator[Database]:
+    """Give a connection that writes to the index beside a file, in one transaction, for a block.
+
+    :raises DatabaseError: the index is of another state of the file, or was replaced meanwhile
+    """
+    try:
+        with _opened(db) as work:
+            locks.set_busy_timeout(work.conn, _PATIENCE)
+            with _writing(work):
+                yield work
+    except (_ReplacedError, _UnusableError) as error:
+        raise DatabaseError(
+            f"{beside.file_of(db)} was replaced by another process: try again"
+        ) from error
+
+
+def remove_index(db: Database, dimensions: int) -> None:
+    """Remove the index of one dimension, or all if that is damaged. Raises as follow_or_fail()."""
+    names = index_names(dimensions, BESIDE)
+    beside.detach(db)
+    try:
+        with _opened(db) as work:
+            locks.set_busy_timeout(work.conn, _PATIENCE)
+            with _writing(work):
+                for table in names.tables:
+                    work.execute(f"DROP TABLE IF EXISTS {table}")
+                work.execute(f"delete from {DIMENSIONS} where dimensions = ?", [dimensions])
+    except (_ReplacedError, _UnusableError, db.conn.Error) as error:
+        if sqlite_errors.is_settled(error) or is_refusal(error):
+            raise
+        beside.discard(db)
+
+
+def _may_write(db: Database) -> bool:
+    path = filenames.main_file(db.conn)
+    return not (
+        not path
+        or db.conn.in_transaction
+        or not rights.is_writable(path)
+        or guard.is_open_read_only(path)
+        or db.conn.execute("pragma query_only").fetchone()[0]
+    )
+
+
+def _follow(db: Database, wanted: set[int], kept_changes: int) -> None:
+    try:
+        with _opened(db) as work:
+            try:
+                _bring_into_step(work, wanted, kept_changes)
+            except work.conn.Error as error:
+                if _hides_full_disk(work, error):
+                    raise DiskFullError(f"The disk seems to be full ({error})") from error
+                raise
+    except db.conn.Error as error:
+        if sqlite_errors.is_settled(error) or is_refusal(error):
+            raise
+        raise _UnusableError from error
+
+
+def _hides_full_disk(work: _Work, error: Exception) -> bool:
+    """Return whether sqlite-vec fails, and not as the file is damaged: it does not tell why."""
+    is_replaced = file_status.identity_of(beside.file_of(work)) != work.index_identity
+    if is_replaced or not sqlite_errors.is_vec0_unwritten(error):
+        return False
+    work.rollback()
+    [found] = work.execute(f"pragma {BESIDE}.quick_check(1)").fetchone()
+    return bool(found == "ok")
+
+
+@interrupts.block
+def _opened(db: Database) -> Iterator[_Work]:
+    """Give a connection to the file and, to be written, its index.
+
+    :raises DatabaseError: the file has no journal, or not all of it
+    """
+    path = filenames.main_file(db.conn)
+    index = filenames.index_file(path)
+    conn = opening.open_connection(path, opening.driver_of(db), timeout=_PATIENCE)
+    with interrupts.ending(conn.close):
+        work = _Work(conn)
+        if not journal.is_whole(work):
+            raise DatabaseError(
+                f"{path} lacks a part of the journal of changes: open a Collection in it, which "
+                "makes that again"
+            )
+        locks.set_busy_timeout(conn, _LEAST_PATIENCE)  # in which another's commit is done
+        with guard.using_plain_file():
+            index_file.make_file(index, path)
+        if not Path(index).is_file():  # a pipe would be waited for
+            raise DatabaseError(f"{index} is no file, but stands in the place of one: rename it")
+        work.index_identity = file_status.identity_of(index)
+        beside.attach_file(conn, f"{filenames.to_uri(index)}?mode=rw", _CACHE_KIBIBYTES)
+        if file_status.identity_of(index) != work.index_identity:
+            raise _ReplacedError
+        work.execute(f"pragma {BESIDE}.page_size = {_PAGE_BYTES}")
+        work.execute(f"pragma {BESIDE}.synchronous = normal")
+        # In this order: another process may be making the tables, with the id.
+        [is_new] = work.execute(f"select count(*) = 0 from {BESIDE}.sqlite_master").fetchone()
+        [id] = work.execute(f"pragma {BESIDE}.application_id").fetchone()
+        if id != APPLICATION_ID and not (is_new and id == 0):
+            raise _UnusableError
+        index_file.shut_out(index, path)
+        locks.set_busy_timeout(conn, 0)  # whoever has the lock is doing what is to be done
+        if journal.last_change(work) is None:  # somebody has emptied it
+            journal.begin(work)
+        if is_new:
+            with interrupts.undoing(work.rollback):
+                work.execute("begin")
+                work.execute(f"pragma {BESIDE}.application_id = {APPLICATION_ID}")
+                _make_tables(work)
+                work.execute("commit")
+        yield work
+
+
+@interrupts.block
+def _writing(work: _Work) -> Iterator[None]:
+    """Write to the index in a block, and only to that, then commit; an exception undoes it.
+
+    Nothing is written to a file that was deleted: SQLite would take its journal, which has a name
+    alone, for one of the file that has come in its place.
+    """
+    with interrupts.undoing(work.rollback):
+        work.execute("begin")
+        work.execute(f"delete from {FOLLOWED} where false")  # takes the lock, and writes nothing
+        if file_status.identity_of(beside.file_of(work)) != work.index_identity:
+            raise _ReplacedError
+        yield
+        work.execute("commit")
+
+
+def _make_tables(work: Database) -> None:
+    work.execute(
+        f"""
+        CREATE TABLE IF NOT EXISTS {FOLLOWED} (
+           seq INTEGER,
+           token BLOB,
+           reached INTEGER NOT NULL DEFAULT 0
+        )
+        """
+    )
+    work.execute(
+        f"""
+        CREATE TABLE IF NOT EXISTS {DIMENSIONS} (
+           dimensions INTEGER PRIMARY KEY,
+           layout TEXT,
+           is_complete INTEGER,
+           collection_id INTEGER,
+           id TEXT
+        )
+        """
+    )
+    [is_new] = work.execute(f"select count(*) = 0 from {FOLLOWED}").fetchone()
+    if is_new:
+        last = journal.last_change(work)
+        if last is not None:
+            work.execute(f"insert into {FOLLOWED} (seq, token) values (?, ?)", last)
+
+
+def _bring_into_step(work: _Work, wanted: set[int], kept_changes: int) -> None:
+    goal = journal.last_change(work)
+    progress = BuildProgress(work)
+    is_done = goal is None
+    while goal is not None and not is_done:
+        with _writing(work):
+            started = time.monotonic()
+            locks.set_busy_timeout(work.conn, _PATIENCE)
+            followed = _follow_portion(work)
+            built = _build_portion(work, wanted, progress) if followed.seq >= goal.seq else None
+            _note_reached(work)
+            # Who has a transaction open, or rows to fetch, may read for long: no longer a wait for
+            # the commit than what it would lose has taken.
+            patience = max(_LEAST_PATIENCE, min(time.monotonic() - started, _PATIENCE))
+            locks.set_busy_timeout(work.conn, patience)
+        _note(work, followed, built)
+        is_done = followed.seq >= goal.seq and built is None
+        locks.set_busy_timeout(work.conn, 0)
+    if goal is not None:
+        with suppress(work.conn.OperationalError):  # a writer is at it: next time
+            journal.forget(work, followed, kept_changes)
+
+
+def _note_reached(work: _Work) -> None:
+    """Note of which state the rows are that a portion has read: not every search sees it yet."""
+    work.execute(
+        f"""
+        update {FOLLOWED}
+        set reached = max(reached, (
+          select coalesce(max(seq), 0)
+          from main.{journal.TABLE}
+        ))
+        """
+    )
+
+
+def _note(work: _Work, followed: journal.Change, built: IndexNames | None) -> None:
+    """Note how far the index has come, unless another process has brought it farther meanwhile."""
+    if built is None:
+        row = work.execute(f"select seq from {FOLLOWED}").fetchone()
+        if row is not None and row[0] >= followed.seq:
+            return
+    # What is lost with the power is noted again.
+    work.execute(f"pragma {BESIDE}.synchronous = off")
+    with _writing(work):
+        work.execute(
+            f"update {FOLLOWED} set seq = ?1, token = ?2 where seq < ?1",
+            followed,
+        )
+        if built is not None:
+            _note_portion(work, built)
+    work.execute(f"pragma {BESIDE}.synchronous = normal")
+
+
+def _follow_portion(work: Database) -> journal.Change:
+    """Follow some of the changes that the index has not; return the last that it has then."""
+    row = work.execute(f"select seq, token from {FOLLOWED}").fetchone()
+    if row is None:
+        raise _UnusableError
+    first, indexes = journal.Change(*row), _indexes(work)
+    portion = min(map(_portion, indexes), default=_MOST_ROWS)
+    last = journal.changes_after(work, first, portion)
+    if last is None:
+        raise _UnusableError
+    if last != first:
+        keys = journal.changed_keys_sql("?", "?")
+        for names in indexes:
+            filling.fill(work, names, keys, [first.seq, last.seq])
+    return last
+
+
+def _portion(names: IndexNames) -> int:
+    """Return how many rows are a transaction, whose vectors are all in memory."""
+    return max(min(_MOST_ROWS, _MOST_BYTES // (4 * names.dimensions)), 1)
+
+
+def _indexes(work: Database) -> list[IndexNames]:
+    found = work.execute(f"select dimensions, layout from {DIMENSIONS}").fetchall()
+    if any(layout != beside.layout_of(dimensions) for dimensions, layout in found):
+        raise _UnusableError
+    return [index_names(dimensions, BESIDE) for dimensions, _ in found]
+
+
+def _build_portion(work: Database, wanted: set[int], progress: BuildProgress) -> IndexNames | None:
+    """Build a part of an index that is wanted, or was begun; None if all are complete."""
+    for d in wanted - {names.dimensions for names in _indexes(work)}:
+        _begin_index(work, index_names(d, BESIDE))
+    row = work.execute(
+        f"select dimensions from {DIMENSIONS} where not is_complete limit 1"
+    ).fetchone()
+    if row is None:
+        return None
+    names = index_names(row[0], BESIDE)
+    progress.add(_choose_portion(work, names))
+    filling.fill(work, names, "select collection_id, id from temp.portion")
+    return names
+
+
+def _note_portion(work: Database, names: IndexNames) -> None:
+    work.execute(
+        f"""
+        update {DIMENSIONS}
+        set (collection_id, id, is_complete) = (
+          select collection_id, id, false
+          from (
+            select collection_id, id
+            from temp.portion
+            order by collection_id desc, id desc
+            limit 1
+          )
+          union all
+          select null, null, true
+          limit 1
+        )
+        where dimensions = ?
+          and not is_complete
+          and not exists (
+            select 1
+            from temp.portion
+            where (portion.collection_id, portion.id)
+              < ({DIMENSIONS}.collection_id, {DIMENSIONS}.id)
+          )
+        """,
+        [names.dimensions],
+    )
+
+
+def _begin_index(work: Database, names: IndexNames) -> None:
+    for sql in tables.index_tables(names):
+        work.execute(sql)
+    building.choose_partitions(work, names)
+    work.execute(
+        f"""
+        insert into {DIMENSIONS} (dimensions, layout, is_complete, collection_id, id)
+        values (?, ?, false, ?, '')
+        """,
+        [names.dimensions, beside.layout_of(names.dimensions), _BEFORE_ALL],
+    )
+
+
+def _choose_portion(work: Database, names: IndexNames) -> int:
+    """Put the keys of the next rows into a table, and return how many there are.
+
+    By the primary key, as VACUUM may change rowids between two portions; in two parts, as SQLite
+    does not find `(collection_id, id) > (?, ?)` by the index of both.
+    """
+    work.execute("CREATE TEMP TABLE IF NOT EXISTS portion (collection_id, id)")
+    work.execute("delete from temp.portion")
+    work.execute(
+        f"""
+        insert into temp.portion
+        select *
+        from (
+          select embeddings.collection_id, embeddings.id
+          from {DIMENSIONS} as built
+          cross join embeddings
+            on embeddings.collection_id = built.collection_id
+            and embeddings.id > built.id
+          where built.dimensions = ?1
+          order by embeddings.id
+          limit ?2
+        )
+        union all
+        select *
+        from (
+          select embeddings.collection_id, embeddings.id
+          from {DIMENSIONS} as built
+          cross join embeddings on embeddings.collection_id > built.collection_id
+          where built.dimensions = ?1
+            and typeof(embeddings.collection_id) = 'integer'
+            and embeddings.id is not null
+          order by embeddings.collection_id, embeddings.id
+          limit ?2
+        )
+        limit ?2
+        """,
+        [names.dimensions, _portion(names)],
+    )
+    [number] = work.execute("select count(*) from temp.portion").fetchone()
+    return int(number)
+
+
+@cache
+def _warn_once(name: str, reason: str) -> None:
+    _log.warning("The index beside %s cannot be written, and searches go without: %s", name, reason)
