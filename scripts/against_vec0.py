@@ -2,10 +2,11 @@
 
     .venv/bin/python scripts/against_vec0.py [--rows 100000] [--dimensions 384] [--tuned]
 
-Loads the same random vectors, in the same batches of 100, into one vec0 table and through
-Collection.embed_multi() with a model that costs nothing; then asks both for the nearest ten. The
-bare table is in a file with SQLite's defaults and WAL mode; with --tuned, it has the larger pages
-and the memory map of vecstore's own files. Needs nothing but vecstore; scripts/bench measures more.
+Loads the same random vectors, in the same batches, into one vec0 table and through
+Collection.embed_multi() with a model that costs nothing; does the latter once more, with other
+vectors; then asks both for the nearest ten. The bare table is in a file with SQLite's defaults and
+WAL mode; with --tuned, it has the larger pages and the memory map of vecstore's own files. Needs
+nothing but vecstore; scripts/bench measures more.
 """
 
 import argparse
@@ -26,8 +27,6 @@ from sqlite_utils import Database
 import vecstore
 from benchmark.systems.with_vecstore import Prepared
 
-BATCH = 100
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -35,6 +34,8 @@ def main() -> None:
     parser.add_argument("--dimensions", type=int, default=384)
     parser.add_argument("--folder", type=Path, help="where the two files are while this runs")
     parser.add_argument("--tuned", action="store_true")
+    parser.add_argument("--batch", type=int, default=100, help="rows of a transaction")
+    parser.add_argument("--index", choices=["inside", "beside"], default="inside")
     arguments = parser.parse_args()
     generator = random.Random(0)
 
@@ -46,7 +47,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         bare = open_bare(Path(folder) / "bare.db", arguments.tuned)
-        compare(Path(folder), bare, blobs(arguments.rows), blobs(20))
+        compare(Path(folder), bare, blobs(arguments.rows), blobs(20), arguments)
 
 
 def open_bare(path: Path, tuned: bool) -> Database:
@@ -60,16 +61,29 @@ def open_bare(path: Path, tuned: bool) -> Database:
     return db
 
 
-def compare(folder: Path, bare: Database, blobs: list[bytes], queries: list[bytes]) -> None:
-    bare_rate = len(blobs) / seconds(lambda: load_bare(bare, blobs))
-    model = Prepared({str(number): blob for number, blob in enumerate(blobs)})
-    collection = vecstore.Collection("bench", folder / "store.db", model=model)
-    entries = ((f"id-{n}", str(n), {"n": n}) for n in range(len(blobs)))
-    rate = len(blobs) / seconds(
-        lambda: collection.embed_multi_with_metadata(entries, store=True, batch_size=BATCH)
-    )
-    print(f"driver: {type(collection.db.conn).__module__}")
-    print(f"load, rows/s: bare {bare_rate:,.0f}, vecstore {rate:,.0f}: 1/{bare_rate / rate:.2f}")
+def compare(
+    folder: Path,
+    bare: Database,
+    blobs: list[bytes],
+    queries: list[bytes],
+    arguments: argparse.Namespace,
+) -> None:
+    bare_rate = len(blobs) / seconds(lambda: load_bare(bare, blobs, arguments.batch))
+    model = Prepared({})
+    path = folder / "store.db"
+    collection = vecstore.Collection("bench", path, model=model, index=arguments.index)
+
+    def load(name: str, vectors: list[bytes]) -> None:
+        model.blobs = {f"{name} {number}": blob for number, blob in enumerate(vectors)}
+        entries = ((f"id-{n}", f"{name} {n}", {"n": n}) for n in range(len(vectors)))
+        collection.embed_multi_with_metadata(entries, store=True, batch_size=arguments.batch)
+        collection.similar_by_vector(vecstore.decode(queries[0]), 1)  # brings an index into step
+
+    print(f"driver: {type(collection.db.conn).__module__}, index {arguments.index}")
+    for name, vectors in (("load", blobs), ("update", blobs[::-1])):
+        rate = len(blobs) / seconds(partial(load, name, vectors))
+        ratio = f"1/{bare_rate / rate:.2f}"
+        print(f"{name}, rows/s: bare {bare_rate:,.0f}, vecstore {rate:,.0f}: {ratio}")
     compare_search(bare, collection, queries, {})
     compare_search(bare, collection, queries, {"exact": True})
     bare.close()
@@ -95,17 +109,17 @@ def compare_search(
     print(f"search, ms: bare {bare_ms:.1f}, {name} {ms:.1f}: {ms / bare_ms:.2f}")
 
 
-def load_bare(db: Database, blobs: list[bytes]) -> None:
+def load_bare(db: Database, blobs: list[bytes], batch: int) -> None:
     dimensions = len(blobs[0]) // 4
     db.execute(
         f"create virtual table vectors using vec0(embedding float[{dimensions}] "
         "distance_metric=cosine)"
     )
-    for start in range(0, len(blobs), BATCH):
+    for start in range(0, len(blobs), batch):
         db.conn.execute("begin immediate")
         db.conn.executemany(
             "insert into vectors (rowid, embedding) values (?, ?)",
-            list(enumerate(blobs[start : start + BATCH], start=start + 1)),
+            list(enumerate(blobs[start : start + batch], start=start + 1)),
         )
         db.conn.execute("commit")
 

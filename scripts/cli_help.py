@@ -22,7 +22,9 @@ def helps(
     yield ctx.command_path, command.get_help(ctx)
     if isinstance(command, click.Group):
         for child in command.list_commands(ctx):
-            yield from helps(command.commands[child], child, ctx)
+            found = command.get_command(ctx, child)
+            assert found is not None
+            yield from helps(found, child, ctx)
 
 
 def with_helps(page: str) -> str:

@@ -15,7 +15,7 @@ import click
 from . import plots, report, results
 from .datasets import DATA, NoDataError, file_rows, get_rows
 from .rows import Rows
-from .runner import Runner
+from .runner import EDITED, SHARES, Runner
 from .systems import SYSTEMS
 
 FULL = {
@@ -24,8 +24,19 @@ FULL = {
     "clustered-1536": [100_000],
     "clustered-384": [1_000, 10_000, 100_000, 1_000_000],
 }
-QUICK = {"words": [20_000], "clustered-384": [1_000, 10_000]}
-QUICK_SYSTEMS = ["numpy", "vecstore", "vecstore-exact", "vec0-tuned", "vec0-bits", "faiss-hnsw"]
+QUICK = {"words": [20_000], "clustered-384": [10_000]}
+QUICK_SYSTEMS = [
+    "numpy",
+    "vecstore",
+    "vecstore-exact",
+    "vecstore-beside",
+    "vecstore-graph",
+    "vec0-tuned",
+    "zvec-int8",
+    "qdrant-edge-int8",
+    "sqlite-vector",
+]
+QUICK_SHARES = [0.01]
 
 
 def names(known: Iterable[str]) -> Callable[[str], list[str]]:
@@ -48,6 +59,17 @@ def counts(text: str) -> list[int]:
         raise click.BadParameter(f"{text} is not one number, or several with commas") from None
 
 
+def shares(text: str) -> list[float]:
+    """Read shares of 1 with commas between them; nothing is none."""
+    try:
+        found = sorted({float(word) for word in text.split(",") if word}, reverse=True)
+    except ValueError:
+        raise click.BadParameter(f"{text} is not one number, or several with commas") from None
+    if not all(0 < share < 1 for share in found):
+        raise click.BadParameter(f"{text} has a number that is not between 0 and 1")
+    return found
+
+
 def cache_folder() -> Path:
     caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(caches, "vecstore-benchmark")
@@ -63,7 +85,7 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
     "--systems",
     type=names(SYSTEMS),
     metavar="NAME,...",
-    help=f"Which to measure, of: {', '.join(SYSTEMS)}.",
+    help=f"Which to measure, or to report of with --report, of: {', '.join(SYSTEMS)}.",
 )
 @click.option(
     "--data",
@@ -73,6 +95,22 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 )
 @click.option(
     "--rows", type=counts, metavar="NUMBER,...", help="How many rows to store, for each data set."
+)
+@click.option(
+    "--filters",
+    type=shares,
+    metavar="SHARE,...",
+    help="What share of the rows conditions on metadata keep, each time random rows, those of the "
+    f"query's own cluster, and those of another.  [default: {','.join(map(str, SHARES))}, or "
+    f"{','.join(map(str, QUICK_SHARES))} with --quick]",
+)
+@click.option(
+    "--edited",
+    type=click.FloatRange(0, 0.5),
+    default=EDITED,
+    metavar="SHARE",
+    help="What share of the rows is edited before all are searched again: a third is replaced, a "
+    "third deleted, a third added; for vecstore with SQL. 0: none.",
 )
 @click.option("--vectors", type=FILE, help="A .npy file of vectors of your own, as a data set.")
 @click.option(
@@ -113,6 +151,8 @@ def main(
     systems: list[str] | None,
     data: list[str] | None,
     rows: list[int] | None,
+    filters: list[float] | None,
+    edited: float,
     vectors: Path | None,
     queries: Path | None,
     sentence_model: str | None,
@@ -130,6 +170,8 @@ def main(
             folder=folder,
             seconds=(2 if quick else 10) if seconds is None else seconds,
             say=click.echo,
+            shares=(QUICK_SHARES if quick else SHARES) if filters is None else filters,
+            edited=edited,
         )
         measured = systems or (QUICK_SYSTEMS if quick else list(SYSTEMS))
         if vectors:
@@ -139,8 +181,9 @@ def main(
             make = partial(get_rows, name, folder=folder, sentence_model=sentence_model)
             sizes = rows or (QUICK if quick else FULL).get(name, [10_000])
             measure(runner, name, make, sizes, measured)
-    pictures = plots.draw(db, output)
-    (output / "report.md").write_text(report.markdown(db, pictures), "utf-8")
+    shown = systems if only_report and systems else SYSTEMS
+    pictures = plots.draw(db, output, shown)
+    (output / "report.md").write_text(report.markdown(db, pictures, shown), "utf-8")
     click.echo(f"\nThe report is in {output / 'report.md'}")
 
 

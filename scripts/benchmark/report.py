@@ -1,7 +1,7 @@
 """The report: Markdown tables of the newest results of each system with each data set."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -9,11 +9,12 @@ from typing import Any
 from sqlite_utils import Database
 
 from . import results
+from .job import AMONG
 
 Row = dict[str, Any]
 # What was measured: its name, how many of the nearest were asked for, the share that the filter
-# lets pass.
-Key = tuple[str, int | None, float | None]
+# lets pass, and which rows these are.
+Key = tuple[str, int | None, float | None, str | None]
 
 
 @dataclass(frozen=True)
@@ -23,61 +24,99 @@ class Column:
     format: str = ""  # by default, three significant digits
 
 
-def of(measure: str, number: int | None = None, share: float | None = None) -> Any:
-    return lambda values: values[measure, number, share]
+def of(
+    measure: str, number: int | None = None, share: float | None = None, among: str | None = None
+) -> Any:
+    return lambda values: values[measure, number, share, among]
 
 
-def ratio(number: int, share: float | None = None) -> Any:
+def ratio(
+    number: int, share: float | None = None, among: str | None = None, prefix: str = ""
+) -> Any:
     """Return how to compute the time as a multiple of NumPy's in the same process."""
-    return lambda values: values["p50, ms", number, share] / values["NumPy p50, ms", number, share]
+    return lambda values: (
+        values[f"{prefix}p50, ms", number, share, among]
+        / values[f"{prefix}NumPy p50, ms", number, share, among]
+    )
 
 
-def search_columns(number: int, share: float | None = None) -> list[Column]:
+def search_columns(number: int, prefix: str = "") -> list[Column]:
     return [
-        Column(f"top {number}: ms", of("p50, ms", number, share)),
-        Column("p95", of("p95, ms", number, share)),
-        Column("x NumPy", ratio(number, share)),
-        Column("recall", of("recall", number, share), ".3f"),
+        Column(f"top {number}: ms", of(f"{prefix}p50, ms", number)),
+        Column("p95", of(f"{prefix}p95, ms", number)),
+        Column("x NumPy", ratio(number, prefix=prefix)),
+        Column("recall", of(f"{prefix}recall", number), ".3f"),
     ]
 
 
 def filter_columns(share: float) -> list[Column]:
     return [
-        Column(f"{share:.12g} of the rows: ms", of("p50, ms", 10, share)),
-        Column("x NumPy", ratio(10, share)),
-        Column("recall", of("recall", 10, share), ".3f"),
+        column
+        for among in AMONG
+        for column in (
+            Column(f"{among}: ms", of("p50, ms", 10, share, among)),
+            Column("p95", of("p95, ms", 10, share, among)),
+            Column("x NumPy", ratio(10, share, among)),
+            Column("recall", of("recall", 10, share, among), ".3f"),
+        )
     ]
 
 
-TABLES = {
-    "Search": [*search_columns(10), *search_columns(100)],
-    "The top 10 of the rows that a filter on metadata lets pass": [
-        column for share in (0.5, 0.01, 0.0001) for column in filter_columns(share)
-    ],
-    "Everything else": [
-        Column("first answer of a process, s", of("first answer, s")),
-        Column("load, rows/s", of("load, rows/s"), ",.0f"),
-        Column("update, rows/s", of("update, rows/s"), ",.0f"),
-        Column("delete, rows/s", of("delete, rows/s"), ",.0f"),
-        Column("files, MB", of("files, MB")),
-        Column("memory, MB", of("memory, MB"), ",.0f"),
-        Column("peak with mapped pages, MB", of("peak with mapped pages, MB"), ",.0f"),
-    ],
-}
+def tables(shares: Sequence[float]) -> dict[str, list[Column]]:
+    """Return the columns of each table, with one table for each share of rows."""
+    return {
+        "Search": [*search_columns(10), *search_columns(100)],
+        **{
+            f"The top 10 of {share:.12g} of the rows, which a condition on metadata keeps": (
+                filter_columns(share)
+            )
+            for share in shares
+        },
+        "Search, after rows were replaced, deleted and added": [
+            *search_columns(10, "edited: "),
+            *search_columns(100, "edited: "),
+            Column("first answer, ms", of("edited: first answer, ms")),
+        ],
+        "Everything else": [
+            Column("first answer of a process, s", of("first answer, s")),
+            Column("load, rows/s", of("load, rows/s"), ",.0f"),
+            Column("index alone, rows/s", of("build, rows/s"), ",.0f"),
+            Column("update, rows/s", of("update, rows/s"), ",.0f"),
+            Column("delete, rows/s", of("delete, rows/s"), ",.0f"),
+            Column("files, MB", of("files, MB")),
+            Column("memory, MB", of("memory, MB"), ",.0f"),
+            Column("peak with mapped pages, MB", of("peak with mapped pages, MB"), ",.0f"),
+            Column("peak while loading, MB", of("peak while loading, MB"), ",.0f"),
+        ],
+    }
+
 
 NOTES = """\
 Times are medians (p95: 19 in 20 are faster) of held-out queries, with text and metadata in the
 answer, the file's pages in the system's cache, and one query at a time. `x NumPy` is the time as a
-multiple of what NumPy takes for all vectors in memory, measured in turns in the same process.
+multiple of what NumPy takes for all vectors in memory, measured in turns in the same process, with
+one thread or with all: the better of the two.
 recall is the share of the exact answer that was found. The first answer is timed from the start of
-a process, imports included. memory is what a searching process has to itself.
+a process, imports included. load is until the index is ready, too. memory is what a searching
+process has to itself.
+
+Rows that a condition keeps are random ones, those of the query's own cluster (near), or those of a
+cluster that it is not in (far). Where rows were replaced, deleted and added, this was done by SQL
+for vecstore, and the first answer is the one right after it.
 """
 
 
-def markdown(db: Database, pictures: Sequence[str] = ()) -> str:
-    """Return the report of a database of results, with links to pictures."""
-    measurements = results.newest(db, "measurements")
-    left_out = results.newest(db, "left_out")
+def markdown(
+    db: Database, pictures: Sequence[str] = (), shown: Container[str] | None = None
+) -> str:
+    """Return the report of a database of results, with links to pictures.
+
+    :param shown: the systems that are in it; None: all
+    """
+    measurements, left_out = (
+        [row for row in results.newest(db, name) if shown is None or row["system"] in shown]
+        for name in ("measurements", "left_out")
+    )
     parts = ["# Benchmark", NOTES]
     parts += [f"![{name}]({name})" for name in pictures]
     for subject, rows in groupby(sorted([*measurements, *left_out], key=data_of), data_of):
@@ -98,7 +137,7 @@ def values_of(rows: Sequence[Row]) -> dict[str, dict[Key, float]]:
     systems: dict[str, dict[Key, float]] = {}
     for row in rows:
         if "measure" in row:
-            key = row["measure"], row["number"], row["selectivity"]
+            key = row["measure"], row["number"], row["selectivity"], row["among"]
             systems.setdefault(row["system"], {})[key] = row["value"]
     return systems
 
@@ -106,7 +145,8 @@ def values_of(rows: Sequence[Row]) -> dict[str, dict[Key, float]]:
 def data_report(rows: list[Row]) -> list[str]:
     systems = values_of(rows)
     parts = []
-    for title, columns in TABLES.items():
+    shares = {row["selectivity"] for row in rows if row.get("selectivity") is not None}
+    for title, columns in tables(sorted(shares, reverse=True)).items():
         cells = {
             system: [cell(column, values) for column in columns]
             for system, values in systems.items()

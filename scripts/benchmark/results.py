@@ -28,6 +28,10 @@ PACKAGES = [
     "duckdb",
     "usearch",
     "faiss-cpu",
+    "zvec",
+    "qdrant-edge-py",
+    "sqliteai-vector",
+    "litesearch",
     "wordllama",
     "sentence-transformers",
 ]
@@ -53,11 +57,15 @@ def open_results(path: Path) -> Database:
     )
     subject = {"run": int, "data": str, "dimensions": int, "rows": int, "system": str}
     table(db, "measurements").create(
-        # number, selectivity: of searches. selectivity is the share of rows that pass the filter
+        # number, selectivity, among: of searches. selectivity is the share of rows that pass the
+        # filter, among says which these are
         {**subject, "measure": str, "number": int, "selectivity": float, "value": float},
         foreign_keys=["run"],
         if_not_exists=True,
     )
+    if "among" not in table(db, "measurements").columns_dict:  # where an older benchmark made it
+        table(db, "measurements").add_column("among", str)
+        db.execute("update measurements set among = 'random' where selectivity is not null")
     table(db, "left_out").create(
         {**subject, "reason": str}, foreign_keys=["run"], if_not_exists=True
     )
@@ -117,10 +125,11 @@ def add_measurements(
             **subject,
             "measure": measure,
             "number": number,
-            "selectivity": None if below is None else below / subject["rows"],
+            "selectivity": None if matches is None else matches / subject["rows"],
+            "among": among,
             "value": value,
         }
-        for measure, value, number, below in measurements
+        for measure, value, number, among, matches in measurements
         if not math.isnan(value)
     )
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -17,17 +17,19 @@ from typing import Any
 from sqlite_utils import Database
 
 from . import results
-from .job import Job, Measurement
-from .rows import Rows
+from .job import AMONG, Job, Measurement, Question
+from .rows import Rows, write_places
 from .search import write_truth
 from .systems import SHARED
-from .truth import Question
 
 NUMBERS = (10, 100)
-SELECTIVITIES = (0.5, 0.01, 0.0001)
+SHARES = (0.5, 0.1, 0.01, 0.0001)  # of the rows, which a condition keeps
+EDITED = 0.05  # of the rows: a third of these is replaced, a third deleted, a third added
 FEWEST_MATCHES = 10  # rows that pass a filter; a question with fewer is not asked
 FIRST_ANSWERS = 3  # processes, of which the median counts
-PATIENCE = 3600  # seconds for one process
+BLOCK = 512  # bytes: the unit of st_blocks
+PATIENCE = 7200  # seconds for one process
+OLD_OPENBLAS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # settings that slow a current NumPy
 SCRIPTS = Path(__file__).parent.parent
 
 
@@ -42,6 +44,8 @@ class Runner:
     :param run: the id of the run in the database
     :param folder: where stores are made, and deleted
     :param seconds: for one question to one system, at most
+    :param shares: of the rows, which conditions keep
+    :param edited: the share of the rows that are edited before the last questions; 0: none
     """
 
     db: Database
@@ -49,18 +53,45 @@ class Runner:
     folder: Path
     seconds: float
     say: Callable[[str], None]
+    shares: Sequence[float] = SHARES
+    edited: float = EDITED
 
     def measure(self, data: str, rows: Rows, systems: list[str]) -> None:
         """Measure systems with one data set. Those of one store must follow one another."""
         self.say(f"\n{data}, {rows.count:,} rows of {rows.dimensions} dimensions")
         subject = {"run": self.run, "data": data, "dimensions": rows.dimensions, "rows": rows.count}
         with tempfile.TemporaryDirectory(dir=self.folder, prefix="run-") as work:
-            job = prepare(Path(work), rows, self.seconds)
+            job = self._prepare(Path(work), rows)
             for store, sharing in groupby(systems, lambda system: SHARED.get(system, system)):
                 folder = Path(work, store)
                 folder.mkdir()
                 self._measure_store(subject, replace(job, folder=str(folder)), list(sharing))
                 shutil.rmtree(folder)
+
+    def _prepare(self, folder: Path, rows: Rows) -> Job:
+        """Write what all systems need, and return their job without what is each one's own."""
+        queries, truth, edited_truth = folder / "queries", folder / "truth.npy", folder / "new.npy"
+        places = folder / "places.npy"
+        write_places(places, rows)
+        rows = replace(rows, places=str(places))
+        edited = replace(rows, edited=round(rows.count * self.edited / 3))
+        asked = questions(rows.count, self.shares)
+        queries.write_bytes(rows.read_queries().tobytes())
+        write_truth(truth, rows, asked)
+        write_truth(edited_truth, edited, [each for each in asked if each.among is None])
+        return Job(
+            phase="",
+            system="",
+            folder="",
+            dimensions=rows.dimensions,
+            rows=asdict(rows),
+            queries=str(queries),
+            truth=str(truth),
+            questions=asked,
+            seconds=self.seconds,
+            edited=asdict(edited),
+            edited_truth=str(edited_truth),
+        )
 
     def _measure_store(self, subject: dict[str, Any], job: Job, systems: list[str]) -> None:
         """Load what some systems share, measure each, and at last change what is stored."""
@@ -73,48 +104,53 @@ class Runner:
                 shared = shared or load(job)
                 found = [*shared, *first_answer(job), *work(job, "search")]
             except LeftOutError as error:
-                self.say(f"  {system:18} left out: {error}")
+                self.say(f"  {system:22} left out: {error}")
                 results.table(self.db, "left_out").insert({**about, "reason": str(error)})
             else:
-                self.say(f"  {system:18} {summary(found)}")
+                self.say(f"  {system:22} {summary(found)}")
                 results.add_measurements(self.db, about, found)
                 measured.append(system)
         if measured:
-            changes = work(job, "change")
-            for system in measured:
-                results.add_measurements(self.db, {**subject, "system": system}, changes)
+            self._measure_changes(subject, job, measured)
+
+    def _measure_changes(self, subject: dict[str, Any], job: Job, systems: list[str]) -> None:
+        """Edit what some systems have stored and ask each again; then update it and delete it."""
+        phase = "edit"
+        for system in systems if job.edited["edited"] else []:
+            self._add(subject, replace(job, system=system), phase, [system])
+            phase = "search edited"
+        self._add(subject, job, "change", systems)
+
+    def _add(self, subject: dict[str, Any], job: Job, phase: str, systems: list[str]) -> None:
+        """Record what a phase measures, for some systems, or say why it does not."""
+        try:
+            found = work(job, phase)
+        except LeftOutError as error:
+            self.say(f"  {job.system:22} without {phase}: {error}")
+            return
+        for system in systems:
+            results.add_measurements(self.db, {**subject, "system": system}, found)
 
 
-def prepare(folder: Path, rows: Rows, seconds: float) -> Job:
-    """Write what all systems need, and return their job without what is each one's own."""
-    asked = questions(rows.count)
-    queries, truth = folder / "queries", folder / "truth.npy"
-    queries.write_bytes(rows.read_queries().tobytes())
-    write_truth(truth, rows, asked)
-    return Job(
-        phase="",
-        system="",
-        folder="",
-        dimensions=rows.dimensions,
-        rows=asdict(rows),
-        queries=str(queries),
-        truth=str(truth),
-        questions=[(question.number, question.below) for question in asked],
-        seconds=seconds,
-    )
-
-
-def questions(rows: int) -> list[Question]:
-    filters = [round(rows * share) for share in SELECTIVITIES]
-    belows = [None, *(below for below in filters if below >= FEWEST_MATCHES)]
-    return [Question(number, below) for number in NUMBERS for below in belows]
+def questions(rows: int, shares: Sequence[float]) -> list[Question]:
+    """Return what is asked: some nearest rows of all, and the first number under conditions."""
+    matches = [round(rows * share) for share in shares]
+    return [
+        *(Question(number) for number in NUMBERS),
+        *(
+            Question(NUMBERS[0], among, count)
+            for count in matches
+            if count >= FEWEST_MATCHES
+            for among in AMONG
+        ),
+    ]
 
 
 def load(job: Job) -> list[Measurement]:
     measurements = work(job, "load")
     files = [path for path in Path(job.folder).rglob("*") if path.is_file()]
-    size = sum(path.stat().st_size for path in files)
-    return [*measurements, Measurement("files, MB", size / 1e6)]
+    blocks = sum(path.stat().st_blocks for path in files)  # some systems make files with holes
+    return [*measurements, Measurement("files, MB", blocks * BLOCK / 1e6)]
 
 
 def first_answer(job: Job) -> list[Measurement]:
@@ -138,7 +174,7 @@ def work(job: Job, phase: str) -> list[Measurement]:
             text=True,
             timeout=PATIENCE,
             check=False,
-            env={**os.environ, "PYTHONPATH": str(SCRIPTS)},
+            env=environment(),
         )
     except subprocess.TimeoutExpired:
         raise LeftOutError(f"{phase} took more than {PATIENCE / 3600:.0f} hours") from None
@@ -152,8 +188,14 @@ def work(job: Job, phase: str) -> list[Measurement]:
     return [Measurement(*values) for values in result["measurements"]]
 
 
+def environment() -> dict[str, str]:
+    """Return the environment of workers, without what makes NumPy slower than it is."""
+    kept = {name: value for name, value in os.environ.items() if name not in OLD_OPENBLAS}
+    return {**kept, "PYTHONPATH": str(SCRIPTS)}
+
+
 def summary(found: list[Measurement]) -> str:
-    values = {(name, number): value for name, value, number, below in found if below is None}
+    values = {(name, number): value for name, value, number, among, _ in found if among is None}
     return (
         f"{values['load, rows/s', None]:>9,.0f} rows/s loaded, "
         f"first answer {values['first answer, s', None]:.2f} s, "

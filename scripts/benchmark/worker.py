@@ -33,12 +33,18 @@ def load(job: Job, system: System) -> list[Measurement]:
     batches = rows.batches()
     start = time.perf_counter()
     system.load(batches)
+    stored = time.perf_counter()
+    system.build()
     seconds = time.perf_counter() - start
+    built = start + seconds - stored
     system.close()
-    return [
+    measurements = [
         Measurement("load, rows/s", rows.count / seconds),
         Measurement("peak while loading, MB", memory("VmHWM")),
     ]
+    if type(system).build is not System.build:
+        measurements.append(Measurement("build, rows/s", rows.count / built))
+    return measurements
 
 
 def first(job: Job, system: System) -> list[Measurement]:
@@ -66,6 +72,39 @@ def search(job: Job, system: System) -> list[Measurement]:
     return answer_all(job, system)
 
 
+def edit(job: Job, system: System) -> list[Measurement]:
+    """Replace, delete and add rows, then answer the first question and all of them again."""
+    from .rows import Rows
+    from .search import answer_edited
+
+    if not system.can_edit:
+        return []
+    rows = Rows(**job.edited)
+    replaced, added = rows.edits()
+    query = array("f", rows.read_queries()[0].tobytes())
+    system.open()
+    start = time.perf_counter()
+    system.edit(replaced, list(range(rows.deleted.start, rows.deleted.stop)), added)
+    edited = time.perf_counter()
+    system.search(query, 10, None)
+    answered = time.perf_counter()
+    return [
+        Measurement("edit, rows/s", 3 * rows.edited / (edited - start)),
+        Measurement("edited: first answer, ms", (answered - edited) * 1000),
+        *answer_edited(job, system),
+    ]
+
+
+def search_edited(job: Job, system: System) -> list[Measurement]:
+    """Answer questions about rows that another system of the same store has edited."""
+    from .search import answer_edited
+
+    if not system.can_edit:
+        return []
+    system.open()
+    return answer_edited(job, system)
+
+
 def change(job: Job, system: System) -> list[Measurement]:
     """Update the first rows, then delete them."""
     from .rows import Rows
@@ -90,6 +129,8 @@ PHASES: dict[str, Callable[[Job, System], list[Measurement]]] = {
     "load": load,
     "first": first,
     "search": search,
+    "edit": edit,
+    "search edited": search_edited,
     "change": change,
 }
 

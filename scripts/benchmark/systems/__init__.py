@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:  # a process that answers its first question imports only what it needs
+    from ..job import Condition
     from ..rows import Batch
 
 Hit = tuple[int, str, Any]  # the row's number, its text, its metadata
@@ -16,8 +17,14 @@ Hit = tuple[int, str, Any]  # the row's number, its text, its metadata
 # Name: module and class.
 SYSTEMS = {
     "numpy": "in_memory:NumPy",
+    "numpy-one-thread": "in_memory:NumPyOneThread",
     "vecstore": "with_vecstore:VecstoreDefault",
     "vecstore-exact": "with_vecstore:VecstoreExact",
+    "vecstore-beside": "with_vecstore:VecstoreBeside",
+    "vecstore-indexed": "with_vecstore:VecstoreIndexed",
+    "vecstore-graph": "with_vecstore:VecstoreGraph",
+    "vecstore-graph-beside": "with_vecstore:VecstoreGraphBeside",
+    "vecstore-graph-indexed": "with_vecstore:VecstoreGraphIndexed",
     "vec0": "bare_vec0:Vec0",
     "vec0-tuned": "bare_vec0:TunedVec0",
     "vec0-bits": "bare_vec0:Vec0Bits",
@@ -26,13 +33,21 @@ SYSTEMS = {
     "chroma": "with_chroma:Chroma",
     "lancedb": "with_lancedb:LanceFlat",
     "lancedb-ivf": "with_lancedb:LanceIvf",
+    "lancedb-rq": "with_lancedb:LanceRq",
     "duckdb": "with_duckdb:DuckFlat",
     "duckdb-hnsw": "with_duckdb:DuckHnsw",
+    "zvec": "with_zvec:Zvec",
+    "zvec-int8": "with_zvec:ZvecInt8",
+    "qdrant-edge": "with_qdrant:QdrantEdge",
+    "qdrant-edge-int8": "with_qdrant:QdrantEdgeInt8",
+    "sqlite-vector": "with_sqlite_vector:SqliteVector",
+    "litesearch": "with_litesearch:Litesearch",
     "usearch": "in_memory:Usearch",
     "faiss-flat": "in_memory:FaissFlat",
     "faiss-hnsw": "in_memory:FaissHnsw",
 }
-SHARED = {"vecstore-exact": "vecstore"}  # what the one searches, the other has stored
+# What the one searches, the other has stored.
+SHARED = {"numpy-one-thread": "numpy", "vecstore-exact": "vecstore"}
 
 
 class System:
@@ -41,21 +56,25 @@ class System:
     max_rows: ClassVar[int | None] = None  # more would take hours
     can_filter: ClassVar[bool] = True
     can_change: ClassVar[bool] = False
+    can_edit: ClassVar[bool] = False
 
     def __init__(self, folder: Path, dimensions: int) -> None:
         self.folder = folder
         self.dimensions = dimensions
 
     def load(self, batches: Iterable[Batch]) -> None:
-        """Store rows, and index them."""
+        """Store rows, and index them as far as that happens while they are stored."""
         raise NotImplementedError
+
+    def build(self) -> None:
+        """Index the rows that this process has loaded, if that is a step of its own."""
 
     def open(self) -> None:
         """Get ready to search what another process stored."""
         raise NotImplementedError
 
-    def search(self, vector: array[float], number: int, below: int | None) -> list[Hit]:
-        """Return the nearest rows, best first; with `below`, of those whose field is less."""
+    def search(self, vector: array[float], number: int, condition: Condition | None) -> list[Hit]:
+        """Return the nearest rows, best first, of those that meet the condition."""
         raise NotImplementedError
 
     def update(self, batches: Iterable[Batch]) -> None:
@@ -63,6 +82,10 @@ class System:
         raise NotImplementedError
 
     def delete(self, numbers: list[int]) -> None:
+        raise NotImplementedError
+
+    def edit(self, replaced: Batch, deleted: list[int], added: Batch) -> None:
+        """Change some rows in the way that is the most likely to go unnoticed by an index."""
         raise NotImplementedError
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ import sqlite_vec
 from . import Hit, System
 
 if TYPE_CHECKING:
+    from ..job import Condition
     from ..rows import Batch
 
 DEFAULTS = ("pragma journal_mode = wal", "pragma cache_size = -2000", "pragma mmap_size = 0")
@@ -29,8 +30,8 @@ class Vec0(System):
 
     can_change = True
     pragmas: ClassVar[tuple[str, ...]] = DEFAULTS
-    table: ClassVar[str] = "embedding float[{}] distance_metric=cosine, f integer"
-    insert: ClassVar[str] = "insert into vectors (rowid, embedding, f) values (?, ?, ?)"
+    table: ClassVar[str] = "embedding float[{}] distance_metric=cosine, lot integer, place integer"
+    insert: ClassVar[str] = "insert into vectors (rowid, embedding, lot, place) values (?, ?, ?, ?)"
 
     def open(self) -> None:
         self.conn = apsw.Connection(str(self.folder / "vec0.db"))
@@ -47,8 +48,8 @@ class Vec0(System):
                 self.conn.executemany(
                     self.insert,
                     [
-                        (number, vector.tobytes(), field)
-                        for number, vector, _, field in zip(*batch, strict=True)
+                        (number, vector.tobytes(), metadata["lot"], metadata["place"])
+                        for number, vector, _, metadata in zip(*batch, strict=True)
                     ],
                 )
                 self.insert_items(batch)
@@ -65,8 +66,8 @@ class Vec0(System):
         self.conn.executemany(
             "insert into items (id, content, metadata) values (?, ?, ?)",
             [
-                (number, text, json.dumps({"f": field}))
-                for number, _, text, field in zip(*batch, strict=True)
+                (number, text, json.dumps(metadata))
+                for number, _, text, metadata in zip(*batch, strict=True)
             ],
         )
 
@@ -88,7 +89,7 @@ class Vec0(System):
             self.conn.executemany("delete from vectors where rowid = ?", ids)
             self.conn.executemany("delete from items where id = ?", ids)
 
-    def search(self, vector: array[float], number: int, below: int | None) -> list[Hit]:
+    def search(self, vector: array[float], number: int, condition: Condition | None) -> list[Hit]:
         rows = self.conn.execute(
             f"""
             with nearest as materialized (
@@ -96,19 +97,29 @@ class Vec0(System):
               from vectors
               where embedding match :vector
                 and k = :number
-                {"" if below is None else "and f < :below"}
+                {met(condition)}
             )
             select items.id, items.content, items.metadata
             from nearest
             join items on items.id = nearest.rowid
             order by nearest.distance
             """,
-            {"vector": vector.tobytes(), "number": number, "below": below},
+            {"vector": vector.tobytes(), "number": number, **bounds(condition)},
         )
         return [(id, content, json.loads(metadata)) for id, content, metadata in rows]
 
     def close(self) -> None:
         self.conn.close()
+
+
+def met(condition: Condition | None) -> str:
+    """Return the clause for a condition on columns of the vec0 table."""
+    field = condition and condition.field
+    return f"and {field} >= :low and {field} < :high" if condition else ""
+
+
+def bounds(condition: Condition | None) -> dict[str, int]:
+    return {"low": condition.low, "high": condition.high} if condition else {}
 
 
 class TunedVec0(Vec0):
@@ -122,8 +133,11 @@ class Vec0Bits(Vec0):
 
     can_change = False
     pragmas = TUNED
-    table = "embedding bit[{}], f integer"
-    insert = "insert into vectors (rowid, embedding, f) values (?, vec_quantize_binary(?), ?)"
+    table = "embedding bit[{}], lot integer, place integer"
+    insert = """
+        insert into vectors (rowid, embedding, lot, place)
+        values (?, vec_quantize_binary(?), ?, ?)
+        """
 
     def create(self, columns: str) -> None:
         super().create(columns)
@@ -133,12 +147,12 @@ class Vec0Bits(Vec0):
         self.conn.executemany(
             "insert into items (id, content, metadata, embedding) values (?, ?, ?, ?)",
             [
-                (number, text, json.dumps({"f": field}), vector.tobytes())
-                for number, vector, text, field in zip(*batch, strict=True)
+                (number, text, json.dumps(metadata), vector.tobytes())
+                for number, vector, text, metadata in zip(*batch, strict=True)
             ],
         )
 
-    def search(self, vector: array[float], number: int, below: int | None) -> list[Hit]:
+    def search(self, vector: array[float], number: int, condition: Condition | None) -> list[Hit]:
         rows = self.conn.execute(
             f"""
             with candidates as materialized (
@@ -146,7 +160,7 @@ class Vec0Bits(Vec0):
               from vectors
               where embedding match vec_quantize_binary(:vector)
                 and k = 8 * :number
-                {"" if below is None else "and f < :below"}
+                {met(condition)}
             ),
             nearest as materialized (
               select items.id, vec_distance_cosine(items.embedding, :vector) as distance
@@ -160,6 +174,6 @@ class Vec0Bits(Vec0):
             join items on items.id = nearest.id
             order by nearest.distance
             """,
-            {"vector": vector.tobytes(), "number": number, "below": below},
+            {"vector": vector.tobytes(), "number": number, **bounds(condition)},
         )
         return [(id, content, json.loads(metadata)) for id, content, metadata in rows]

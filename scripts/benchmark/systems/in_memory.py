@@ -13,7 +13,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..rows import Batch, Matrix, normalized
+from ..job import Condition
+from ..rows import Batch, Columns, Matrix, normalized
 from . import Hit, System
 
 # Of the HNSW graphs: how many candidates are kept while searching for so many rows.
@@ -24,25 +25,34 @@ EXPANSION_A_ROW = 2
 class InMemory(System):
     def load(self, batches: Iterable[Batch]) -> None:
         texts: list[str] = []
-        fields: list[int] = []
+        lots: list[int] = []
+        places: list[int] = []
         self.create()
         for batch in batches:
             self.add(normalized(batch.vectors))
             texts += batch.texts
-            fields += batch.fields
+            lots += [metadata["lot"] for metadata in batch.metadata]
+            places += [metadata["place"] for metadata in batch.metadata]
         self.save()
         (self.folder / "texts.json").write_text(json.dumps(texts), "utf-8")
-        np.save(self.folder / "fields.npy", np.array(fields))
+        np.savez(self.folder / "columns.npz", lot=np.array(lots), place=np.array(places))
 
     def open(self) -> None:
         self.restore()
         self.texts: list[str] = json.loads((self.folder / "texts.json").read_text("utf-8"))
-        self.fields: NDArray[np.int64] = np.load(self.folder / "fields.npy")
+        self.columns: Columns = dict(np.load(self.folder / "columns.npz"))
 
-    def search(self, vector: array[float], number: int, below: int | None) -> list[Hit]:
+    def search(self, vector: array[float], number: int, condition: Condition | None) -> list[Hit]:
         query = np.array(vector, dtype=np.float32)
-        numbers = self.nearest(query, number, None if below is None else self.fields < below)
-        return [(int(n), self.texts[n], {"f": int(self.fields[n])}) for n in numbers if n >= 0]
+        allowed: NDArray[np.bool_] | None = None
+        if condition is not None:
+            column = self.columns[condition.field]
+            allowed = (column >= condition.low) & (column < condition.high)
+        numbers = self.nearest(query, number, allowed)
+        return [(int(n), self.texts[n], self.metadata(n)) for n in numbers if n >= 0]
+
+    def metadata(self, number: int) -> dict[str, int]:
+        return {name: int(column[number]) for name, column in self.columns.items()}
 
     def create(self) -> None:
         raise NotImplementedError
@@ -90,6 +100,16 @@ class NumPy(InMemory):
             best = np.argpartition(scores, -number)[-number:]
             rows, scores = rows[best], scores[best]
         return rows[np.argsort(-scores)]
+
+
+class NumPyOneThread(NumPy):
+    """With one thread, which is faster where threads wait for each other longer than they help."""
+
+    def open(self) -> None:
+        from threadpoolctl import threadpool_limits
+
+        super().open()
+        threadpool_limits(limits=1, user_api="blas")
 
 
 class Usearch(InMemory):

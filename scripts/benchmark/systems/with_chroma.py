@@ -12,6 +12,7 @@ from chromadb.config import Settings
 from . import Hit, System
 
 if TYPE_CHECKING:
+    from ..job import Condition
     from ..rows import Batch
 
 
@@ -33,11 +34,14 @@ class Chroma(System):
                 ids=list(map(str, batch.numbers)),
                 embeddings=batch.vectors,
                 documents=batch.texts,
-                metadatas=[{"f": field} for field in batch.fields],
+                metadatas=[dict(metadata) for metadata in batch.metadata],
             )
 
-    def search(self, vector: array[float], number: int, below: int | None) -> list[Hit]:
-        where: dict[str, Any] | None = None if below is None else {"f": {"$lt": below}}
+    def search(self, vector: array[float], number: int, condition: Condition | None) -> list[Hit]:
+        where: dict[str, Any] | None = None
+        if condition is not None:
+            field, low, high = condition
+            where = {"$and": [{field: {"$gte": low}}, {field: {"$lt": high}}]}
         found = self.collection.query(
             query_embeddings=[vector.tolist()],
             n_results=number,

@@ -14,6 +14,7 @@ import pyarrow as pa
 from . import Hit, System
 
 if TYPE_CHECKING:
+    from ..job import Condition
     from ..rows import Batch
 
 
@@ -26,29 +27,40 @@ class DuckFlat(System):
         self.conn.execute(
             f"""
             CREATE TABLE items (
-              id BIGINT PRIMARY KEY, content TEXT, f BIGINT, embedding FLOAT[{self.dimensions}]
+              id BIGINT PRIMARY KEY, content TEXT, lot BIGINT, place BIGINT,
+              embedding FLOAT[{self.dimensions}]
             )
             """
         )
         for batch in batches:
             vectors = pa.FixedSizeListArray.from_arrays(batch.vectors.ravel(), self.dimensions)
-            columns = [batch.numbers, batch.texts, batch.fields, vectors]
-            self.conn.register("batch", pa.table(columns, ["id", "content", "f", "embedding"]))
+            columns = {
+                "id": batch.numbers,
+                "content": batch.texts,
+                "lot": [metadata["lot"] for metadata in batch.metadata],
+                "place": [metadata["place"] for metadata in batch.metadata],
+                "embedding": vectors,
+            }
+            self.conn.register("batch", pa.table(columns))
             self.conn.execute("insert into items select * from batch")
 
-    def search(self, vector: array[float], number: int, below: int | None) -> list[Hit]:
+    def search(self, vector: array[float], number: int, condition: Condition | None) -> list[Hit]:
         # Written into the statement: a list that is bound takes DuckDB longer than the search.
         query = ",".join(map(repr, vector))
+        where = ""
+        if condition is not None:
+            field, low, high = condition
+            where = f"where {field} >= {low} and {field} < {high}"
         rows = self.conn.execute(
             f"""
-            select id, content, f
+            select id, content, lot, place
             from items
-            {"" if below is None else f"where f < {below}"}
+            {where}
             order by array_cosine_distance(embedding, [{query}]::FLOAT[{self.dimensions}])
             limit {number}
             """
         ).fetchall()
-        return [(id, content, {"f": field}) for id, content, field in rows]
+        return [(id, text, {"lot": lot, "place": place}) for id, text, lot, place in rows]
 
     def close(self) -> None:
         self.conn.close()
@@ -67,8 +79,7 @@ class DuckHnsw(DuckFlat):
         self.conn.execute(f"attach '{self.folder / 'duck.db'}' as store")
         self.conn.execute("use store")
 
-    def load(self, batches: Iterable[Batch]) -> None:
-        super().load(batches)
+    def build(self) -> None:
         self.conn.execute(
             "CREATE INDEX items_hnsw ON items USING HNSW (embedding) WITH (metric = 'cosine')"
         )

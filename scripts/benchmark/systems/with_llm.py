@@ -13,6 +13,7 @@ from sqlite_utils import Database
 from . import Hit, System
 
 if TYPE_CHECKING:
+    from ..job import Condition
     from ..rows import Batch
 
 
@@ -49,11 +50,16 @@ class Llm(System):
 
     def _entries(self, batches: Iterable[Batch]) -> Iterator[tuple[str, str, dict[str, int]]]:
         for batch in batches:
-            for number, vector, text, field in zip(*batch, strict=True):
+            for number, vector, text, metadata in zip(*batch, strict=True):
                 self.model.vectors[text] = vector.tolist()
-                yield str(number), text, {"f": field}
+                yield str(number), text, metadata
 
-    def search(self, vector: array[float], number: int, below: int | None) -> list[Hit]:  # noqa: ARG002
+    def search(
+        self,
+        vector: array[float],
+        number: int,
+        condition: Condition | None,  # noqa: ARG002
+    ) -> list[Hit]:
         entries = self.collection.similar_by_vector(vector.tolist(), number)
         return [(int(entry.id), entry.content or "", entry.metadata) for entry in entries]
 

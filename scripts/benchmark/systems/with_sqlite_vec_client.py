@@ -14,6 +14,7 @@ from sqlite_vec_client import SQLiteVecClient
 from . import Hit, System
 
 if TYPE_CHECKING:
+    from ..job import Condition
     from ..rows import Batch
 
 
@@ -27,10 +28,14 @@ class SqliteVecClient(System):
         self.open()
         self.client.create_table(dim=self.dimensions, distance="cosine")
         for batch in batches:
-            metadata = [{"f": field} for field in batch.fields]
-            self.client.add(batch.texts, batch.vectors.tolist(), metadata)
+            self.client.add(batch.texts, batch.vectors.tolist(), batch.metadata)
 
-    def search(self, vector: array[float], number: int, below: int | None) -> list[Hit]:  # noqa: ARG002
+    def search(
+        self,
+        vector: array[float],
+        number: int,
+        condition: Condition | None,  # noqa: ARG002
+    ) -> list[Hit]:
         found = self.client.similarity_search(vector.tolist(), number)
         return [(rowid - 1, text, None) for rowid, text, _ in found]
 
