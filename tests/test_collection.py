@@ -335,6 +335,7 @@ def test_a_search_shows_its_conditions_to_help_and_editors(search):
         "where_args",
         "min_score",
         "exact",
+        "per_document",
     ]
     for name in Conditions.__annotations__:
         assert shown[name].kind is inspect.Parameter.KEYWORD_ONLY

@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,14 @@ from tests.support.models import WordLengths
 from vecstore import Collection
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+README_NOTES = {
+    "garden.md": "# Garden\n\n## Spring\n\nPlant the tomatoes after the last frost. The beans can "
+    "wait.\n\n## Autumn\n\nRake the leaves onto the beds for the hedgehogs.\n",
+    "bike.md": "# Bike\n\nThe rear tyre loses air, order a new tube.\n",
+    "bread.md": "# Bread\n\nFlour, water, salt and the starter. Let it rise overnight.\n",
+    "trip.md": "# Vienna\n\nBook the night train before May. The hotel near the station has a "
+    "bicycle cellar.\n",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +61,10 @@ def test_the_sql_of_the_readme_gives_what_python_gives(readme_namespace):
 
 
 def test_the_command_line_of_the_readme():
+    pytest.importorskip("semantic_text_splitter")
+    Path("notes").mkdir()
+    for name, text in README_NOTES.items():
+        Path("notes", name).write_text(text)
     [session] = blocks("README.md", "console")
     commands, shown = [], []
     for line in session.splitlines():
@@ -82,6 +95,30 @@ def test_the_python_of_the_api_page(capsys):
     assert output[9].startswith("scan: ")
     namespace["db"].close()
     namespace["counts"].db.close()
+
+
+def test_the_page_about_documents(capsys, closing):
+    pytest.importorskip("semantic_text_splitter")
+    folder = Path("notes", "home")
+    folder.mkdir(parents=True)
+    folder.joinpath("house.md").write_text("# House\n\nIt was painted in May.\n\nIt is red.\n")
+    folder.joinpath("cat.md").write_text("# Cat\n\nShe sleeps.\n")
+    collection = Collection("pets", model=WordLengths())
+    closing(collection.db)
+    namespace = {"__name__": "documentation", "collection": collection}
+    for block in blocks("docs/documents.md", "python"):
+        exec(compile(block, "docs/documents.md", "exec"), namespace)
+    assert capsys.readouterr().out.startswith(
+        "home/house.md None # House\n\nIt was painted in May."
+    )
+    notes = namespace["notes"]
+    listed, nearest = blocks("docs/documents.md", "sql")
+    found = notes.db.execute(listed).fetchall()
+    assert [row[:2] for row in found] == [("home/cat.md", 1), ("home/house.md", 1), ("todo.txt", 1)]
+    found = notes.db.execute(nearest).fetchall()
+    expected = notes.similar("Feed the cat.", per_document=True)
+    assert found == [(e.metadata["document"], pytest.approx(e.score), e.content) for e in expected]
+    notes.db.close()
 
 
 def test_the_api_page_names_every_member_with_its_signature():

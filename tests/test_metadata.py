@@ -80,7 +80,7 @@ def test_metadata_is_nested_as_deeply_as_sqlite_can_read():
     circle["a"] = circle
     with pytest.raises(InvalidInputError, match="nested more than 1000 deep, or holds itself"):
         Collection("c", model=Vectors()).embed("id", "1 0", circle)
-    assert to_json(nested(800), "it") == json.dumps(nested(800))
+    assert to_json(nested(800)) == json.dumps(nested(800))
 
 
 json_values = st.recursive(
@@ -97,4 +97,4 @@ json_values = st.recursive(
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.dictionaries(st.text(), json_values, min_size=1))
 def test_plain_metadata_is_the_json_of_the_standard_library(metadata):
-    assert to_json(metadata, "it") == json.dumps(metadata)
+    assert to_json(metadata) == json.dumps(metadata)

@@ -11,7 +11,7 @@ from tests.support.models import Vectors, WordLengths
 from vecstore import Collection, DoesNotExist, ModelMismatchError
 from vecstore.loading.preview import preview
 from vecstore.sqlite import catalog, transactions
-from vecstore.sqlite.index import building
+from vecstore.sqlite.index import building, usable
 from vecstore.stores import open_store
 
 VECTOR = [1.0] + [0.0] * 15
@@ -107,6 +107,9 @@ READS = {
     "iterate": list,
     "get": lambda c: c.get("a"),
     "get what is not there": lambda c: c.get("nowhere"),
+    "vector": lambda c: c.vector("a"),
+    "vectors": lambda c: list(c.vectors()),
+    "vectors of ids": lambda c: list(c.vectors(["a"])),
     "similar": lambda c: c.similar("one"),
     "similar, none": lambda c: c.similar("one", number=0),
     "similar, where": lambda c: c.similar("one", where="content like ?", where_args=["%"]),
@@ -127,8 +130,16 @@ WRITES = {
     "embed what is there, skipping": lambda c: c.embed_multi(ENTRIES, on_error="skip"),
     "embed_multi": lambda c: c.embed_multi([("new", "new"), ("a", "one")], concurrency=2),
     "embed_multi_with_metadata": lambda c: c.embed_multi_with_metadata([("a", "one", {"n": 1})]),
+    "add": lambda c: c.add("a", VECTOR),
+    "add_multi, skipping": lambda c: c.add_multi([("new", VECTOR)], on_error="skip"),
+    "set_metadata": lambda c: c.set_metadata("a", {"n": 1}),
     "delete_ids": lambda c: c.delete_ids(["a"]),
     "delete": lambda c: c.delete(),
+    "reembed": lambda c: c.reembed(Vectors()),
+    "reembed by the same model": lambda c: c.reembed(WordLengths()),
+    "reembed again": lambda c: c.reembed(WordLengths(), again=True, drop_old=True),
+    "rename": lambda c: c.rename("scarlet"),
+    "copy": lambda c: c.copy("scarlet"),
 }
 
 
@@ -272,14 +283,14 @@ def two(path, closing):
 def test_what_a_search_reads_is_of_one_moment(two, monkeypatch):
     red, other = two
     expected = red.similar("one")
-    exists = building.index_exists
+    find = usable.find_index
 
-    def exists_and_change(db, dimensions):
+    def find_and_change(db, dimensions):
         if db is red.db:
             delete_and_add_blue(other)
-        return exists(db, dimensions)
+        return find(db, dimensions)
 
-    monkeypatch.setattr(building, "index_exists", exists_and_change)
+    monkeypatch.setattr(usable, "find_index", find_and_change)
     assert red.similar("one") == expected
     with pytest.raises(DoesNotExist):
         red.similar("one")

@@ -13,13 +13,24 @@ from tests.support.databases import make_pets
 from vecstore import check
 
 
+@pytest.fixture(params=["inside", "beside"])
+def form(request, monkeypatch):
+    """Where new files have their index."""
+    monkeypatch.setenv("VECSTORE_INDEX", request.param)
+    return request.param
+
+
 @pytest.fixture
 def database(tmp_path):
     return make_pets(tmp_path / "pets.db", "1 1 1 1 1 1 1 1", "1 0 0 0 0 0 0 0")
 
 
-def test_the_command_says_that_there_is_no_problem(database):
-    assert output("check", database) == f"{database}: 2 embeddings in 1 collection\nNo problems\n"
+def test_the_command_says_that_there_is_no_problem(form, database):
+    vecstore.build_index(database)
+    contents = "2 embeddings in 1 collection"
+    assert output("check", database) == (
+        f"{database}: {contents}, index {form} the file\nNo problems\n"
+    )
     assert json.loads(output("check", "-d", database, "--json")) == {
         "ok": True,
         "file": str(database),
@@ -27,6 +38,7 @@ def test_the_command_says_that_there_is_no_problem(database):
         "embeddings": 2,
         "problems": [],
         "notes": [],
+        "form": form,
     }
 
 
@@ -37,7 +49,7 @@ def test_the_command_names_problems_and_what_to_do(database):
     result = run("check", database)
     assert (result.exit_code, result.stderr) == (1, "")
     assert result.stdout == (
-        f"{database}: 3 embeddings in 1 collection\n"
+        f"{database}: 3 embeddings in 1 collection, index inside the file\n"
         "Problem: The index of 8 dimensions is out of step: 1 vector is missing ('dog' of 'pets')\n"
         "  rebuild it: vecstore index build\n"
         "Note: 1 row has no vector, or one that cannot be compared (zeros, NaN, infinity): no "
@@ -128,12 +140,13 @@ while True:
     collection.delete_ids([random.randrange(100)])
     db.execute("insert or replace into embeddings select * from embeddings where id = ?", [str(n)])
     db.execute("update or replace embeddings set id = 'x' || id where id = ?", [str(n)])
+    collection.similar_by_vector([1.0] * 8)
     if n < 10:
         vecstore.build_index(db)
 """
 
 
-def test_what_another_process_writes_meanwhile_is_no_damage(database, monkeypatch):
+def test_what_another_process_writes_meanwhile_is_no_damage(form, database, monkeypatch):
     monkeypatch.setattr(vecstore.sqlite.maintenance.checks, "_ROWS", 7)
     process = subprocess.Popen(
         [sys.executable, "-c", WRITER, str(database)], stdout=subprocess.PIPE
@@ -153,5 +166,5 @@ def test_a_check_goes_on_while_another_process_writes(database):
     with closing(vecstore.connect(database, driver="apsw")) as db:
         db.execute("begin immediate")
         db.execute("delete from embeddings")
-        assert output("check", database).startswith(f"{database}: 2 embeddings in 1 collection\n")
+        assert output("check", database).startswith(f"{database}: 2 embeddings in 1 collection")
         db.execute("rollback")

@@ -1,12 +1,8 @@
 """The command as such: its errors, its exit codes, and what it does to processes and pipes."""
 
 import os
-import pty
-import select
 import signal
 import subprocess
-import sys
-from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -15,17 +11,8 @@ import pytest
 import vecstore
 from tests.support.command import PROCESS, error, output, process, run
 from tests.support.models import WordLengths
+from tests.support.terminal import CTRL_C, CTRL_D, answer_question
 from vecstore.cli import ErrorsInOneLine, cli
-
-CTRL_C, CTRL_D = b"\x03", b"\x04"
-
-
-# Makes its standard input the terminal that ^C comes from, and then is another program.
-IN_TERMINAL = """
-import fcntl, os, sys, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-os.execv(sys.argv[1], sys.argv[1:])
-"""
 
 
 def at_the_question(database: Path, answer: bytes) -> tuple[int, str]:
@@ -34,34 +21,10 @@ def at_the_question(database: Path, answer: bytes) -> tuple[int, str]:
     The answer is typed when the question is there.
     """
     command = [*PROCESS, "collections", "delete", "trees", "-d", str(database)]
-    terminal, inside = pty.openpty()
-    running = subprocess.Popen(
-        [sys.executable, "-c", IN_TERMINAL, *command],
-        stdin=inside,
-        stdout=inside,
-        stderr=inside,
-        start_new_session=True,
-    )
-    os.close(inside)
-    shown = b""
-    while not shown.endswith(b"[y/N]: "):
-        shown += os.read(terminal, 1024)
+    shown = answer_question(command, answer)
     question = f"Delete the collection 'trees' with 2 entries from {database}? [y/N]: "
-    assert shown.decode() == question
-    os.write(terminal, answer)
-    after = b""
-    with suppress(OSError):  # how Linux says that the other side is closed
-        while chunk := read(terminal, answer):
-            after += chunk
-    os.close(terminal)
-    return running.wait(), after.decode().replace("\r", "")
-
-
-def read(terminal: int, answer: bytes) -> bytes:
-    """Return what is shown next; Python can miss a signal in the moment when it starts to read."""
-    while answer == CTRL_C and not select.select([terminal], [], [], 1)[0]:
-        os.write(terminal, answer)
-    return os.read(terminal, 1024)
+    assert shown.question == question
+    return shown.exit_code, shown.after
 
 
 def test_version_of_the_module_run_as_a_process():
@@ -181,7 +144,8 @@ def test_what_the_terminal_cannot_show_is_shown_escaped(tmp_path, encoding):
     name = (
         "\\u6728" if encoding == "latin-1" else "木"
     )  # click writes UTF-8 where ASCII is asked for
-    assert (result.stdout, result.stderr) == (f"{name}: word-lengths\n  0 embeddings\n", "")
+    assert result.stdout == f"{name}: word-lengths\n  0 embeddings\n"
+    assert result.stderr == "The index is inside the file\n"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

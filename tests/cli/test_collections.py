@@ -27,7 +27,16 @@ LIST = "birds: word-lengths\n  1 embedding\ntrees: word-lengths\n  2 embeddings\
 
 @pytest.mark.parametrize("command", [["list"], []], ids=["list", "default"])
 def test_list_shows_name_model_and_number(database, command):
-    assert output("collections", *command, "-d", database) == LIST
+    result = run("collections", *command, "-d", database)
+    assert (result.exit_code, result.stdout) == (0, LIST)
+    assert result.stderr == "The index is inside the file\n"
+
+
+def test_list_says_that_the_index_is_beside_the_file(database):
+    vecstore.move_index(database, "beside")
+    result = run("collections", "list", "-d", database)
+    assert (result.exit_code, result.stdout) == (0, LIST)
+    assert result.stderr == f"The index is beside the file, in {database}-vec\n"
 
 
 def test_list_as_json(database):
@@ -39,7 +48,7 @@ def test_list_as_json(database):
 
 def test_list_of_the_file_in_the_environment(database, monkeypatch):
     monkeypatch.setenv("VECSTORE_DB", str(database))
-    assert output("collections") == LIST
+    assert run("collections").stdout == LIST
     assert output("collections", "path") == f"{database}\n"
 
 
@@ -70,7 +79,7 @@ def test_path_is_in_the_folder_of_the_user_which_is_not_made(tmp_path):
 @pytest.mark.parametrize("option", [[], ["-y"], ["--yes"]])
 def test_delete_asks_nothing_without_a_terminal(database, option):
     assert output("collections", "delete", "trees", "-d", database, *option) == ""
-    assert output("collections", "-d", database) == "birds: word-lengths\n  1 embedding\n"
+    assert run("collections", "-d", database).stdout == "birds: word-lengths\n  1 embedding\n"
 
 
 def test_delete_asks_nothing_where_there_is_no_input_at_all(database):

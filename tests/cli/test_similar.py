@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,15 @@ def test_a_table_is_as_wide_as_the_terminal(database, monkeypatch):
         " 0.71  wide                  日本語日本…\n"
         " 0.35  long long long long…  word word…\n"
     )
+
+
+def test_a_table_of_long_content_takes_no_longer_than_it_must(database):
+    long = "word " * 100_000
+    output("embed", "demo", "long", "-c", long, "--store", "-d", database)
+    [_, line] = output(
+        "similar", "demo", "-c", long, "-n", 1, "-d", database, "--table"
+    ).splitlines()
+    assert line.startswith(" 1.00  long  word word word")
 
 
 def test_plain_and_table_exclude_each_other(database):
@@ -223,3 +233,37 @@ def test_a_process_searches(tmp_path):
     result = process("similar", "pets", "-i", "-", "-n", "1", *command, input="a cheerful dog")
     assert (result.returncode, result.stderr) == (0, "")
     assert found(result.stdout) == ["hound"]
+
+
+@pytest.mark.parametrize("given", [["--vector", "[2, 1]"], ["--vector", "-"]])
+def test_a_vector_is_searched_for_without_a_model(tmp_path, given):
+    database = tmp_path / "own.db"
+    rows = 'id,v\na,"[0, 1]"\nb,"[1, 0]"\n'
+    output(
+        "embed-multi", "own", "-", "--vector", "v", "-m", "gone", "-q", "-d", database, input=rows
+    )
+    found = output("similar", "own", *given, "-n", 1, "-d", database, input="[2, 1]\n")
+    assert json.loads(found)["id"] == "b"
+    message = error("similar", "own", "--vector", "[1]", "-d", database)
+    assert message.startswith("The vector has 1 dimensions and the collection's vectors have 2")
+    message = error("similar", "own", "--vector", "[NaN, 1]", "-d", database)
+    assert message.startswith("The vector to search for holds NaN or an infinity")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["--vector", "[1,"], "--vector is no JSON: Expecting value"),
+        (["--vector", "3"], "--vector is 3: it must be an array of numbers"),
+        (
+            ["--vector", "[1]", "-c", "text"],
+            "--vector cannot be used with an ID or content (-c, -i)",
+        ),
+        (["an-id", "--vector", "[1]"], "--vector cannot be used with an ID or content (-c, -i)"),
+    ],
+)
+def test_what_is_no_vector_to_search_for(tmp_path, given, message):
+    with closing(vecstore.connect(tmp_path / "own.db", driver="apsw")) as db:
+        vecstore.Collection("own", db, model_id="none")
+    shown = usage_error("similar", "own", *given, "-d", tmp_path / "own.db")
+    assert shown.startswith(message)

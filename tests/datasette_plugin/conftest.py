@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 import vecstore
-from tests.support.sites import VECTORS, Numbers, Site, make
+from tests.support.sites import VECTORS, Numbers, Site, make, python_answer
 from vecstore.datasette_plugin import embedding
 from vecstore.models.hooks import pm
+from vecstore.settings import IndexForm
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -46,10 +47,18 @@ def numbers(monkeypatch) -> Iterator[Numbers]:
 
 
 @pytest.fixture
-def animals(tmp_path: Path, numbers: Numbers) -> Path:
-    """A file with a collection of four animals."""
+def form() -> IndexForm:
+    """Where the index of a file is; a module of tests may have others."""
+    return "inside"
+
+
+@pytest.fixture
+def animals(tmp_path: Path, numbers: Numbers, form: IndexForm, monkeypatch) -> Path:
+    """A file with a collection of four animals, whose index is there and in step."""
     path = tmp_path / "zoo.db"
+    monkeypatch.setenv("VECSTORE_INDEX", form)
     make(path, "animals", [(id, VECTORS[id], {"legs": 4}) for id in VECTORS])
+    python_answer(path, "similar_by_id", "hound")
     numbers.asked.clear()
     return path
 

@@ -1,10 +1,17 @@
 """The pages of the plugin, and their JSON, as Datasette serves them."""
 
+from typing import get_args
 from urllib.parse import quote
 
 import pytest
 
 from tests.support.sites import ALLOW_EMBED, PAGE, make, python_answer, read
+from vecstore.settings import IndexForm
+
+
+@pytest.fixture(params=get_args(IndexForm))
+def form(request):
+    return request.param
 
 
 def test_similar_to_an_item_is_what_python_says(site, animals, numbers):

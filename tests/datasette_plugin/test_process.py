@@ -5,11 +5,14 @@ import re
 import sqlite3
 import subprocess
 import sys
+from typing import get_args
 
+import datasette
 import pytest
 
 import vecstore
-from tests.support.sites import VECTORS, fetch, read
+from tests.support.sites import VECTORS, fetch
+from vecstore.settings import IndexForm
 
 # As where pysqlite3 is not installed.
 WITHOUT = "import sys; sys.modules['pysqlite3'] = None; from datasette.cli import cli; cli()"
@@ -26,7 +29,8 @@ def ask(path, page):
 
 
 @pytest.mark.parametrize("option", [[], ["-i"]])
-def test_a_file_with_an_index_is_served_and_searched(serve, animals, option):
+@pytest.mark.parametrize("form", get_args(IndexForm))
+def test_a_file_with_an_index_is_served_and_searched(serve, animals, option, form):
     address = serve(*option, animals)
     status, body = fetch(f"{address}/zoo/-/similar/animals.json?id=hound")
     assert status == 200
@@ -35,7 +39,10 @@ def test_a_file_with_an_index_is_served_and_searched(serve, animals, option):
     assert status == 200
     sheet = re.search(r'href="([^"]*vecstore.css)"', body)[1]
     assert fetch(address + sheet)[0] == 200
-    assert fetch(f"{address}/zoo/vec_embeddings_8")[0] == 200
+    count = "select+count(*)+from+vec_embeddings_8"
+    query = "zoo.json" if datasette.__version__.startswith("0") else "zoo/-/query.json"
+    status, body = fetch(f"{address}/{query}?_shape=arrays&sql={count}")
+    assert (status, json.loads(body)["rows"]) == (200, [[4]])
 
 
 @pytest.mark.skipif(
@@ -62,15 +69,17 @@ def test_where_no_extension_can_be_loaded_the_start_says_what_to_install(animals
 
 
 @needs_pysqlite3
-def test_where_no_extension_can_be_loaded_other_files_are_served(animals):
-    def drop_index(db):
-        vecstore.sqlite.index.building.remove_index(db, 8)
-        db.conn.commit()
-
-    read(animals, drop_index)
+@pytest.mark.parametrize("index", ["none", "beside"])
+def test_where_no_extension_can_be_loaded_other_files_are_served(animals, index):
+    if index == "none":
+        vecstore.drop_index(animals)
+    else:
+        vecstore.move_index(animals, "beside")
     result = ask(animals, "/zoo/embeddings.json?_shape=array&_col=id")
     assert (result.returncode, result.stderr) == (0, "")
     assert {row["id"] for row in json.loads(result.stdout)} == set(VECTORS)
     result = ask(animals, "/zoo/-/similar/animals.json?id=hound")
     assert "pip install pysqlite3-binary" in json.loads(result.stdout)["error"]
     assert "Traceback" not in result.stderr
+    result = ask(animals, "/zoo/-/similar/animals?id=hound")
+    assert "pip install pysqlite3-binary" in result.stdout

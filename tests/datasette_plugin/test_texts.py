@@ -65,8 +65,8 @@ def test_a_text_is_embedded_once(site, animals, numbers):
 def test_no_more_than_a_thousand_vectors_are_kept(numbers, monkeypatch):
     monkeypatch.setattr(embedding, "_KEPT", 3)
     for number in range(5):
-        embedding._future("numbers", f"{number} 1").result()
-    assert [text for _, text in embedding._vectors] == ["2 1", "3 1", "4 1"]
+        embedding._future("numbers", f"{number} 1", None).result()
+    assert [text for _, text, _ in embedding._vectors] == ["2 1", "3 1", "4 1"]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_model_that_takes_long_may_answer_later(site, animals, numbers, monkey
     response = found.get(f"{PAGE}?q=1+0+0+0+0+0+0+0")
     assert response.status_code == 504
     assert "has not answered" in response.text
-    embedding._future("numbers", "1 0 0 0 0 0 0 0").result()
+    embedding._future("numbers", "1 0 0 0 0 0 0 0", None).result()
     assert found.get(f"{PAGE}?q=1+0+0+0+0+0+0+0").status_code == 200
     assert numbers.asked == ["1 0 0 0 0 0 0 0"]
 

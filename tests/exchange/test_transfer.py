@@ -299,7 +299,9 @@ def test_the_commands(database, tmp_path):
     )
     assert output("collections", "import", file, "-d", other) == "pets: 2 entries, model vectors\n"
     assert output("collections", "import", file, "-d", other, "--name", "p").startswith("p: 2")
-    assert output("collections", "-d", other).count("2 embeddings") == 2
+    listed = run("collections", "-d", other)
+    assert listed.stdout.count("2 embeddings") == 2
+    assert listed.stderr == "The index is inside the file\n"
     assert output("check", other).endswith("No problems\n")
 
 

@@ -1,4 +1,4 @@
-"""embed_multi(), deletes and migrations that are killed: what was committed is there, and whole.
+"""Loads, syncs, deletes and migrations that are killed: what was committed is there, and whole.
 
 More kills, of other seeds:
 
@@ -27,7 +27,7 @@ from tests.support.killed import BATCH, DIMENSIONS, Model, text_of
 from tests.support.models import pseudorandom
 from vecstore import Collection, check
 
-KILLS = int(os.environ.get("VECSTORE_KILLS", "3"))  # for each operation
+KILLS = int(os.environ.get("VECSTORE_KILLS", "2"))  # for each operation
 SEED = int(os.environ.get("VECSTORE_SEED", "0"))
 ENTRIES = 1000
 DRIVERS = ["apsw", "sqlite3"] if LOADS_EXTENSIONS else ["apsw"]
@@ -119,6 +119,35 @@ def full(tmp_path_factory) -> Path:
         collection = Collection("test", db, model=Model())
         collection.embed_multi(((id, text_of(id)) for id in ids(0, ENTRIES)), True)
     return path
+
+
+def test_a_sync_that_is_killed_deletes_all_or_nothing_and_the_same_call_ends_it(
+    tmp_path, driver, chance, full
+):
+    """Half of the entries are gone from the source, and as many are new."""
+    path = tmp_path / "test.db"
+    kills = 0
+    while kills < KILLS:
+        for ending in ("-wal", "-shm"):
+            Path(f"{path}{ending}").unlink(missing_ok=True)
+        shutil.copy(full, path)
+        after = ENTRIES - BATCH * chance.choice([0, 0, chance.randint(0, 40)])
+        run = Killed("sync", path, driver, after, chance.uniform(0, 0.02))
+        kills += run.was_killed
+        with closing(vecstore.connect(path)) as db:
+            collection = Collection("test", db, model=Model())
+            found = collection.ids()
+            if found[0] == ids(0, 1)[0]:  # nothing was deleted
+                assert found == ids(0, len(found))
+                assert len(found) % BATCH == 0
+            else:
+                assert found == ids(ENTRIES // 2, ENTRIES * 3 // 2)
+            assert_whole(path, found)
+            source = ids(ENTRIES // 2, ENTRIES * 3 // 2)
+            report = collection.sync(((id, text_of(id)) for id in source), store=True)
+            assert report.embedded == len(set(source) - set(found))
+            assert report.deleted == len(set(found) - set(source))
+        assert_whole(path, source)
 
 
 def test_deletes_that_were_committed_survive_a_kill(tmp_path, driver, chance, full):

@@ -21,7 +21,7 @@ from tests.support.models import Vectors
 from vecstore import Collection, check
 
 ENTRIES = 3000
-KILLS = int(os.environ.get("VECSTORE_KILLS", "6"))  # for each operation
+KILLS = int(os.environ.get("VECSTORE_KILLS", "2"))  # for each operation
 SEED = int(os.environ.get("VECSTORE_SEED", "0"))
 
 
@@ -96,6 +96,43 @@ def test_a_kill_loses_nothing(path, original, command):
     time_of("index", "build", path)
     time_of("compact", path)
     assert (check(path).problems, check(path).notes) == ([], [])
+
+
+@pytest.mark.parametrize("form", ["beside", "inside"])
+def test_a_killed_move_leaves_one_form_or_the_other(path, original, form):
+    expected = entries(original)
+    other = path.with_name("other.db")
+    shutil.copy(original, other)
+    vecstore.move_index(other, "inside" if form == "beside" else "beside")
+    beside, other_beside = (Path(f"{name}-vec") for name in (path, other))
+
+    def restore():
+        for file in path.parent.glob(f"{path.name}*"):
+            file.unlink()
+        shutil.copy(other, path)
+        if other_beside.exists():
+            shutil.copy(other_beside, beside)
+
+    restore()
+    seconds = time_of("index", "move", path, form)
+    killed = 0
+    for _ in range(KILLS):
+        restore()
+        process = start("index", "move", path, form)
+        time.sleep(random.uniform(0.4, 1.1) * seconds)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        killed += process.returncode < 0
+        assert check(path).problems == []
+        assert entries(path) == expected
+        with closing(vecstore.connect(path, driver="apsw")) as db:
+            found = Collection("one", db).similar_by_vector([1.0] * 64, number=ENTRIES)
+        assert len(found) == ENTRIES
+        vecstore.move_index(path, form)
+        report = check(path)
+        assert (report.form, report.problems, report.notes) == (form, [], [])
+        assert beside.exists() == (form == "beside")
+    assert killed
 
 
 def test_an_interrupt_ends_a_statement(path, original):

@@ -206,7 +206,7 @@ def test_json_text_loses_nothing(value):
 
 def is_refused(metadata) -> bool:
     try:
-        to_json(metadata, "m")
+        to_json(metadata)
     except InvalidInputError:
         return True
     return False

@@ -26,7 +26,9 @@ def test_files_are_found_by_their_path_in_the_folder(folder):
         ("b.txt", folder / "b.txt"),
         ("sub/c.txt", folder / "sub" / "c.txt"),
     ]
-    assert find_files([(str(folder), "*.none")]) == FoundFiles()
+    nothing = (str(folder), "*.none")
+    assert find_files([nothing, (str(folder), "*.txt")]).empty == [nothing]
+    assert find_files([nothing]) == FoundFiles(empty=[nothing])
 
 
 def test_a_file_that_is_found_twice_counts_once(folder):

@@ -32,7 +32,14 @@ MIGRATIONS = {
     "m001": ["m002_foreign_key", "m003_add_updated", "m004_store_content_hash"],
     "0.9a0": ["m003_add_updated", "m004_store_content_hash"],
 }
-OURS = ["0006_guard_embeddings", "0007_views", "0008_content_hash_index"]
+OURS = [
+    "0006_guard_embeddings",
+    "0007_views",
+    "0008_content_hash_index",
+    "0009_changes",
+    "0010_documents",
+    "0011_prefixes",
+]
 COLUMNS = (
     "collection_id",
     "id",

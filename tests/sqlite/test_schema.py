@@ -219,7 +219,7 @@ def test_a_failing_migration_leaves_the_file_as_it_was(path, open_db, monkeypatc
     def broken(db):
         raise RuntimeError("power cut")
 
-    monkeypatch.setattr(schema.llm_migrations._migrations[-1], "fn", broken)
+    monkeypatch.setattr(schema.llm_migrations()._migrations[-1], "fn", broken)
     with pytest.raises(RuntimeError, match="power cut"):
         Collection("old", db, model=Vectors())
     assert [name for name, _, _ in table_columns(db, "embeddings")] == [

@@ -1,6 +1,7 @@
 """vecstore_embed() and vecstore_similar(): their answers, their errors, and who may call them."""
 
 import gc
+import json
 import logging
 import weakref
 
@@ -209,7 +210,9 @@ def test_a_statement_that_writes_may_search(apsw_pets, model):
     db.execute("create table found (id)")
     db.execute("insert into found select id from vecstore_similar('pets', 'ab c')")
     assert len(rows(db, "select * from found")) == 3
-    assert rows(db, "select count(*) from sqlite_master where name glob 'vec_*_insert'") == [(1,)]
+    assert rows(
+        db, "select count(*) from sqlite_master where name = 'vec_embeddings_16_insert'"
+    ) == [(0,)]
 
 
 @pytest.mark.parametrize(
@@ -281,3 +284,72 @@ def test_a_second_database_comes_while_a_query_of_the_first_is_under_way(path, m
     assert len(query.fetchall()) == 1
     assert isinstance(again.model(), WordLengths)
     db.close()
+
+
+SIMILAR_JSON = """
+    select value ->> 'id', value ->> 'score', value ->> 'content', value ->> 'metadata'
+    from json_each(vecstore_similar_json({}))
+"""
+
+
+@pytest.mark.parametrize("value", ["ab c", str([1.5] + [0] * 15), vecstore.encode([1] * 16)])
+def test_similar_json_gives_what_python_gives(pets, model, value):
+    pets.embed("kitten", "a b", metadata={"legs": 4}, store=True)
+    pets.embed("blob", b"\xff", store=True)
+    vector = model.embed(value) if value == "ab c" else vecstore.decode(_blob(value))
+    expected = [
+        (e.id, pytest.approx(e.score), e.content, _json(e.metadata))
+        for e in pets.similar_by_vector(vector, 4)
+    ]
+    assert rows(pets.db, SIMILAR_JSON.format("'pets', ?, 4"), [value]) == expected
+    count = "select json_array_length(vecstore_similar_json('pets', ?))"
+    assert rows(pets.db, count, [value]) == [(5,)]
+
+
+def _blob(value):
+    return value if isinstance(value, bytes) else vecstore.encode(json.loads(value))
+
+
+def _json(metadata):
+    return metadata and json.dumps(metadata)
+
+
+def test_similar_json_takes_null_and_0(pets, model):
+    for arguments in ("'pets', null", "'pets', 'x', 0"):
+        assert rows(pets.db, f"select vecstore_similar_json({arguments})") == [("[]",)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("", "vecstore_similar_json() takes a collection, a text or vector, and how many rows"),
+        ("'pets'", "vecstore_similar_json() takes a collection"),
+        ("'pets', 'x', 1, 2", "vecstore_similar_json() takes a collection"),
+        ("'nope', 'x'", "Collection does not exist: 'nope' ("),
+        ("null, 'x'", "A collection is named None: it must be text"),
+        ("x'00', 'x'", "A collection is named b'\\x00': it must be text"),
+        ("'pets', '[1, 2]'", "The vector has 2 dimensions and the collection's vectors have 16"),
+        ("'pets', '[NaN]'", "The vector to search for holds NaN"),
+        ("'pets', x''", "A vector is a blob of float32 values, not of 0 bytes"),
+        ("'pets', 5", "embeds str or bytes, not int"),
+        ("'pets', 'x', -1", "k is -1: it must be an integer from 0 on"),
+        ("'pets', 'x', 1.5", "k is 1.5: it must be an integer from 0 on"),
+        ("'pets', 'x', null", "k is None"),
+        ("'pets', 'x', '3'", "k is '3'"),
+    ],
+)
+def test_what_is_wrong_with_similar_json_is_an_error_of_sql(pets, arguments, message, caplog):
+    fails(pets, f"select vecstore_similar_json({arguments})", message, caplog)
+    assert rows(pets.db, "select count(*) from embeddings") == [(3,)]
+
+
+def test_similar_json_takes_more_than_there_are(pets):
+    count = "select json_array_length(vecstore_similar_json('pets', 'x', 9223372036854775807))"
+    assert rows(pets.db, count) == [(3,)]
+
+
+def test_a_view_of_a_file_has_no_text_embedded_by_similar_json(pets, model):
+    pets.db.execute("create view v as select vecstore_similar_json('pets', 'stolen') as found")
+    with pytest.raises(pets.db.conn.OperationalError, match="unsafe use|user-defined function"):
+        pets.db.execute("select * from v").fetchall()
+    assert model.embedded == []

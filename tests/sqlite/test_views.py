@@ -15,7 +15,7 @@ from tests.support.recipes import sqlite3_shell
 from vecstore import Collection
 from vecstore.sqlite import schema
 
-VIEWS = ["vecstore_collections", "vecstore_items"]
+VIEWS = ["vecstore_collections", "vecstore_documents", "vecstore_items"]
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_an_old_file_of_llm_gets_them(path, open_db, age):
     assert rows(collection.db, "select count(*) from vecstore_items") == [(2,)]
 
 
-@pytest.mark.parametrize("name", ["vecstore_items", "VECSTORE_Items"])
+@pytest.mark.parametrize("name", ["vecstore_items", "VECSTORE_Items", "vecstore_documents"])
 @pytest.mark.parametrize("kind", ["table", "view"])
 def test_what_a_user_has_named_so_stays(path, open_db, name, kind):
     db = open_db(path)
@@ -104,16 +104,16 @@ def test_what_a_user_has_named_so_stays(path, open_db, name, kind):
     collection = Collection("test", db, model=Vectors())
     collection.embed("a", "1 0")
     Collection("test", db)
-    assert rows(collection.db, "select * from vecstore_items") == [("mine",)]
+    assert rows(collection.db, f"select * from {name}") == [("mine",)]
     assert rows(collection.db, "select items from vecstore_collections") == [(1,)]
 
 
 def test_views_that_were_dropped_come_back(collection):
     for view in VIEWS:
         collection.db.execute(f"drop view {view}")
-    assert schema._find_lost_migrations(collection.db) == ["0007_views"]
+    assert schema._find_lost_migrations(collection.db) == ["0007_views", "0010_documents"]
     Collection("test", collection.db)
-    assert collection.db.view_names() == VIEWS
+    assert sorted(collection.db.view_names()) == VIEWS
 
 
 @pytest.mark.parametrize("table", ["collections", "embeddings"])
@@ -159,3 +159,33 @@ def test_they_stay_readable_where_the_schema_is_not_trusted(plain):
     plain.execute("pragma trusted_schema = off")
     assert plain.execute("select count(*) from vecstore_items").fetchone() == (2,)
     assert len(plain.execute("select * from vecstore_collections").fetchall()) == 2
+
+
+def test_the_documents_are_shown_and_what_has_but_such_keys_is_not(path):
+    db = vecstore.connect(path, driver="apsw")
+    collection = Collection("notes", db, model=Vectors())
+    collection.embed_documents(
+        [("a.md", "1 0\n0 1"), ("é'", "1 1")],
+        lambda text: [(p, p + 3) for p in (0, 4)[: len(text) // 3]],
+    )
+    others = ['{"document": "x", "chunk": 1}', "no json", None, '{"document": "d", "chunk": "1"}']
+    for letter, metadata in zip("abcd", others, strict=True):
+        collection.embed(f"{letter}#1", "1 2")
+        db.execute("update embeddings set metadata = ? where id = ?", [metadata, f"{letter}#1"])
+    Collection("other", db, model=Vectors()).embed_documents([("a.md", "1 0")], lambda _: [(0, 3)])
+    db.execute("update embeddings set updated = 1700000000")
+    db.close()
+    conn = sqlite3.connect(path)
+    found = conn.execute("select * from vecstore_documents order by collection, document")
+    assert found.fetchall() == [
+        ("notes", "a.md", 2, 7, "2023-11-14T22:13:20Z"),
+        ("notes", "é'", 1, 3, "2023-11-14T22:13:20Z"),
+        ("other", "a.md", 1, 3, "2023-11-14T22:13:20Z"),
+    ]
+    conn.close()
+
+
+def test_a_condition_on_the_collection_reads_no_other_ones_documents(plain):
+    sql = "explain query plan select * from vecstore_documents where collection = 'x'"
+    plan = [step for *_, step in plain.execute(sql)]
+    assert [step for step in plan if "SCAN" in step and "vecstore_documents" not in step] == []

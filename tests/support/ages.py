@@ -16,6 +16,9 @@ MIGRATIONS = [
     ("vecstore", "0006_guard_embeddings"),
     ("vecstore", "0007_views"),
     ("vecstore", "0008_content_hash_index"),
+    ("vecstore", "0009_changes"),
+    ("vecstore", "0010_documents"),
+    ("vecstore", "0011_prefixes"),
 ]
 
 

@@ -47,6 +47,8 @@ class ForkedProgram:
 
 
 def serve(program: str) -> None:
+    if not os.environ.get("SQLITE_UTILS_PLUGINS"):
+        sys._called_from_test = True  # as sqlite-utils has it, which then loads no plugins
     importlib.import_module(f"{program}.cli")
     while line := sys.stdin.readline():
         child = os.fork()

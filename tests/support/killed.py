@@ -51,6 +51,20 @@ def delete(path: str, driver: str, entries: int) -> None:
             say(start + BATCH)
 
 
+def sync(path: str, driver: str, entries: int) -> None:
+    """Have the second half of the entries, and as many new ones, be all; say what is committed."""
+    with closing(vecstore.connect(path, driver=driver)) as db:
+        say(0)
+        collection = vecstore.Collection("test", db, model=Model())
+        ids = [f"{n:06}" for n in range(entries // 2, entries * 3 // 2)]
+        collection.sync(
+            [(id, text_of(id)) for id in ids],
+            store=True,
+            batch_size=BATCH,
+            progress=lambda report: say(report.embedded + report.unchanged),
+        )
+
+
 def migrate(path: str, driver: str, entries: int) -> None:
     """Open the file, which brings it up to date; say when it is."""
     with closing(vecstore.connect(path, driver=driver)) as db:
@@ -61,4 +75,5 @@ def migrate(path: str, driver: str, entries: int) -> None:
 
 if __name__ == "__main__":
     work, path, driver, entries = sys.argv[1:]
-    {"embed": embed, "delete": delete, "migrate": migrate}[work](path, driver, int(entries))
+    works = {"embed": embed, "delete": delete, "sync": sync, "migrate": migrate}
+    works[work](path, driver, int(entries))

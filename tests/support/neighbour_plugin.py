@@ -3,15 +3,9 @@
 neighbour_plugin_llm has the same for llm.
 """
 
-import hashlib
-
 import vecstore
 
-DIMENSIONS = {"neighbour": 8, "neighbour-wide": 32}  # the wide one's index has a table of bits
-
-
-def vector(text: str, dimensions: int) -> list[float]:
-    return [byte / 128 - 1 for byte in hashlib.shake_128(text.encode()).digest(dimensions)]
+from .neighbour_vectors import DIMENSIONS, vector
 
 
 class Model(vecstore.EmbeddingModel):

@@ -2,7 +2,7 @@
 
 import llm
 
-from .neighbour_plugin import DIMENSIONS, vector
+from .neighbour_vectors import DIMENSIONS, vector
 
 
 class Model(llm.EmbeddingModel):

@@ -23,7 +23,7 @@ import apsw
 from tests.support import ROOT
 from tests.support.command import output
 from tests.support.forked_program import ForkedProgram
-from tests.support.neighbour_plugin import DIMENSIONS, vector
+from tests.support.neighbour_vectors import DIMENSIONS, vector
 
 # The pages that say what fails without the extension, and how.
 PAGES = [(ROOT / "docs" / name).read_text("utf-8") for name in ("schema.md", "compatibility.md")]
@@ -56,13 +56,17 @@ def embedded(text: str, model: str, store: bool, metadata: str | None = None) ->
 
 
 @contextmanager
-def programs(folder: Path) -> Iterator[dict[str, ForkedProgram]]:
-    """Start the three programs, with neighbour_plugin as a plugin of llm and of vecstore."""
+def programs(folder: Path, *, plugin: bool) -> Iterator[dict[str, ForkedProgram]]:
+    """Start the three programs, with neighbour_plugin as a plugin of llm and of vecstore.
+
+    With `plugin`, sqlite-utils has vecstore's, as where all are installed together.
+    """
     install_plugin(folder / "plugins")
     environment = {
         "PYTHONPATH": os.pathsep.join([str(folder / "plugins"), str(ROOT)]),
         "LLM_LOAD_PLUGINS": "neighbour",  # what else is installed is not ours to test
         "LLM_USER_PATH": str(folder / "llm"),
+        "SQLITE_UTILS_PLUGINS": "installed" if plugin else "",
     }
     with ExitStack() as started:
         yield {
@@ -83,7 +87,9 @@ def install_plugin(folder: Path) -> None:
 class Neighbours:
     """One file, the programs, and the model."""
 
-    def __init__(self, folder: Path, programs: dict[str, ForkedProgram]) -> None:
+    def __init__(
+        self, folder: Path, programs: dict[str, ForkedProgram], *, plugin: bool = False
+    ) -> None:
         self.folder = folder
         self.path = str(folder / "shared.db")
         self.models: dict[str, str] = {}  # of each collection
@@ -91,6 +97,7 @@ class Neighbours:
         self.log: list[str] = []
         self._count = 0
         self._programs = programs
+        self._plugin = plugin  # all of them load sqlite-vec
 
     # What the programs do.
 
@@ -101,7 +108,7 @@ class Neighbours:
 
     def write(self, program: str, *args: str, needs_vec: bool = True, **kwargs) -> bool:
         """Run what writes; return whether it could, which the state of the index decides."""
-        loads_vec = program == "vecstore" or "--load-extension" in args
+        loads_vec = program == "vecstore" or "--load-extension" in args or self._plugin
         is_refused = needs_vec and not loads_vec and self.is_indexed()
         result = self.run(program, *args, **kwargs)
         if not is_refused:
@@ -316,10 +323,10 @@ class Neighbours:
         del expected[id]
         assert_same_scores(found, expected)
 
-    def vecstore_index(self, action: str) -> None:
+    def vecstore_index(self, action: str, form: str = "") -> None:
         if self.has_tables():
-            self.write("vecstore", "index", action, self.path)
-            assert self.is_indexed() <= (action == "build")
+            self.write("vecstore", "index", action, self.path, *([form] if form else []))
+            assert self.is_indexed() <= (action == "build" or form == "inside")
 
     def vecstore_compact(self) -> None:
         if self.has_tables():

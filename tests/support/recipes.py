@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import pytest
 import sqlite_vec
@@ -15,6 +16,8 @@ from sqlite_utils import Database
 import vecstore
 from tests.support import ROOT
 from vecstore import Collection
+from vecstore.settings import IndexForm
+from vecstore.sqlite.connection import filenames
 
 PAGE = ROOT / "docs" / "sql.md"
 SQLITE3 = shutil.which("sqlite3")
@@ -75,8 +78,8 @@ def model() -> vecstore.EmbeddingModel:
     return vecstore.get_embedding_model("local")
 
 
-def make_database(db: Database, names: Names) -> Collection:
-    """Fill a database with what the recipes search."""
+def make_database(db: Database, names: Names, form: IndexForm = "inside") -> Collection:
+    """Fill a database with what the recipes search, and have the index in step."""
     colours = ["red", "blue", "grey"]
     texts = {
         names.id: "my happy hound",
@@ -93,7 +96,7 @@ def make_database(db: Database, names: Names) -> Collection:
         (id, text, {"colour": colours[number % 3], "n": number} if number % 4 else None)
         for number, (id, text) in enumerate(texts.items())
     ]
-    collection = Collection(names.collection, db, model=model())
+    collection = Collection(names.collection, db, model=model(), index=form)
     collection.embed_multi_with_metadata(entries, store=True)
     Collection("wild", db, model=model()).embed_multi(
         [("wolf", "my happy wolf"), (names.id, "an unhappy hound")], store=True
@@ -101,6 +104,7 @@ def make_database(db: Database, names: Names) -> Collection:
     other = Collection("other", db, model=OtherModel())
     other.embed_multi([("wolf", "my happy wolf"), (names.id, "my happy hound")])
     db["animals"].insert_all(({"id": id, "keeper": f"of {id}"} for id in texts), pk="id")
+    collection.similar_by_vector(search_vector())
     return collection
 
 
@@ -168,11 +172,20 @@ _ANSWERS: dict[str, Callable[[Collection, Names], list[tuple]]] = {
 }
 
 
+def attaching(path: str) -> str:
+    """Return the SQL that attaches the index of a file, if that has it beside."""
+    index = filenames.index_file(path)
+    if not Path(index).exists():
+        return ""
+    attach = recipes("An index beside the file")[0]
+    return attach.sql.replace("'my.db-vec'", quoted(index))
+
+
 def sqlite3_shell(path: str, sql: str, extension: bool = True) -> list[tuple]:
     """Return what the sqlite3 binary prints, which is to say nothing on stderr."""
     if SQLITE3 is None:
         pytest.skip("there is no sqlite3 shell")
-    load = f'.load "{sqlite_vec.loadable_path()}"\n' if extension else ""
+    load = f'.load "{sqlite_vec.loadable_path()}"\n{attaching(path)}' if extension else ""
     done = subprocess.run(
         [SQLITE3, "-bail", path],
         input=f"{load}.mode json\n{sql}",

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 
+from sqlite_utils.utils import sqlite3  # what Datasette uses
+
 import vecstore
 
 VECTORS = {
@@ -52,6 +54,14 @@ def read(path: Path, function):
         return function(db)
     finally:
         db.close()
+
+
+def write(path: Path, sql: str) -> None:
+    """Write as a program does that knows nothing of vecstore."""
+    conn = sqlite3.connect(path)
+    conn.execute(sql)
+    conn.commit()
+    conn.close()
 
 
 class Page(HTMLParser):

@@ -111,6 +111,18 @@ def test_that_all_files_were_left_out_is_said(registered, database, project):
     assert not database.exists()
 
 
+def test_a_pattern_that_matches_nothing_is_told(registered, database, folder):
+    arguments = ["embed-multi", "c", "-d", database, "-m", "words", "--files", folder]
+    assert run(*arguments, "*.rst").stderr == (
+        "There is nothing to embed\n"
+        f"No file in {folder} matches '*.rst': '**/*.rst' is for those in its folders too\n"
+    )
+    assert usage_error(*arguments, "--store") == (
+        "--files takes a folder and a pattern, such as --files notes '**/*.md', not "
+        f"{str(folder)!r} and '--store'"
+    )
+
+
 def test_a_file_name_that_is_not_utf8(registered, database, folder, stored, tmp_path):
     (folder / os.fsdecode(b"caf\xe9.txt")).write_text("coffee")
     arguments = ["embed-multi", "c", "-d", database, "-m", "words", "--files", folder, "*.txt"]

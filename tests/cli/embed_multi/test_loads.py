@@ -22,6 +22,9 @@ def test_a_collection_needs_no_model_and_takes_no_other(load, registered, databa
     assert message.startswith("Collection 'c' was made with the model 'word-lengths', not ")
 
 
+NOTHING_MATCHES = "No file in . matches 'nothing*': '**/nothing*' is for those in its folders too\n"
+
+
 def test_limit_and_batch_size(load, registered, stored):
     rows = "id,text\n" + "".join(f"{n},text {n}\n" for n in range(100))
     load("-", "--limit", "45", "--batch-size", "20", input=rows)
@@ -32,7 +35,8 @@ def test_limit_and_batch_size(load, registered, stored):
 def test_of_nothing_no_database_is_made(registered, database, arguments):
     result = run("embed-multi", "c", *arguments, "-m", "words", "-d", database, input="id,text\n")
     note = "standard input has a header and no rows: --no-headers takes its first line as a row\n"
-    expected = "There is nothing to embed\n" + note * (arguments == ["-"])
+    notes = {"-": note, "nothing*": NOTHING_MATCHES}
+    expected = "There is nothing to embed\n" + notes.get(arguments[-1], "")
     assert (result.exit_code, result.stderr) == (0, expected)
     quiet = run("embed-multi", "c", *arguments, "-m", "words", "-d", database, "-q", input="1,a\n")
     assert (quiet.exit_code, quiet.stderr) == (0, "")

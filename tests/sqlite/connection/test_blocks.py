@@ -158,5 +158,6 @@ def test_blocks_are_begun_in_with_statements_alone():
     assert {"writing", "reading", "ending", "undoing"} <= blocks
     called = [call for call in nodes(ast.Call) if name_of(call) in blocks]
     begun = [item.context_expr for node in nodes(ast.With) for item in node.items]
+    begun += [node.value for node in nodes(ast.Return)]  # for a `with` of the caller's
     kept = [call for call in nodes(ast.Call, *decorated("contextmanager")) if call in called]
     assert [ast.unparse(call) for call in called if call not in begun or call in kept] == []

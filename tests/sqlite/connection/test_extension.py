@@ -42,6 +42,9 @@ def use(collection):
     assert collection.similar("xxx", 1)[0].id == "3"
     collection.delete_ids(collection.ids())
 
+if sys.argv[1] == "user-of-sqlite-utils-first":
+    import sqlite_utils
+    conn = sqlite_utils.Database(memory=True).conn  # its plugin loads sqlite-vec
 if sys.argv[1] == "user-first":
     import sqlite3
     conn = sqlite3.connect(":memory:")
@@ -70,7 +73,9 @@ print("ok")
 
 @pytest.mark.skipif(not LOADS_EXTENSIONS, reason="only apsw loads extensions in this Python")
 @pytest.mark.skipif(sys.platform != "linux", reason="refused elsewhere")
-@pytest.mark.parametrize("user", ["no-user", "user-first", "user-last"])
+@pytest.mark.parametrize(
+    "user", ["no-user", "user-first", "user-of-sqlite-utils-first", "user-last"]
+)
 @pytest.mark.parametrize("drivers", [("sqlite3", "apsw"), ("apsw", "sqlite3", "apsw")])
 def test_two_libraries_use_the_extension_side_by_side(tmp_path, user, drivers):
     command = [sys.executable, "-c", TWO_LIBRARIES, user, *drivers]

@@ -1,8 +1,10 @@
 """Threads that share a Collection, and threads that have one each."""
 
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing as closing_now
+from types import ModuleType
 
 import pytest
 from sqlite_utils import Database
@@ -280,3 +282,9 @@ def test_a_search_does_not_wait_for_a_transaction_of_another_thread_to_build_an_
         assert [status.state for status in vecstore.list_indexes(db)] == ["missing"]
         assert [entry.id for entry in collection.similar("text 3", 1)] == ["3"]
         assert [status.state for status in vecstore.list_indexes(db)] == ["ready"]
+
+
+def test_a_file_is_opened_while_another_thread_is_importing_sqlite_utils(path, monkeypatch):
+    half_imported = ModuleType("sqlite_utils.plugins")
+    monkeypatch.setitem(sys.modules, "sqlite_utils.plugins", half_imported)
+    vecstore.connect(path).close()

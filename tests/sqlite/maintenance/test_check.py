@@ -22,6 +22,10 @@ def test_a_filled_database_is_clean(filled):
     assert (report.collections, report.embeddings, report.notes) == (1, 2, [])
 
 
+def test_the_report_says_where_the_index_is(filled, form):
+    assert check(filled.db).form == form
+
+
 def test_rows_that_cannot_be_compared_are_a_note(filled):
     for id, vector in (("none", None), ("zero", bytes(32)), ("nan", encode([float("nan")] * 8))):
         filled.db["embeddings"].insert({"collection_id": 1, "id": id, "embedding": vector})
@@ -65,12 +69,10 @@ def test_a_collection_of_several_dimensions_is_a_problem_with_a_remedy(filled):
     assert problem.message == (
         "The vectors of 'one' have several dimensions (2 of 8, 1 of 3): a search finds those of one"
     )
-    assert [note.message for note in report.notes] == [
-        "There is no index of 1 vector of 3 dimensions"
-    ]
+    assert notes(filled.db) == [("There is no index of 1 vector of 3 dimensions", [])]
     filled.db.execute(problem.remedy.partition(": ")[2])
     assert filled.embed_multi([("short", text)]).embedded == 1
-    assert (check(filled.db).problems, check(filled.db).notes) == ([], [])
+    assert (problems(filled.db), notes(filled.db)) == ([], [])
 
 
 def test_content_that_was_changed_afterwards_is_a_problem(filled):
@@ -176,9 +178,10 @@ def test_a_database_of_llm_is_clean(path):
     with closing(sqlite_utils.Database(path)) as db:
         LlmCollection("one", db, model=Numbers()).embed_multi([("a", "x"), ("b", "yy")], store=True)
     report = check(path)
-    assert report.problems == []
+    assert (report.problems, report.form) == ([], "beside")
     assert [note.message for note in report.notes] == [
-        "The schema is older (0006_guard_embeddings, 0007_views, 0008_content_hash_index missing)",
+        "The schema is older (0006_guard_embeddings, 0007_views, 0008_content_hash_index, "
+        "0009_changes, 0010_documents, 0011_prefixes missing)",
         "There is no index of 2 vectors of 3 dimensions",
     ]
 
@@ -195,7 +198,7 @@ def test_a_database_of_an_old_llm_is_clean(path):
     assert "m005_add_content_blob" in report.notes[0].message
 
 
-def test_it_is_clean_after_ordinary_work(db):
+def test_it_is_clean_after_ordinary_work(form, db):
     collection = Collection("work", db, model=WordLengths())
     collection.embed_multi(((n, f"{'x' * (n % 7)} y {n}") for n in range(500)), store=True)
     collection.embed_multi((n, f"z {n}") for n in range(0, 500, 3))
@@ -208,16 +211,16 @@ def test_it_is_clean_after_ordinary_work(db):
     db.vacuum()
     Collection("gone", db, model=Vectors()).embed("a", "1 2 3")
     Collection("gone", db).delete()
-    report = check(db)
-    assert (report.problems, report.notes) == ([], [])
+    assert (problems(db), notes(db)) == ([], [])
 
 
-def test_a_check_changes_nothing_and_leaves_no_file(filled, path):
+def test_a_check_changes_nothing_and_leaves_no_file(filled, form, path):
     filled.db.close()
     before = Path(path).read_bytes()
     assert check(path).ok
     assert Path(path).read_bytes() == before
-    assert [file.name for file in Path(path).parent.glob("test.db*")] == ["test.db"]
+    files = {"inside": ["test.db"], "beside": ["test.db", "test.db-vec"]}
+    assert sorted(file.name for file in Path(path).parent.glob("test.db*")) == files[form]
 
 
 def test_the_progress_ends_where_it_said(filled, monkeypatch):

@@ -11,6 +11,13 @@ from tests.support.databases import rows
 from tests.support.models import Vectors
 from vecstore import Collection, encode
 
+
+@pytest.fixture
+def form(monkeypatch):
+    """What is damaged here is inside the file; test_check_beside.py is for the others."""
+    monkeypatch.setenv("VECSTORE_INDEX", "inside")
+
+
 A = encode([1.0] * 8)
 B = encode([1.0, 2.0] * 4)
 

@@ -13,21 +13,30 @@ import sqlite_utils
 
 import vecstore
 from tests.support.command import error, output, run
+from tests.support.damage import notes, problems
 from tests.support.databases import rows
 from tests.support.models import Vectors
 from vecstore import Backup, Collection, DatabaseError, backup, check, compact
 
 
 @pytest.fixture
-def large(db):
+def large(form, db):
     """5,000 vectors of 64 dimensions, of which a tenth will be left."""
     collection = Collection("one", db, model=Vectors())
     collection.embed_multi((n, f"{n} 1 " * 32) for n in range(5000))
     return collection
 
 
+@pytest.fixture
+def large_inside(large):
+    vecstore.move_index(large.db, "inside")
+    return large
+
+
 def size_of(path):
-    return Path(path).stat().st_size
+    """Return the size of a file, with its index."""
+    beside = Path(f"{path}-vec")
+    return Path(path).stat().st_size + (beside.stat().st_size if beside.exists() else 0)
 
 
 def delete_most(collection):
@@ -61,9 +70,9 @@ def test_an_index_that_was_dropped_is_built(large):
     assert (check(large.db).problems, check(large.db).notes) == ([], [])
 
 
-def test_a_reader_keeps_what_it_sees_and_the_file_shrinks_when_it_is_done(large, path):
-    delete_most(large)
-    large.db.close()
+def test_a_reader_keeps_what_it_sees_and_the_file_shrinks_when_it_is_done(large_inside, path):
+    delete_most(large_inside)
+    large_inside.db.close()
     with closing(vecstore.connect(path, driver="apsw", timeout=0)) as db:
         with closing(vecstore.connect(path, driver="apsw")) as reader:
             reader.execute("begin")
@@ -134,21 +143,22 @@ def content(path):
         return [rows(db, f"select * from {table}") for table in ("collections", "embeddings")]
 
 
-def test_a_copy_is_whole_and_clean_and_one_file(large, path, tmp_path):
+def test_a_copy_is_whole_and_clean_and_one_file(large, form, path, tmp_path):
     target = tmp_path / "copy.db"
     done = backup(large.db, target)
     assert done == Backup(1, 5000, size_of(target))
     assert files(target) == ["copy.db"]
     large.db.close()
     assert content(target) == content(path)
-    report = check(target)
-    assert (report.problems, report.notes) == ([], [])
+    assert problems(target) == []
+    missing = [("There is no index of 5,000 vectors of 64 dimensions", [])]
+    assert notes(target) == (missing if form == "beside" else [])
 
 
-def test_a_plain_copy_can_be_written_by_any_sqlite(large, tmp_path):
+def test_a_plain_copy_can_be_written_by_any_sqlite(large, form, tmp_path):
     target = tmp_path / "copy.db"
     size = backup(large.db, tmp_path / "whole.db").bytes
-    assert backup(large.db, target, plain=True).bytes < size * 0.7
+    assert backup(large.db, target, plain=True).bytes < size * (0.7 if form == "inside" else 1)
     with closing(sqlite3.connect(target)) as plain:
         kinds = {kind for (kind,) in plain.execute("select type from sqlite_master")}
         assert kinds == {"table", "index"}
@@ -158,6 +168,7 @@ def test_a_plain_copy_can_be_written_by_any_sqlite(large, tmp_path):
     assert check(target).problems == []
     with closing(vecstore.connect(target)) as db:
         assert len(Collection("one", db).similar_by_id("8", 100)) == 100
+        assert check(db).form == form
         assert (check(db).problems, check(db).notes) == ([], [])
 
 
@@ -283,9 +294,9 @@ def test_the_commands(tmp_path):
     with closing(vecstore.connect(database, driver="apsw")) as db:
         Collection("pets", db, model=Vectors()).embed("cat", "1 2 3")
     assert output("backup", database, target) == (
-        f"{target}: 1 embedding in 1 collection, 0.2 MB\n"
+        f"{target}: 1 embedding in 1 collection, 0.3 MB\n"
     )
-    assert output("compact", target) == f"{target}: 0.2 MB, now 0.2 MB\n"
+    assert output("compact", target) == f"{target}: 0.3 MB, now 0.3 MB\n"
     assert output("backup", database, target, "--plain").endswith(", 0.1 MB\n")
     assert error("backup", database, database) == (
         f"{database} is the database itself: name another file for the copy"

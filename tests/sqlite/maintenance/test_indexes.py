@@ -14,15 +14,32 @@ import vecstore
 from tests.support.command import error, output, run, usage_error
 from tests.support.databases import make_pets, rows
 from tests.support.models import Vectors
-from vecstore import Collection, IndexStatus, build_index, check, drop_index, encode, list_indexes
+from vecstore import (
+    Collection,
+    IndexStatus,
+    build_index,
+    check,
+    drop_index,
+    encode,
+    list_indexes,
+    move_index,
+)
 
 
 @pytest.fixture
-def filled(db):
+def filled(form, db):
+    """Two collections, of 3 and of 8 dimensions."""
     collection = Collection("one", db, model=Vectors())
     collection.embed_multi([("a", "1 1 1 1 1 1 1 1"), ("b", "1 0 0 0 0 0 0 0")])
     Collection("two", db, model=Vectors()).embed("c", "1 2 3")
+    build_index(db)
     return collection
+
+
+@pytest.fixture
+def filled_inside(filled):
+    move_index(filled.db, "inside")
+    return filled
 
 
 def names(db):
@@ -48,6 +65,11 @@ def test_a_dropped_index_leaves_no_trace_and_any_sqlite_can_write(filled, path):
     ]
 
 
+def without_plugins(path):
+    """Open a file as llm does where vecstore, whose plugin loads sqlite-vec, is not installed."""
+    return sqlite_utils.Database(sqlite3.connect(path), execute_plugins=False)
+
+
 def test_llm_writes_where_the_index_was_dropped(path):
     from llm import Collection as LlmCollection
     from llm import EmbeddingModel
@@ -60,12 +82,12 @@ def test_llm_writes_where_the_index_was_dropped(path):
 
     with closing(vecstore.connect(path, driver="apsw")) as db:
         Collection("one", db, model=Vectors()).embed("a", "1 0 0 0 0 0 0 0", store=True)
-    with closing(sqlite_utils.Database(sqlite3.connect(path))) as db:
+    with closing(without_plugins(path)) as db:
         collection = LlmCollection("one", db, model=Numbers())
         with pytest.raises(sqlite3.OperationalError, match="no such (module|function)"):
             collection.embed("b", "1 1 0 0 0 0 0 0")
     assert drop_index(path) == [8]
-    with closing(sqlite_utils.Database(sqlite3.connect(path))) as db:
+    with closing(without_plugins(path)) as db:
         collection = LlmCollection("one", db, model=Numbers())
         collection.embed_multi([("b", "1 1 0 0 0 0 0 0"), ("c", "1 1 1 0 0 0 0 0")], store=True)
         collection.embed("a", "0 0 0 0 0 0 0 1", store=True)
@@ -75,26 +97,29 @@ def test_llm_writes_where_the_index_was_dropped(path):
         assert (check(db).problems, check(db).notes) == ([], [])
 
 
-def test_one_dimension_is_dropped_and_the_other_stays(filled):
+def test_one_dimension_is_dropped_and_the_other_stays(filled, form):
     assert drop_index(filled.db, 3) == [3]
     assert drop_index(filled.db, 3) == []
-    assert list_indexes(filled.db) == [IndexStatus(3, 1, "missing"), IndexStatus(8, 2, "ready")]
+    assert list_indexes(filled.db) == [
+        IndexStatus(3, 1, "missing", form),
+        IndexStatus(8, 2, "ready", form),
+    ]
 
 
-def test_what_is_left_of_an_index_is_dropped(filled):
+def test_what_is_left_of_an_index_is_dropped(filled_inside):
     for sql in ("drop table vec_embeddings_8_ids", "drop table vec_embeddings_3"):
-        filled.db.execute(sql)
-    assert drop_index(filled.db) == [3, 8]
-    assert names(filled.db) == set()
+        filled_inside.db.execute(sql)
+    assert drop_index(filled_inside.db) == [3, 8]
+    assert names(filled_inside.db) == set()
 
 
-def test_tables_of_other_names_stay(filled):
-    filled.db.execute("create table vec_embeddings_8_mine (id integer primary key)")
-    filled.db.execute("create table vec_embeddings_99_mine (id integer primary key)")
-    drop_index(filled.db)
-    assert names(filled.db) == {"vec_embeddings_8_mine", "vec_embeddings_99_mine"}
-    build_index(filled.db)
-    assert check(filled.db).ok
+def test_tables_of_other_names_stay(filled_inside):
+    filled_inside.db.execute("create table vec_embeddings_8_mine (id integer primary key)")
+    filled_inside.db.execute("create table vec_embeddings_99_mine (id integer primary key)")
+    drop_index(filled_inside.db)
+    assert names(filled_inside.db) == {"vec_embeddings_8_mine", "vec_embeddings_99_mine"}
+    build_index(filled_inside.db)
+    assert check(filled_inside.db).ok
 
 
 def test_one_dimension_is_built(filled):
@@ -104,10 +129,10 @@ def test_one_dimension_is_built(filled):
     assert build_index(filled.db, 99) == {}
 
 
-def test_an_index_of_no_vectors_is_dropped_by_a_build(filled):
-    Collection("two", filled.db).delete()
-    assert build_index(filled.db) == {8: 2}
-    assert not [name for name in names(filled.db) if name.startswith("vec_embeddings_3")]
+def test_an_index_of_no_vectors_is_dropped_by_a_build(filled_inside):
+    Collection("two", filled_inside.db).delete()
+    assert build_index(filled_inside.db) == {8: 2}
+    assert not [name for name in names(filled_inside.db) if name.startswith("vec_embeddings_3")]
 
 
 @pytest.mark.parametrize("dimensions", [0, -1, 8193])
@@ -117,30 +142,33 @@ def test_a_dimension_that_no_index_can_have_is_refused(filled, dimensions):
             function(filled.db, dimensions)
 
 
-def test_a_failed_build_leaves_the_old_index(filled):
-    before = rows(filled.db, "select rowid, * from vec_embeddings_8_ids")
+def test_a_failed_build_leaves_the_old_index(filled_inside):
+    before = rows(filled_inside.db, "select rowid, * from vec_embeddings_8_ids")
 
     def build_and_fail():
-        vecstore.sqlite.maintenance.indexes.rebuild_indexes(filled.db)
+        vecstore.sqlite.maintenance.indexes.rebuild_indexes(filled_inside.db)
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        vecstore.sqlite.transactions.write(filled.db, build_and_fail)
-    assert rows(filled.db, "select rowid, * from vec_embeddings_8_ids") == before
-    assert check(filled.db).ok
+        vecstore.sqlite.transactions.write(filled_inside.db, build_and_fail)
+    assert rows(filled_inside.db, "select rowid, * from vec_embeddings_8_ids") == before
+    assert check(filled_inside.db).ok
 
 
-def test_readers_search_while_an_index_is_built(path):
+def test_readers_search_while_an_index_is_built(form, path):
     with closing(vecstore.connect(path, driver="apsw")) as db:
         collection = Collection("one", db, model=Vectors())
         collection.embed_multi((n, f"1 0 0 0 0 0 0 {n}") for n in range(5000))
         expected = collection.similar_by_id("7")
     done = threading.Event()
+    command = [sys.executable, "-m", "vecstore", "index", "build", path]
+    built = []
 
     def build():
-        for _ in range(3):
-            subprocess.run([sys.executable, "-m", "vecstore", "index", "build", path], check=True)
-        done.set()
+        try:
+            built.extend(subprocess.run(command, capture_output=True, text=True) for _ in range(3))
+        finally:
+            done.set()
 
     thread = threading.Thread(target=build)
     thread.start()
@@ -149,6 +177,7 @@ def test_readers_search_while_an_index_is_built(path):
         while not done.is_set():
             assert collection.similar_by_id("7") == expected
     thread.join()
+    assert [(process.returncode, process.stderr) for process in built] == [(0, "")] * 3
     assert check(path).ok
 
 
@@ -166,15 +195,23 @@ def database(tmp_path):
 
 
 def test_the_commands(database):
-    assert output("index", "list", database) == "8 dimensions: 2 vectors, indexed\n"
+    assert output("index", "list", database) == "8 dimensions: 2 vectors, indexed inside the file\n"
     assert output("index", "drop", database) == "8 dimensions: dropped\n"
-    missing = "8 dimensions: 2 vectors, without an index: the next search builds it\n"
+    missing = (
+        "8 dimensions: 2 vectors, without an index: the next search builds it, inside the file\n"
+    )
     assert output("index", database) == missing
     assert output("index", "build", "-d", database) == "8 dimensions: 2 vectors indexed\n"
     with closing(vecstore.connect(database, driver="apsw")) as db:
         db.execute("drop trigger vec_embeddings_8_insert")
     assert json.loads(output("index", "list", database, "--json")) == [
-        {"dimensions": 8, "vectors": 2, "state": "incomplete"}
+        {
+            "dimensions": 8,
+            "vectors": 2,
+            "state": "incomplete",
+            "form": "inside",
+            "graphs": [],
+        }
     ]
     assert output("index", "build", database, "--dimensions", 8).endswith("2 vectors indexed\n")
     assert output("check", database).endswith("No problems\n")
@@ -210,7 +247,7 @@ def test_another_writer_is_waited_for_and_then_named(database, monkeypatch):
 
 def test_a_file_of_llm_gets_an_index(path):
     with closing(sqlite_utils.Database(path)) as db:
-        vecstore.sqlite.schema.llm_migrations.apply(db)
+        vecstore.sqlite.schema.llm_migrations().apply(db)
         db["collections"].insert({"id": 1, "name": "one", "model": "m"})
         db["embeddings"].insert({"collection_id": 1, "id": "a", "embedding": encode([1.0] * 8)})
     assert output("index", "build", path) == "8 dimensions: 1 vector indexed\n"

@@ -96,6 +96,33 @@ def test_the_fast_plan_finds_99_in_100(many, number):
     assert recall(many, number) >= 0.99
 
 
+@pytest.mark.parametrize("number", [1, 10, 15])
+def test_a_search_looks_as_wide_as_it_needs_and_reads_the_bits_once(many, number):
+    explanations = [many.explain(query, number) for query in QUERIES]
+    assert {len(explanation.steps) for explanation in explanations} == {1}
+    candidates = sorted(explanation.candidates for explanation in explanations)
+    assert candidates[-1] > 1.5 * candidates[len(candidates) // 2]
+    assert candidates[0] < candidates[len(candidates) // 2] / 1.5
+
+
+def test_candidates_beyond_the_first_are_found(many, monkeypatch):
+    """Of the first alone, the answers would lack some of the nearest."""
+    monkeypatch.setattr(planner, "_NEAR_SHARE", 0.3)
+    adapted = recall(many, 10)
+    monkeypatch.setattr(plans, "_MARGIN_DEVIATIONS", -1000)
+    assert recall(many, 10) < adapted - 0.02
+    assert adapted >= 0.97
+
+
+def test_a_look_that_was_too_narrow_is_followed_by_a_wider_one(many, monkeypatch):
+    """Where even what was read ends amid the nearest, the bits are read again, farther."""
+    monkeypatch.setattr(plans, "_reach_deviations", lambda number: -1000)
+    steps = [step for query in QUERIES for step in many.explain(query).steps]
+    assert len(steps) > len(QUERIES)
+    assert {step.plan for step in steps} == {"fast"}
+    assert recall(many, 10) >= 0.98
+
+
 @pytest.mark.parametrize("number", [1, 3, 10])
 @pytest.mark.parametrize("make", [abs, lambda x: x + 12], ids=["positive", "far from zero"])
 def test_where_bits_say_little_the_search_looks_wider(number, make):
@@ -133,7 +160,7 @@ def test_a_condition_that_the_nearest_do_not_meet_leaves_no_answer_short(many):
 
 
 @pytest.mark.parametrize(
-    "table", ["matching", "sample", "rest", "candidates", "compared", "nearest", "counts"]
+    "table", ["matching", "sample", "sample_compared", "rest", "near", "best", "nearest"]
 )
 @pytest.mark.parametrize("number", [1, 4])
 def test_a_condition_means_the_tables_of_the_file(many, table, number):
