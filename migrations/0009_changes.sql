@@ -20,8 +20,9 @@ BEGIN
 END;
 
 CREATE TRIGGER "vecstore_changes_update"
-AFTER UPDATE OF "collection_id", "id", "embedding" ON "embeddings"
-WHEN (old."collection_id", old."id", old."embedding") IS NOT (new."collection_id", new."id", new."embedding")
+AFTER UPDATE OF "collection_id", "id", "embedding", "content" ON "embeddings"
+WHEN (old."collection_id", old."id", old."embedding", old."content")
+   IS NOT (new."collection_id", new."id", new."embedding", new."content")
 BEGIN
    INSERT INTO "vecstore_changes" ("collection_id", "id", "token")
    SELECT old."collection_id", old."id", randomblob(8)

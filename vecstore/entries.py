@@ -9,7 +9,7 @@ from typing import Any
 from . import values
 from .errors import InvalidInputError
 from .metadata import Metadata
-from .rows import EntryRow
+from .rows import EntryRow, RankedHit
 from .values import quote
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+>")  # in what Python calls an object without a text
@@ -28,6 +28,24 @@ class Entry:
     score: float | None
     content: str | None = None
     metadata: Metadata | None = None
+
+
+@dataclass
+class SearchResult(Entry):
+    """An entry that search() found, and why.
+
+    `score` is the fused one: of each ranking, its weight / (2 + rank). Ranks count from 1, among
+    what was fused: the best of each ranking. `similar_score` is the cosine similarity,
+    `keyword_score` FTS5's bm25, of which more is better here. A rank and its score are None where a
+    ranking does not have the entry, or was not asked for. `snippet` is a part of the text in which
+    the words that were found are marked, for what the keywords have found.
+    """
+
+    similar_rank: int | None = None
+    similar_score: float | None = None
+    keyword_rank: int | None = None
+    keyword_score: float | None = None
+    snippet: str | None = None
 
 
 @dataclass(slots=True)
@@ -117,8 +135,19 @@ def _text_of(id: Any, plain: Any) -> str:
 def read_entry(row: EntryRow) -> Entry:
     """Return the entry that a row of id, score, content and metadata is of."""
     id, score, content, metadata = row
+    return Entry(id, score, content, _read_metadata(id, metadata))
+
+
+def read_result(hit: RankedHit) -> SearchResult:
+    """Return the result that a hit of several rankings is."""
+    fields = hit._asdict()
+    fields["metadata"] = _read_metadata(hit.id, hit.metadata)
+    return SearchResult(**fields)
+
+
+def _read_metadata(id: str, metadata: str | None) -> Metadata | None:
     try:
-        return Entry(id, score, content, json.loads(metadata) if metadata else None)
+        return json.loads(metadata) if metadata else None
     except ValueError as error:
         raise InvalidInputError(
             f"The metadata of {quote(id)} is not JSON ({error}): correct the column "

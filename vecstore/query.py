@@ -3,12 +3,13 @@
 import inspect
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypedDict, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypedDict, TypeVar
 
 from . import values
 from .entries import Entry
 from .errors import InvalidInputError
+from .keywords import KeywordQuery
 from .rows import CollectionRow
 from .values import quote
 
@@ -133,6 +134,64 @@ def _score(score: Any) -> float:
     if number is None:
         raise InvalidInputError(f"min_score is {quote(score)}: it must be a number")
     return number
+
+
+SearchMode = Literal["hybrid", "keywords", "similar"]
+MODES: tuple[SearchMode, ...] = ("hybrid", "keywords", "similar")
+_WEIGHTS = 2
+_MOST_WEIGHT = 1e300  # with more, a score would be infinite
+
+
+@dataclass(frozen=True)
+class RankedQuery:
+    """What is asked of several rankings: the best `number` rows of `query` by keywords and vector.
+
+    `query` has the conditions of both; in the mode "keywords" its vector is not used. `weights` are
+    of the rankings by similarity and by keywords, and `marks` stand before and after each word that
+    is marked.
+
+    :raises InvalidInputError: one of these is none, which is named
+    """
+
+    query: Query
+    keywords: KeywordQuery
+    mode: SearchMode = "hybrid"
+    weights: tuple[float, float] = (1.0, 1.0)
+    marks: tuple[str, str] = ("**", "**")
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise InvalidInputError(
+                f"mode is {quote(self.mode)}: it must be {', '.join(MODES[:-1])} or {MODES[-1]}"
+            )
+        if self.mode == "keywords" and self.query.min_score is not None:
+            raise InvalidInputError(
+                f"min_score is {self.query.min_score}, of the similarity: with mode='keywords' "
+                "there is none"
+            )
+        object.__setattr__(self, "weights", _weights(self.weights))
+        is_list = isinstance(self.marks, Sequence) and not isinstance(self.marks, str | bytes)
+        is_pair = is_list and [type(mark) for mark in self.marks] == [str, str]
+        if not is_pair or values.surrogate_position("".join(self.marks)) is not None:
+            raise InvalidInputError(
+                f"marks is {quote(self.marks)}: it must be two texts, before and after a word"
+            )
+
+    def with_number(self, number: int) -> "RankedQuery":
+        """Return the same question for so many rows."""
+        return replace(self, query=replace(self.query, number=number))
+
+
+def _weights(weights: Any) -> tuple[float, float]:
+    is_text = isinstance(weights, str | bytes | bytearray)
+    numbers = [] if is_text or not values.is_list(weights) else [*map(values.to_float, weights)]
+    if len(numbers) != _WEIGHTS or not all(n is not None and 0 < n < _MOST_WEIGHT for n in numbers):
+        raise InvalidInputError(
+            f"weights is {quote(weights)}: it must be two numbers above 0, and below 1e300, of the "
+            "rankings by similarity and by keywords; mode= leaves one of them out"
+        )
+    first, second = numbers
+    return first or 0.0, second or 0.0
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,20 @@ Hit = tuple[str, float, str | None, str | None]
 EntryRow = tuple[str, float | None, str | None, str | None]
 
 
+class RankedHit(NamedTuple):
+    """What a search of several rankings found; ranks count from 1, and are None outside of one."""
+
+    id: str
+    score: float
+    content: str | None
+    metadata: str | None
+    similar_rank: int | None
+    similar_score: float | None
+    keyword_rank: int | None
+    keyword_score: float | None
+    snippet: str | None
+
+
 def row_portions(rows: Iterable[EmbeddingRow], length: int) -> Iterator[list[EmbeddingRow]]:
     """Yield so many rows at a time, or fewer if they are large."""
     portion: list[EmbeddingRow] = []

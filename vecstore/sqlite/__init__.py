@@ -8,10 +8,12 @@ From the ground up:
     catalog        the rows of `collections`
     collection_prefixes  what a collection puts before queries and documents
     journal        which rows have changed, where the index is in a file of its own
+    related_tables  the tables of related items, which only some files have
     rowid_spans    reads a table a portion at a time
     index_names    what the tables and triggers of an index are called
     index          the vec0 tables of one dimension, inside a file and beside it
     search         one query: which plan answers it
+    related        what is nearest to each entry, in a table for everybody
     functions      what SQL can call
     databases      connect() and adopt(): a Database with all of that in it
     store          every statement on the entries of a collection

@@ -3,10 +3,12 @@
     vecstore_embed(collection, text)                        the vector of a query
     vecstore_similar(collection, text_or_vector, k)         a table of id, score, content, metadata
     vecstore_similar_json(collection, text_or_vector, k)    the same as JSON, for json_each()
+    vecstore_search(collection, text, k)                    by keywords too: a table, with reasons
+    vecstore_search_json(collection, text, k)               the same as JSON
 
-All are on every connection, but for the second, which is on those of apsw. A call can cost money,
-so that views and triggers, which a file brings along, must not make one: only a statement itself
-may.
+All are on every connection, but for the two tables, which are on those of apsw. A call can cost
+money, so that views and triggers, which a file brings along, must not make one: only a statement
+itself may.
 """
 
 import json
@@ -20,25 +22,38 @@ from typing import Any
 import apsw
 
 from .. import models
-from ..errors import DatabaseError, InvalidInputError
+from ..entries import require_collection_name
+from ..errors import DatabaseError, DoesNotExist, InvalidInputError
+from ..keywords import parse
 from ..models import EmbeddingModel, modes
-from ..query import Query
-from ..rows import CollectionRow, Hit
-from ..standard_sqlite import sqlite3
+from ..query import Query, RankedQuery
+from ..rows import CollectionRow, Hit, RankedHit
 from ..values import quote
 from ..vectors import encode_vector
 from . import catalog, collection_prefixes
 from .connection import dbapi, frozen
 from .connection.database import Database
 from .connection.identifiers import quote_identifier
-from .search import planner
+from .search import fusion, planner
+from .table_functions import Signature, TableFunction, failing_in_sql
 
 _CACHED_VECTORS = 256
 _DEFAULT_K = 10
-_COLUMNS = ("id", "score", "content", "metadata")
-_ARGUMENTS = ("collection", "text_or_vector", "k")
 _REQUIRED = 2
-_WANTED = "a collection, a text or vector, and how many rows to return (10 if left out)"
+_SIMILAR = Signature(
+    "vecstore_similar",
+    columns=("id", "score", "content", "metadata"),
+    arguments=("collection", "text_or_vector", "k"),
+    required=_REQUIRED,
+    wanted="a collection, a text or vector, and how many rows to return (10 if left out)",
+)
+_SEARCH = Signature(
+    "vecstore_search",
+    columns=RankedHit._fields,
+    arguments=("collection", "text", "k"),
+    required=_REQUIRED,
+    wanted="a collection, a text, and how many rows to return (10 if left out)",
+)
 
 _log = logging.getLogger("vecstore")
 
@@ -57,16 +72,20 @@ def register_functions(db: Database) -> None:
     with suppress(conn.OperationalError):
         conn.create_function("vecstore_embed", 2, _logged(functions.embed), deterministic=True)
         conn.create_function("vecstore_similar_json", -1, _logged(functions.similar_json))
+        conn.create_function("vecstore_search_json", -1, _logged(functions.search_json))
 
 
 def register_search_by_vector(db: Database, note_error: Callable[[Exception], object]) -> None:
-    """Give a connection a search that embeds nothing, and that keeps its Database alive.
+    """Give a connection searches that embed nothing, and that keep its Database alive.
+
+    That for a text is by keywords alone.
 
     :param note_error: is told of what went wrong, of which SQL says only that something did
     """
     functions = _Functions(lambda: db, may_embed=False)
-    search = _noting_errors(functions.similar_json, note_error)
-    db.conn.create_function("vecstore_similar_json", -1, search)
+    for search in (functions.similar_json, functions.search_json):
+        name = f"vecstore_{search.__name__}"
+        db.conn.create_function(name, -1, _noting_errors(search, note_error))
 
 
 def use_model(db: Database, model: EmbeddingModel) -> None:
@@ -109,24 +128,29 @@ class _Functions:
         """Register them in a connection of apsw."""
         conn.apsw.create_scalar_function(
             "vecstore_embed",
-            _failing_in_sql(self.embed),
+            failing_in_sql(self.embed),
             2,
             deterministic=True,
             flags=apsw.SQLITE_DIRECTONLY,
         )
-        conn.apsw.create_scalar_function(
-            "vecstore_similar_json",
-            _failing_in_sql(self.similar_json),
-            flags=apsw.SQLITE_DIRECTONLY,
-        )
-        similar: Any = _SimilarModule(self)
-        conn.apsw.create_module(
-            "vecstore_similar",
-            similar,
-            use_bestindex_object=True,
-            eponymous_only=True,
-            read_only=True,
-        )
+        tables: list[tuple[Signature, Callable[..., list[Any]], Callable[..., str]]] = [
+            (_SIMILAR, self.similar, self.similar_json),
+            (_SEARCH, self.search, self.search_json),
+        ]
+        for signature, search, search_json in tables:
+            conn.apsw.create_scalar_function(
+                f"{signature.name}_json",
+                failing_in_sql(search_json),
+                flags=apsw.SQLITE_DIRECTONLY,
+            )
+            module: Any = TableFunction(signature, search, _DEFAULT_K)
+            conn.apsw.create_module(
+                signature.name,
+                module,
+                use_bestindex_object=True,
+                eponymous_only=True,
+                read_only=True,
+            )
 
     def embed(self, collection: Any, value: Any) -> bytes | None:
         """Return the vector of a text, or of bytes; None for NULL."""
@@ -139,10 +163,9 @@ class _Functions:
 
         Nothing is written: there may be a statement under way that writes.
         """
-        if type(k) is not int or k < 0:
-            raise InvalidInputError(f"k is {quote(k)}: it must be an integer from 0 on")
+        _check_number(k)
         db = self._database()
-        row = catalog.find_or_fail(db, collection)
+        row = self._collection(db, collection)
         vector = _given_vector(value)
         if vector is None and value is not None:
             if not self._may_embed:
@@ -153,12 +176,40 @@ class _Functions:
         query = Query(row, k, vector=vector or b"")
         return planner.search(db, query, may_build_index=False) if vector else []
 
+    def search(self, collection: Any, text: Any, k: Any = _DEFAULT_K) -> list[RankedHit]:
+        """Return the rows of a collection that a text finds by keywords and similarity.
+
+        By keywords alone where nothing is embedded. Nothing is written, as by similar().
+        """
+        _check_number(k)
+        db = self._database()
+        row = self._collection(db, collection)
+        if text is None:
+            return []
+        keywords = parse(text)
+        if not self._may_embed:
+            ranked = RankedQuery(Query(row, k), keywords, "keywords")
+        else:
+            ranked = RankedQuery(
+                Query(row, k, vector=self._vector_for(row, keywords.text)), keywords
+            )
+        return fusion.search(db, ranked, [], may_build_index=False)
+
     def similar_json(self, *values: Any) -> str:
         """Return what similar() does, as a JSON array of objects."""
-        if not _REQUIRED <= len(values) <= len(_ARGUMENTS):
-            raise InvalidInputError(f"vecstore_similar_json() takes {_WANTED}")
-        rows = [dict(zip(_COLUMNS, row, strict=True)) for row in self.similar(*values)]
-        return json.dumps(rows, default=repr)
+        return _as_json(_SIMILAR, self.similar, values)
+
+    def search_json(self, *values: Any) -> str:
+        """Return what search() does, as a JSON array of objects."""
+        return _as_json(_SEARCH, self.search, values)
+
+    def _collection(self, db: Database, name: Any) -> CollectionRow:
+        if self._may_embed:
+            return catalog.find_or_fail(db, name)
+        found = catalog.find(db, require_collection_name(name))
+        if found is None:  # visitors of Datasette are not told which there are, and where
+            raise DoesNotExist(f"Collection does not exist: {quote(name)}")
+        return found
 
     def _vector_for(self, row: CollectionRow, value: Any) -> bytes:
         prefixes = collection_prefixes.find(self._database(), row.id)
@@ -202,6 +253,20 @@ def _has_functions(db: Database) -> bool:
     return True
 
 
+def _check_number(k: Any) -> None:
+    if type(k) is not int or k < 0:
+        raise InvalidInputError(f"k is {quote(k)}: it must be an integer from 0 on")
+
+
+def _as_json(
+    signature: Signature, search: Callable[..., list[Any]], values: tuple[Any, ...]
+) -> str:
+    if not signature.required <= len(values) <= len(signature.arguments):
+        raise InvalidInputError(f"{signature.name}_json() takes {signature.wanted}")
+    rows = [dict(zip(signature.columns, row, strict=True)) for row in search(*values)]
+    return json.dumps(rows, default=repr)
+
+
 def _given_vector(value: Any) -> bytes | None:
     """Return the vector that a value is: a blob, or the text of a JSON array of numbers.
 
@@ -239,6 +304,7 @@ def _refuse_schemas_that_call(db: Database) -> None:
             from {quote_identifier(schema)}.sqlite_master
             where instr(lower(sql), 'vecstore_embed')
               or instr(lower(sql), 'vecstore_similar')
+              or instr(lower(sql), 'vecstore_search')
             limit 1
             """
         ).fetchone()
@@ -247,21 +313,6 @@ def _refuse_schemas_that_call(db: Database) -> None:
                 f"The {row[0]} {row[1]!r} of the file names vecstore_embed(), or a function that "
                 "calls it, which may cost money: drop it, or use driver='apsw'"
             )
-
-
-def _failing_in_sql(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function whose errors are errors of SQL with the same message."""
-
-    @wraps(function)
-    def call(*values: Any) -> Any:
-        try:
-            return function(*values)
-        except (apsw.Error, sqlite3.Error):
-            raise
-        except Exception as error:
-            raise apsw.SQLError(str(error)) from error
-
-    return call
 
 
 def _logged(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -283,75 +334,3 @@ def _noting_errors(
             raise
 
     return call
-
-
-class _SimilarModule:
-    """The table-valued function, as a module of virtual tables: https://sqlite.org/vtab.html"""
-
-    def __init__(self, functions: _Functions) -> None:
-        self._functions = functions
-
-    def Connect(self, conn: Any, *_: Any) -> tuple[str, "_SimilarTable"]:  # noqa: N802
-        conn.vtab_config(apsw.SQLITE_VTAB_DIRECTONLY)
-        hidden = [f"{name} HIDDEN" for name in _ARGUMENTS]
-        return f"CREATE TABLE x({', '.join([*_COLUMNS, *hidden])})", _SimilarTable(self._functions)
-
-
-class _SimilarTable:
-    """The table: it wants its first two arguments, and may get the third."""
-
-    def __init__(self, functions: _Functions) -> None:
-        self._functions = functions
-
-    def BestIndexObject(self, plan: apsw.IndexInfo) -> bool:  # noqa: N802
-        given = {}
-        for number in range(plan.nConstraint):
-            argument = plan.get_aConstraint_iColumn(number) - len(_COLUMNS)
-            if argument < 0 or plan.get_aConstraint_op(number) != apsw.SQLITE_INDEX_CONSTRAINT_EQ:
-                continue
-            if not plan.get_aConstraint_usable(number):
-                return False  # it comes from a table that is yet to be read
-            given[argument] = number
-        if not given.keys() >= set(range(_REQUIRED)):
-            raise apsw.SQLError(f"vecstore_similar() takes {_WANTED}")
-        for position, argument in enumerate(sorted(given), start=1):
-            plan.set_aConstraintUsage_argvIndex(given[argument], position)
-            plan.set_aConstraintUsage_omit(given[argument], True)
-        plan.estimatedRows = _DEFAULT_K
-        plan.estimatedCost = 10_000.0
-        return True
-
-    def Open(self) -> "_SimilarCursor":  # noqa: N802
-        return _SimilarCursor(_failing_in_sql(self._functions.similar))
-
-    def Disconnect(self) -> None: ...  # noqa: N802
-
-    Destroy = Disconnect
-
-
-class _SimilarCursor:
-    """One call of the function."""
-
-    def __init__(self, similar: Callable[..., list[Hit]]) -> None:
-        self._similar = similar
-        self._rows: list[tuple[Any, ...]] = []
-        self._position = 0
-
-    def Filter(self, _number: int, _text: str | None, arguments: tuple[Any, ...]) -> None:  # noqa: N802
-        shown = (*arguments, _DEFAULT_K)[: len(_ARGUMENTS)]
-        self._rows = [(*row, *shown) for row in self._similar(*arguments)]
-        self._position = 0
-
-    def Eof(self) -> bool:  # noqa: N802
-        return self._position >= len(self._rows)
-
-    def Column(self, number: int) -> Any:  # noqa: N802
-        return self._position if number < 0 else self._rows[self._position][number]
-
-    def Next(self) -> None:  # noqa: N802
-        self._position += 1
-
-    def Rowid(self) -> int:  # noqa: N802
-        return self._position
-
-    def Close(self) -> None: ...  # noqa: N802

@@ -90,6 +90,61 @@ def index_names(dimensions: int, schema: str = INSIDE) -> IndexNames:
     )
 
 
+# The keyword index stands among those of dimensions as one of this, which no vector has.
+KEYWORDS = 0
+
+KEYWORD_TRIGGERS_ON_EMBEDDINGS = ("insert", "insert_other", "update", "update_other", "delete")
+KEYWORD_TRIGGERS_ON_TEXTS = ("insert", "update", "delete")
+
+
+@dataclass(frozen=True)
+class KeywordNames:
+    """The tables of the keyword index; keyword_tables.py says what is in them.
+
+    Attributes:
+        schema: INSIDE or BESIDE
+        texts: the stored texts
+        keywords: of FTS5, their words
+    """
+
+    schema: str
+    texts: str
+    keywords: str
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Both, in the order in which they can be dropped."""
+        return (self.keywords, self.texts)
+
+    def trigger(self, event: str) -> str:
+        """Return the name of a trigger on `embeddings`: its event is one of those above."""
+        return f"{TEXTS}_{event}"
+
+    def texts_trigger(self, event: str) -> str:
+        """Return the name of a trigger on the table of texts."""
+        return f"{KEYWORD_TABLE}_{event}"
+
+
+TEXTS = "vecstore_texts"
+KEYWORD_TABLE = "vecstore_keywords"
+TOKENIZER_TABLE = "vecstore_tokenizer"  # which one a user has chosen; beside or inside
+
+# FTS5 keeps what it holds in tables of its own.
+KEYWORD_SHADOWS = tuple(f"{KEYWORD_TABLE}_{name}" for name in ("data", "idx", "docsize", "config"))
+
+
+@cache  # each search asks for it
+def keyword_names(schema: str = INSIDE) -> KeywordNames:
+    """Return the names of the keyword index; of one beside the file, with their schema."""
+    start = "" if schema == INSIDE else f"{schema}."
+    return KeywordNames(schema, f"{start}{TEXTS}", f"{start}{KEYWORD_TABLE}")
+
+
+def number_of(names: IndexNames | KeywordNames) -> int:
+    """Return the dimension of an index, or KEYWORDS."""
+    return KEYWORDS if isinstance(names, KeywordNames) else names.dimensions
+
+
 def without_schema(table: str) -> str:
     """Return the name of a table as sqlite_master of its file has it."""
     return table.rpartition(".")[2]
@@ -99,6 +154,15 @@ def dimensions_in_name(name: str) -> int | None:
     """Return the dimension of the index that a table or trigger is called as if it were part of."""
     found = _NAME.fullmatch(name)
     return int(found[1]) if found else None
+
+
+def is_of_index(name: str) -> bool:
+    """Return whether a table or trigger is called as if it were part of an index inside a file.
+
+    A table of a user's own may have the name of one of the keyword index, but not its triggers.
+    """
+    of_keywords = {f"{TEXTS}_{event}" for event in KEYWORD_TRIGGERS_ON_EMBEDDINGS}
+    return name in of_keywords or dimensions_in_name(name) is not None
 
 
 # vec0 keeps what it holds in tables of its own.

@@ -19,10 +19,10 @@ from ..errors import DatabaseError, InvalidInputError, NewerSchemaError
 from ..settings import IndexForm, default_index_form
 from ..values import quote
 from ..vectors import content_hash
-from . import collection_prefixes, journal, transactions
+from . import collection_prefixes, journal, related_tables, transactions
 from .connection import filenames, opening, rights, turns
 from .connection.database import Database, has_table, to_sqlite_utils
-from .index_names import APPLICATION_ID, dimensions_in_name
+from .index_names import APPLICATION_ID, is_of_index
 from .migration_files import migration_files, run_script
 
 if TYPE_CHECKING:
@@ -56,6 +56,9 @@ _RENEWABLE = {
         f"trigger {collection_prefixes.TABLE}_update",
     },
 }
+# What only some files have: that of the journal, where the index is beside, and the related items,
+# where somebody has asked for them. All files record them.
+_ON_DEMAND = (journal.MIGRATION, related_tables.MIGRATION)
 
 _log = logging.getLogger("vecstore")
 
@@ -263,6 +266,7 @@ def _is_current(db: Database) -> bool:
         not pending_migrations(db)
         and not _find_lost_migrations(db)
         and not journal.is_broken(db)
+        and not related_tables.is_broken(db)
         and _has_key_of_today(db)
     )
 
@@ -313,6 +317,8 @@ def _apply(db: Database, form: IndexForm | None) -> None:
         run_script(db, migration_files()[migration])
     if journal.is_broken(db) or (not has_form and _choose_form(db, form, is_new) == "beside"):
         journal.create(db)
+    if related_tables.is_broken(db):
+        related_tables.create(db)
 
 
 def _refuse_foreign_prefixes(db: Database) -> None:
@@ -339,7 +345,7 @@ def _refuse_index_file(db: Database) -> None:
 def _choose_form(db: Database, form: IndexForm | None, is_new: bool) -> IndexForm:
     """Return where the index is to be of a file that vecstore opens for the first time."""
     names = (name for (name,) in db.execute("select name from sqlite_master"))
-    if not filenames.main_file(db.conn) or any(map(dimensions_in_name, names)):
+    if not filenames.main_file(db.conn) or any(map(is_of_index, names)):
         return "inside"
     chosen = form or default_index_form() or ("inside" if is_new else "beside")
     if chosen == "inside" and not is_new:
@@ -394,8 +400,7 @@ def vecstore_migrations() -> "Migrations":
 
     migrations = Migrations(_OWN_SET)
     for name in _names()[1]:
-        # That of the journal is only for one of the two forms.
-        script = "" if name == journal.MIGRATION else migration_files()[name]
+        script = "" if name in _ON_DEMAND else migration_files()[name]
         migrations(name=name)(_make_creator(script))
     return migrations
 

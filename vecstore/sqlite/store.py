@@ -11,12 +11,14 @@ from ..chunks import ids_between
 from ..errors import DatabaseError
 from ..models import EmbeddingModel
 from ..prefixes import Prefixes
-from ..query import Query, Step, WhereArgs
+from ..query import Query, RankedQuery, Step, WhereArgs
+from ..related import RelatedProgress, RelatedReport
 from ..rows import (
     CollectionRow,
     EmbeddingRow,
     EntryRow,
     Hit,
+    RankedHit,
     RowChange,
     StoredRow,
     UnfitEntries,
@@ -42,7 +44,8 @@ from .connection.interrupts import Result
 from .connection.sqlite_errors import CALLING_OTHERS, RAISING_OUR_ERRORS
 from .index import building, following, kept_graphs
 from .index.dimensions import find_dimensions
-from .search import matching, planner
+from .related import computing
+from .search import fusion, matching, planner
 
 if TYPE_CHECKING:
     import sqlite_utils
@@ -541,6 +544,29 @@ class SqliteStore(Store):
     @RAISING_OUR_ERRORS
     def search(self, query: Query, steps: list[Step]) -> list[Hit]:
         return planner.search(self.db, query, steps=steps)
+
+    @RAISING_OUR_ERRORS
+    def search_ranked(self, query: RankedQuery, steps: list[Step]) -> list[RankedHit]:
+        return fusion.search(self.db, query, steps)
+
+    def count_without_text(self, collection: CollectionRow) -> int:
+        [(number,)] = self._rows(
+            collection,
+            """
+            select count(*)
+            from embeddings
+            where collection_id = ?
+              and typeof(content) <> 'text'
+            """,
+            [collection.id],
+        )
+        return int(number)
+
+    @RAISING_OUR_ERRORS
+    def relate(
+        self, collection: CollectionRow, number: int, progress: RelatedProgress | None
+    ) -> RelatedReport:
+        return computing.compute(self.db, collection, number, progress)
 
     @RAISING_OUR_ERRORS
     def index_metadata(self, key: str) -> None:

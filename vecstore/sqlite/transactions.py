@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
+import apsw
+
 from ..errors import DatabaseError, DiskError
 from .connection import (
     attached_index,
@@ -109,6 +111,16 @@ def explain_write_errors(db: Database) -> Iterator[None]:
             )
             raise sqlite_errors.to_ours(error, message, DiskError) from error
         raise
+    except db.conn.DatabaseError as error:
+        is_of_fts5 = sqlite_errors.error_code(error) == apsw.SQLITE_CORRUPT_VTAB
+        if not is_of_fts5 or sqlite_errors.is_settled(error):
+            raise
+        name = filenames.main_file(db.conn) or "the database in memory"
+        message = (
+            f"A keyword index in {name} is damaged ({error}), and nothing is written: 'vecstore "
+            f"index build {name} --keywords' builds that of vecstore anew"
+        )
+        raise sqlite_errors.to_ours(error, message) from error
 
 
 def try_to_write(db: Database, work: Callable[[], None], *, patience: float | None = None) -> bool:

@@ -10,6 +10,10 @@
     index_file       what its file is, who may read it, and that another program's is left alone
     following        brings it into step with the journal of changes
     usable           which of the two a search can use, and what makes it ready
+    keyword_tables   the keyword index: its tables, and the triggers that keep one inside in step
+    keyword_building whether the one inside is there; builds, fills and drops it
+    tokenizers       which one FTS5 uses in it
+    usable_keywords  which of the two a search can use, and what makes it ready
     hnsw             a graph, by usearch
     graphs           what an index notes of graphs, and what is fresh since they were made
     graph_files      the files that they are

@@ -38,8 +38,8 @@ from ..connection import (
     sqlite_errors,
 )
 from ..connection.database import Database
-from ..index_names import BESIDE, index_names
-from . import index_file, tables
+from ..index_names import BESIDE, KEYWORDS, index_names
+from . import index_file, keyword_tables, tables
 
 FOLLOWED = f"{BESIDE}.vecstore_followed"
 DIMENSIONS = f"{BESIDE}.vecstore_dimensions"
@@ -70,6 +70,8 @@ def file_of(db: Database) -> str:
 @cache
 def layout_of(dimensions: int) -> str:
     """Return what tells an index of today's layout from that of another version."""
+    if dimensions == KEYWORDS:
+        return hashlib.sha256(keyword_tables.layout().encode()).hexdigest()
     statements = tables.index_tables(index_names(dimensions, BESIDE))
     return hashlib.sha256("".join(statements).encode()).hexdigest()
 

@@ -13,10 +13,11 @@ for done: the portion is followed once more, which mends it.
 import errno
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from ...errors import DatabaseError, DiskFullError, VecstoreError
 from .. import journal
@@ -32,10 +33,20 @@ from ..connection import (
 )
 from ..connection.database import Database, OpenedDatabase
 from ..connection.file_status import Status
-from ..index_names import APPLICATION_ID, BESIDE, IndexNames, index_names
-from . import beside, building, filling, index_file, tables
+from ..index_names import (
+    APPLICATION_ID,
+    BESIDE,
+    KEYWORDS,
+    IndexNames,
+    KeywordNames,
+    index_names,
+    keyword_names,
+    number_of,
+)
+from . import beside, building, filling, index_file, keyword_building, keyword_tables, tables
 from .beside import DIMENSIONS, FOLLOWED
 from .build_progress import BuildProgress
+from .keyword_tables import DEFAULT_TOKENIZER
 
 _MOST_ROWS = 5000  # of a transaction
 _MOST_BYTES = 16_000_000
@@ -46,6 +57,8 @@ _LEAST_PATIENCE = 0.05
 _PAGE_BYTES = 8192
 _CACHE_KIBIBYTES = 128 * 1024  # with a smaller one SQLite would write, and lock, before the commit
 _BEFORE_ALL = -1e19  # less than any integer of SQLite
+
+_Names = IndexNames | KeywordNames  # of an index of a dimension, or of keywords
 
 _log = logging.getLogger("vecstore")
 
@@ -58,6 +71,13 @@ class _ReplacedError(Exception):
     """Another process has deleted the file of the index, and may have made a new one."""
 
 
+class _Wanted(NamedTuple):
+    """What is to be built if there is none; KEYWORDS may be among the dimensions."""
+
+    dimensions: set[int]
+    tokenizer: str
+
+
 class _Work(OpenedDatabase):
     """The connection that writes an index, and which file that is."""
 
@@ -65,7 +85,11 @@ class _Work(OpenedDatabase):
 
 
 def follow(
-    db: Database, dimensions: Iterable[int] = (), *, kept_changes: int = _KEPT_BY_READERS
+    db: Database,
+    dimensions: Iterable[int] = (),
+    *,
+    kept_changes: int = _KEPT_BY_READERS,
+    tokenizer: str = DEFAULT_TOKENIZER,
 ) -> bool:
     """Bring the index beside a file into step, and return whether that is done.
 
@@ -73,14 +97,15 @@ def follow(
     another process is at it, a disk is full. Then the index is as far as it was, and a search
     compares what it does not have.
 
-    :param dimensions: those of which an index is built, if there is none
+    :param dimensions: those of which an index is built, if there is none; KEYWORDS among them
     :param kept_changes: of those that were followed, how many stay in the journal. To remove some
       writes to the file itself: for a search only where they are very many
+    :param tokenizer: of a keyword index, if there is none
     """
     if not _may_write(db):
         return False
     try:
-        follow_or_fail(db, dimensions, kept_changes=kept_changes)
+        follow_or_fail(db, dimensions, kept_changes=kept_changes, tokenizer=tokenizer)
     except (OSError, VecstoreError) as error:
         if isinstance(error, DiskFullError) or getattr(error, "errno", None) == errno.ENOSPC:
             _warn_once(opening.name_of(db), str(error))
@@ -95,13 +120,17 @@ def follow(
 
 
 def follow_or_fail(
-    db: Database, dimensions: Iterable[int] = (), *, kept_changes: int = _KEPT_BY_WRITERS
+    db: Database,
+    dimensions: Iterable[int] = (),
+    *,
+    kept_changes: int = _KEPT_BY_WRITERS,
+    tokenizer: str = DEFAULT_TOKENIZER,
 ) -> None:
     """As follow(), and raise what keeps it from that: an error of ours, of the driver, or OSError.
 
     :raises DatabaseError: the journal is not whole, or the file is another program's
     """
-    wanted = {d for d in dimensions if 0 < d <= tables.MAX_DIMENSIONS}
+    wanted = _Wanted({d for d in dimensions if 0 <= d <= tables.MAX_DIMENSIONS}, tokenizer)
     path = beside.file_of(db)
     cause: BaseException | None = None
     for _ in range(_TRIES):
@@ -153,8 +182,11 @@ def writing_index(db: Database) -> Iterator[Database]:
 
 
 def remove_index(db: Database, dimensions: int) -> None:
-    """Remove the index of one dimension, or all if that is damaged. Raises as follow_or_fail()."""
-    names = index_names(dimensions, BESIDE)
+    """Remove the index of one dimension, or all if that is damaged. Raises as follow_or_fail().
+
+    :param dimensions: or KEYWORDS
+    """
+    names = _names_of(dimensions)
     beside.detach(db)
     try:
         with _opened(db) as work:
@@ -180,7 +212,7 @@ def _may_write(db: Database) -> bool:
     )
 
 
-def _follow(db: Database, wanted: set[int], kept_changes: int) -> None:
+def _follow(db: Database, wanted: _Wanted, kept_changes: int) -> None:
     try:
         with _opened(db) as work:
             try:
@@ -294,7 +326,7 @@ def _make_tables(work: Database) -> None:
             work.execute(f"insert into {FOLLOWED} (seq, token) values (?, ?)", last)
 
 
-def _bring_into_step(work: _Work, wanted: set[int], kept_changes: int) -> None:
+def _bring_into_step(work: _Work, wanted: _Wanted, kept_changes: int) -> None:
     goal = journal.last_change(work)
     progress = BuildProgress(work)
     is_done = goal is None
@@ -330,7 +362,7 @@ def _note_reached(work: _Work) -> None:
     )
 
 
-def _note(work: _Work, followed: journal.Change, built: IndexNames | None) -> None:
+def _note(work: _Work, followed: journal.Change, built: _Names | None) -> None:
     """Note how far the index has come, unless another process has brought it farther meanwhile."""
     if built is None:
         row = work.execute(f"select seq from {FOLLOWED}").fetchone()
@@ -361,38 +393,51 @@ def _follow_portion(work: Database) -> journal.Change:
     if last != first:
         keys = journal.changed_keys_sql("?", "?")
         for names in indexes:
-            filling.fill(work, names, keys, [first.seq, last.seq])
+            _fill(work, names, keys, [first.seq, last.seq])
     return last
 
 
-def _portion(names: IndexNames) -> int:
+def _fill(work: Database, names: _Names, keys: str, args: Sequence[object] = ()) -> None:
+    if isinstance(names, KeywordNames):
+        keyword_building.fill(work, names, keys, args)
+    else:
+        filling.fill(work, names, keys, args)
+
+
+def _portion(names: _Names) -> int:
     """Return how many rows are a transaction, whose vectors are all in memory."""
+    if isinstance(names, KeywordNames):
+        return _MOST_ROWS
     return max(min(_MOST_ROWS, _MOST_BYTES // (4 * names.dimensions)), 1)
 
 
-def _indexes(work: Database) -> list[IndexNames]:
+def _indexes(work: Database) -> list[_Names]:
     found = work.execute(f"select dimensions, layout from {DIMENSIONS}").fetchall()
     if any(layout != beside.layout_of(dimensions) for dimensions, layout in found):
         raise _UnusableError
-    return [index_names(dimensions, BESIDE) for dimensions, _ in found]
+    return [_names_of(dimensions) for dimensions, _ in found]
 
 
-def _build_portion(work: Database, wanted: set[int], progress: BuildProgress) -> IndexNames | None:
+def _names_of(dimensions: int) -> _Names:
+    return keyword_names(BESIDE) if dimensions == KEYWORDS else index_names(dimensions, BESIDE)
+
+
+def _build_portion(work: Database, wanted: _Wanted, progress: BuildProgress) -> _Names | None:
     """Build a part of an index that is wanted, or was begun; None if all are complete."""
-    for d in wanted - {names.dimensions for names in _indexes(work)}:
-        _begin_index(work, index_names(d, BESIDE))
+    for d in wanted.dimensions.difference(map(number_of, _indexes(work))):
+        _begin_index(work, _names_of(d), wanted.tokenizer)
     row = work.execute(
         f"select dimensions from {DIMENSIONS} where not is_complete limit 1"
     ).fetchone()
     if row is None:
         return None
-    names = index_names(row[0], BESIDE)
+    names = _names_of(row[0])
     progress.add(_choose_portion(work, names))
-    filling.fill(work, names, "select collection_id, id from temp.portion")
+    _fill(work, names, "select collection_id, id from temp.portion")
     return names
 
 
-def _note_portion(work: Database, names: IndexNames) -> None:
+def _note_portion(work: Database, names: _Names) -> None:
     work.execute(
         f"""
         update {DIMENSIONS}
@@ -417,24 +462,29 @@ def _note_portion(work: Database, names: IndexNames) -> None:
               < ({DIMENSIONS}.collection_id, {DIMENSIONS}.id)
           )
         """,
-        [names.dimensions],
+        [number_of(names)],
     )
 
 
-def _begin_index(work: Database, names: IndexNames) -> None:
-    for sql in tables.index_tables(names):
-        work.execute(sql)
-    building.choose_partitions(work, names)
+def _begin_index(work: Database, names: _Names, tokenizer: str) -> None:
+    if isinstance(names, KeywordNames):
+        for sql in keyword_tables.keyword_tables(names, tokenizer):
+            work.execute(sql)
+    else:
+        for sql in tables.index_tables(names):
+            work.execute(sql)
+        building.choose_partitions(work, names)
+    number = number_of(names)
     work.execute(
         f"""
         insert into {DIMENSIONS} (dimensions, layout, is_complete, collection_id, id)
         values (?, ?, false, ?, '')
         """,
-        [names.dimensions, beside.layout_of(names.dimensions), _BEFORE_ALL],
+        [number, beside.layout_of(number), _BEFORE_ALL],
     )
 
 
-def _choose_portion(work: Database, names: IndexNames) -> int:
+def _choose_portion(work: Database, names: _Names) -> int:
     """Put the keys of the next rows into a table, and return how many there are.
 
     By the primary key, as VACUUM may change rowids between two portions; in two parts, as SQLite
@@ -470,7 +520,7 @@ def _choose_portion(work: Database, names: IndexNames) -> int:
         )
         limit ?2
         """,
-        [names.dimensions, _portion(names)],
+        [number_of(names), _portion(names)],
     )
     [number] = work.execute("select count(*) from temp.portion").fetchone()
     return int(number)

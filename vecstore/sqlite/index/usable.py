@@ -64,7 +64,7 @@ def make_ready(db: Database, dimensions: int, collection_id: int) -> None:
     if dimensions > tables.MAX_DIMENSIONS:
         return
     if journal.is_there(db):
-        _mend_journal(db)
+        mend_journal(db)
         if not following.follow(db, [dimensions]):
             return
         standing = beside.find_standing(db, dimensions)
@@ -74,7 +74,7 @@ def make_ready(db: Database, dimensions: int, collection_id: int) -> None:
         building.ensure_partition(db, collection_id, index_names(dimensions))
 
 
-def _mend_journal(db: Database) -> None:
+def mend_journal(db: Database) -> None:
     """Make what a journal has lost again, after which the index is built anew."""
     if journal.is_broken(db) and not db.conn.in_transaction:
         transactions.try_to_write(db, lambda: journal.create(db), patience=0.0)

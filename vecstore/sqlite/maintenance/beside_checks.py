@@ -14,9 +14,17 @@ from ...values import describe_count
 from .. import journal
 from ..connection import interrupts, opening, sqlite_errors
 from ..connection.database import Database
-from ..index import beside, index_file
-from ..index_names import BESIDE, IndexNames, index_names
-from . import beside_states, index_checks, reference, soundness
+from ..index import beside, index_file, keyword_building
+from ..index_names import (
+    BESIDE,
+    KEYWORDS,
+    IndexNames,
+    KeywordNames,
+    index_names,
+    keyword_names,
+    number_of,
+)
+from . import beside_states, index_checks, keyword_checks, reference, soundness
 from .beside_states import ReplacedError
 from .index_checks import Ranges
 from .report import CheckReport
@@ -46,7 +54,7 @@ class BesideIndexes:
 
     def __init__(self, db: Database, report: CheckReport) -> None:
         """Open the file, and add to the report why an index of it cannot be compared."""
-        self.compared: list[IndexNames] = []
+        self.compared: list[IndexNames | KeywordNames] = []
         self.rows_to_read = 0
         self._db = db
         self._report = report
@@ -96,17 +104,26 @@ class BesideIndexes:
             if found_state == "incomplete":
                 self._told.add(d)
                 self._tell_incomplete(d)
+            elif d == KEYWORDS:
+                names = keyword_names(BESIDE)
+                self.compared.append(names)
+                self.rows_to_read += keyword_checks.rows_to_compare(self._db, names)
             else:
-                self.compared.append(index_names(d, BESIDE))
-                self.rows_to_read += index_checks.rows_to_compare(self._db, self.compared[-1])
+                index = index_names(d, BESIDE)
+                self.compared.append(index)
+                self.rows_to_read += index_checks.rows_to_compare(self._db, index)
 
     def _tell_incomplete(self, dimensions: int) -> None:
-        title = f"The index of {dimensions} dimensions"
-        parts = reference.index_tables(self._db, dimensions)
-        wrong = index_checks.wrong_parts(parts, reference.parts_of(self._db, BESIDE))
+        title, remedy = _title(dimensions), _REMEDY
+        found = reference.parts_of(self._db, BESIDE)
+        if dimensions == KEYWORDS:
+            wrong = keyword_building.wrong_parts(found, is_beside=True)
+            remedy = keyword_checks.REMEDY
+        else:
+            wrong = index_checks.wrong_parts(reference.index_tables(self._db, dimensions), found)
         if wrong:
             message = f"{title} is not whole: {', '.join(wrong)}"
-            self._report.problem("index", message, _REMEDY, count=len(wrong))
+            self._report.problem("index", message, remedy, count=len(wrong))
         else:
             message = f"{title} is built in part"
             self._report.note("index", message, "the next search builds the rest")
@@ -118,27 +135,33 @@ class BesideIndexes:
         else:
             self._report.problem("index", f"{self._path} cannot be read: {error}", _REMEDY)
 
-    def compare(self, index: IndexNames, names: dict[Any, str], spans: Ranges) -> None:
+    def compare(
+        self, index: IndexNames | KeywordNames, names: dict[Any, str], spans: Ranges
+    ) -> None:
         """Add to the report where an index is not equal to the table."""
         for _ in range(_TRIES):
             if not beside.attach(self._db) and not beside_states.is_attached(self._db):
                 continue  # it was deleted just now
             try:
-                index_checks.compare_index(
-                    self._db, index, self._report, names, spans, partial(_moment, self._db, index)
-                )
+                moment = partial(_moment, self._db, number_of(index))
+                if isinstance(index, KeywordNames):
+                    keyword_checks.compare_keywords(
+                        self._db, index, self._report, names, spans, moment
+                    )
+                else:
+                    index_checks.compare_index(self._db, index, self._report, names, spans, moment)
                 return
             except ReplacedError:
                 pass
             except self._db.conn.DatabaseError as error:
                 if not beside_states.may_be_replaced(self._db, error):
                     raise
-        title = f"The index of {index.dimensions} dimensions"
+        title = _title(number_of(index))
         self._report.note("index", f"{title} was built anew during the check", "check again")
 
     def note_missing(self, dimensions: Counter[int]) -> None:
         """Add to the report which vectors have no index, and how far the index is behind."""
-        told = self._told | {index.dimensions for index in self.compared}
+        told = self._told | {*map(number_of, self.compared)}
         for d, number in sorted(dimensions.items()):
             if d not in told and not self._is_unusable:
                 index_checks.note_missing_index(d, number, self._report)
@@ -157,9 +180,15 @@ def note_leftover(db: Database, report: CheckReport) -> None:
         report.note("index", message, "delete it, as 'vecstore index move FILE inside' does")
 
 
+def _title(dimensions: int) -> str:
+    if dimensions == KEYWORDS:
+        return keyword_checks.TITLE
+    return f"The index of {dimensions} dimensions"
+
+
 @interrupts.block
-def _moment(db: Database, index: IndexNames) -> Iterator[str]:
+def _moment(db: Database, dimensions: int) -> Iterator[str]:
     with beside_states.holding_state(db) as state:
-        if state.states.get(index.dimensions) not in ("ready", "behind"):
+        if state.states.get(dimensions) not in ("ready", "behind"):
             raise ReplacedError  # by one that is still being built
         yield journal.changed_keys_sql(str(state.seq)) if state.behind else ""

@@ -8,18 +8,27 @@ from .. import journal, transactions
 from ..connection import file_status, interrupts, locks, opening, sqlite_errors
 from ..connection.database import Database
 from ..connection.interrupts import Result
-from ..index import beside, following, index_file
-from ..index_names import BESIDE, index_names
+from ..index import beside, following, index_file, keyword_building, tokenizers
+from ..index.keyword_tables import DEFAULT_TOKENIZER
+from ..index_names import BESIDE, KEYWORDS, index_names
 from . import beside_states, soundness
 
+_TRIES = 3  # of an index that a search builds meanwhile
 _REMEDY = "see whether its disk has room and its folder can be written, and try again"
 
 
-def build(db: Database, wanted: Iterable[int], dimensions: int | None = None) -> dict[int, int]:
+def build(
+    db: Database,
+    wanted: Iterable[int],
+    dimensions: int | None = None,
+    *,
+    tokenizer: str | None = None,
+) -> dict[int, int]:
     """Build indexes anew, and return how many vectors each holds.
 
     :param wanted: the dimensions of which there are vectors
     :param dimensions: only the index of this one; the others stay
+    :param tokenizer: of an index of keywords, which is built too
     """
     refuse_unwritable(db)
     if dimensions is None or not beside_states.has_file(db):
@@ -27,13 +36,50 @@ def build(db: Database, wanted: Iterable[int], dimensions: int | None = None) ->
     else:
         _patiently(db, lambda: following.remove_index(db, dimensions))
     built = sorted(d for d in wanted if dimensions in (None, d))
-    if built:
-        _patiently(db, lambda: following.follow_or_fail(db, built))
+    if tokenizer is not None:
+        _follow(db, [KEYWORDS, *built], tokenizer)
+    else:
+        _follow(db, built, DEFAULT_TOKENIZER)
     return {d: _count(db, d) for d in built}
 
 
+def build_keywords(db: Database, chosen: str | None = None) -> int:
+    """Build the index of keywords anew, and return how many texts it holds.
+
+    :param chosen: the tokenizer that the user wants, if not the one that is there
+    """
+    refuse_unwritable(db)
+    tokenizer = chosen or find_tokenizer(db) or tokenizers.new_tokenizer(db)
+    for _ in range(_TRIES):
+        if beside_states.has_file(db):
+            _patiently(db, lambda: following.remove_index(db, KEYWORDS))
+        if chosen is not None:
+            with transactions.writing(db):
+                tokenizers.choose_tokenizer(db, chosen)
+        _follow(db, [KEYWORDS], tokenizer)
+        beside.attach(db)
+        # A search may have built one before the choice was known.
+        if keyword_building.tokenizer_of(db, BESIDE) == tokenizer:
+            break
+    return keyword_building.count_texts(db, BESIDE)
+
+
+def _follow(db: Database, dimensions: list[int], tokenizer: str) -> None:
+    if dimensions:
+        _patiently(db, lambda: following.follow_or_fail(db, dimensions, tokenizer=tokenizer))
+
+
+def find_tokenizer(db: Database) -> str | None:
+    """Return the tokenizer of the index of keywords; None if there is none."""
+    is_there = KEYWORDS in find_states(db)
+    return keyword_building.tokenizer_of(db, BESIDE) if is_there else None
+
+
 def drop(db: Database, dimensions: int | None = None) -> list[int]:
-    """Remove indexes, with their file if all are; return the dimensions that had one."""
+    """Remove indexes, with their file if all are; return the dimensions that had one.
+
+    :param dimensions: only the index of this one; KEYWORDS, which is among those that are returned
+    """
     refuse_unwritable(db)
     there = sorted(find_states(db))
     dropped = [d for d in there if dimensions in (None, d)]

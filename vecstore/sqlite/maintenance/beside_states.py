@@ -9,9 +9,9 @@ import apsw
 from .. import journal, transactions
 from ..connection import filenames, interrupts, sqlite_errors
 from ..connection.database import Database
-from ..index import beside
+from ..index import beside, keyword_building
 from ..index.beside import DIMENSIONS, FOLLOWED
-from ..index_names import BESIDE
+from ..index_names import BESIDE, KEYWORDS
 from . import reference
 
 _TRIES = 5  # of what another process changes in the very moment
@@ -24,8 +24,8 @@ class BesideState(NamedTuple):
         seq: the last change that it has followed
         behind: how many came after that; None if the journal does not know it: the file is of
             another table, or of another time, and of no use
-        states: "ready", "behind" or "incomplete", of each dimension whose layout is that of today;
-            "incomplete" is what is still being built, or has lost a part
+        states: "ready", "behind" or "incomplete", of each dimension whose layout is that of today,
+            KEYWORDS among them; "incomplete" is what is still being built, or has lost a part
     """
 
     seq: int
@@ -127,7 +127,10 @@ def _read(db: Database) -> BesideState:
 def _state(
     db: Database, found: dict[str, str], dimensions: int, is_complete: bool, behind: int | None
 ) -> str:
-    parts = reference.index_tables(db, dimensions)
-    if not is_complete or not all(part.is_in(found) for part in parts):
+    if dimensions == KEYWORDS:
+        is_whole = not keyword_building.wrong_parts(found, is_beside=True)
+    else:
+        is_whole = all(part.is_in(found) for part in reference.index_tables(db, dimensions))
+    if not is_complete or not is_whole:
         return "incomplete"
     return "behind" if behind else "ready"

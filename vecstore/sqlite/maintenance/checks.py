@@ -2,7 +2,7 @@
 
 Every statement reads a few thousand rows and is done. So no writer waits for long, nothing is kept
 in memory, and each row is compared with the index as of one moment. Only `integrity_check`, of
-SQLite, reads the whole file at once.
+SQLite, reads the whole file at once, and of FTS5, which the keyword index is copied for.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,14 +15,17 @@ from .. import databases, schema
 from ..connection import frozen, opening, sqlite_errors
 from ..connection.database import Database
 from ..connection.sqlite_errors import CALLING_OTHERS
+from ..index import keyword_building
 from ..rowid_spans import rowid_spans
 from . import (
     beside_checks,
     beside_states,
     graph_checks,
     index_checks,
+    keyword_checks,
     model_checks,
     reference,
+    related_checks,
     soundness,
 )
 from .report import CheckProgress, CheckReport
@@ -43,7 +46,7 @@ def check(
 
     Problems are: what SQLite's integrity_check finds; missing or altered tables, triggers and
     indexes; rows without a collection, vectors that are no float32, collections with vectors of
-    several dimensions, content that is not what was embedded, and any difference between the index
+    several dimensions, content that is not what was embedded, and any difference between an index
     and the rows, or a graph and the index. Notes are: rows that cannot be compared with anything,
     an index or a graph that is not built yet, a schema that the next writer brings up to date, a
     collection whose hashes are all of another function.
@@ -161,9 +164,12 @@ def _check_parts(db: Database, report: CheckReport, found: dict[str, str]) -> No
             remedy = "drop it: a Collection that is opened makes it again"
             report.problem("schema", f"The trigger {part.name} was altered", remedy)
     beside_checks.check_journal(db, report)
+    related_checks.check_parts(db, report)
     # Without them, a write can get an index out of step; no such write can do anything to none.
-    has_index = reference.indexed_dimensions(db) or (
-        schema.form_of(db) == "beside" and beside_states.has_file(db)
+    has_index = (
+        reference.indexed_dimensions(db)
+        or keyword_building.is_there(db)
+        or (schema.form_of(db) == "beside" and beside_states.has_file(db))
     )
     if missing["trigger"] and has_index:
         _missing(report.problem, missing.pop("trigger"))
@@ -190,8 +196,7 @@ def _check_contents(
         "select (select count(*) from collections), (select count(*) from embeddings)"
     ).fetchone()
     total = report.embeddings + sum(index_checks.rows_to_read(db, d) for d in dimensions)
-    if beside:
-        total += beside.rows_to_read
+    total += beside.rows_to_read if beside else keyword_checks.rows_to_read(db)
     steps = _Steps(progress, total)
     rows = RowFindings(_FROM_LLM not in pending)
     for after, last, number in rowid_spans(db, "embeddings", _ROWS):
@@ -199,6 +204,7 @@ def _check_contents(
         steps.add(number)
     names = dict(db.execute("select id, name from collections"))
     rows.tell(report, names)
+    related_checks.note_lost_lists(db, report)
 
     def spans(table: str) -> Iterator[tuple[int, int, int]]:
         return steps.of(rowid_spans(db, table, _ROWS))
@@ -209,6 +215,8 @@ def _check_contents(
         for index in beside.compared:
             beside.compare(index, names, spans)
         beside.note_missing(rows.dimensions)
+    else:
+        keyword_checks.check_keywords(db, report, names, spans)
     for d, number in sorted(rows.dimensions.items()):
         if not beside and d not in dimensions:
             index_checks.note_missing_index(d, number, report)

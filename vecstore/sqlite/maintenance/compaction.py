@@ -30,11 +30,11 @@ class Compaction:
 def compact(db: Database | str | Path) -> Compaction:
     """Make the file, and an index beside it, as small as what they hold.
 
-    The index is built anew in one transaction, as sqlite-vec keeps the space of deleted vectors;
-    then SQLite's VACUUM writes the file anew. Each of the two happens or does not: after an error
-    or a crash at any moment, all entries are there and the index is in step. An index beside the
-    file, and graphs, are built anew after that, as build_index() does it. Other writers wait for
-    the rest.
+    The index is built anew in one transaction, as sqlite-vec keeps the space of deleted vectors,
+    and that of keywords with it; then SQLite's VACUUM writes the file anew. Each of the two happens
+    or does not: after an error or a crash at any moment, all entries are there and the index is in
+    step. An index beside the file, and graphs, are built anew after that, as build_index() does it.
+    Other writers wait for the rest.
     Readers go on in WAL mode, and the file shrinks when the last of them that began before is done.
 
     Needs free space of about twice what the file will have, beside it and in the folder for
@@ -52,6 +52,7 @@ def compact(db: Database | str | Path) -> Compaction:
             if schema.is_ours(opened):
                 schema.ensure_schema(opened)
             is_beside = journal.is_there(opened)
+            tokenizer = beside_indexes.find_tokenizer(opened) if is_beside else None
             if is_beside:
                 with transactions.writing(opened):
                     journal.create(opened)  # without what was followed
@@ -61,7 +62,8 @@ def compact(db: Database | str | Path) -> Compaction:
             opened.execute("vacuum main")
             is_pending = _empty_wal(opened)
             if is_beside:  # now, as VACUUM may change the rowids that it notes
-                beside_indexes.build(opened, indexes.numbers_of_vectors(opened))
+                wanted = indexes.numbers_of_vectors(opened)
+                beside_indexes.build(opened, wanted, tokenizer=tokenizer)
             collection_graphs.rebuild_graphs(opened)
         except opened.conn.OperationalError as error:
             message = (

@@ -34,7 +34,7 @@ Ranges = Callable[[str], Iterator[tuple[int, int, int]]]
 # at that moment; empty if there are none.
 Moment = Callable[[], AbstractContextManager[str]]
 
-_NOT_OF_THE_INDEX = (
+NOT_OF_THE_INDEX = (
     DatabaseBusyError,
     DatabaseInterruptedError,
     DatabaseReadOnlyError,
@@ -76,7 +76,7 @@ def compare_index(
         for table in virtual:
             _compare_chunks(db, table, index, spans, tallies)
     except db.conn.DatabaseError as error:
-        is_of_index = not issubclass(sqlite_errors.error_class(error), _NOT_OF_THE_INDEX)
+        is_of_index = not issubclass(sqlite_errors.error_class(error), NOT_OF_THE_INDEX)
         if not is_of_index or sqlite_errors.is_settled(error):
             raise
         if index.schema == BESIDE and sqlite_errors.says(error, sqlite_errors.NO_SUCH_TABLE):
@@ -142,7 +142,7 @@ def _compare(
     return tallies
 
 
-def _is_followed(key: str, pending: str) -> str:
+def is_followed(key: str, pending: str) -> str:
     """Return the SQL condition that a key is not one of those that may differ."""
     return f"({key}) not in ({pending})" if pending else "true"
 
@@ -157,7 +157,7 @@ def _rows_without_entry(
         where rowid > ?
           and rowid <= ?
           and {tables.comparable_sql("embeddings", index.dimensions)}
-          and {_is_followed("collection_id, id", pending)}
+          and {is_followed("collection_id, id", pending)}
           and not exists (
             select 1
             from {index.ids} as ids
@@ -200,7 +200,7 @@ def _entries_that_differ(
           {bits_join}
           where ids.rowid > ?
             and ids.rowid <= ?
-            and {_is_followed("ids.collection_id, ids.id", pending)}
+            and {is_followed("ids.collection_id, ids.id", pending)}
         )
         where kind is not null
         """,

@@ -8,9 +8,9 @@ from ...errors import InvalidInputError
 from ...settings import IndexForm
 from .. import databases, journal, schema, transactions
 from ..connection.database import Database, has_table
-from ..index import building, graph_building, tables
-from ..index_names import INSIDE, index_names
-from . import beside_indexes, collection_graphs, reference
+from ..index import building, graph_building, keyword_building, tables
+from ..index_names import INSIDE, KEYWORDS, index_names
+from . import beside_indexes, collection_graphs, keyword_indexes, reference
 from .collection_graphs import GraphStatus
 
 
@@ -47,7 +47,8 @@ def build_index(db: Database | str | Path, dimensions: int | None = None) -> dic
     nobody waits, searches compare all rows until it is done, and after an error or a crash the next
     search builds the rest.
 
-    The graphs that collections have are built anew after that.
+    The keyword index, if there is one, is built anew with them, and the graphs that collections
+    have are after that.
 
     :param db: a sqlite_utils.Database, or the path of a file
     :param dimensions: only the index of this dimension
@@ -66,7 +67,8 @@ def build_index(db: Database | str | Path, dimensions: int | None = None) -> dic
 
 def _build(db: Database, dimensions: int | None) -> dict[int, int]:
     if journal.is_there(db):
-        return beside_indexes.build(db, numbers_of_vectors(db), dimensions)
+        tokenizer = beside_indexes.find_tokenizer(db) if dimensions is None else None
+        return beside_indexes.build(db, numbers_of_vectors(db), dimensions, tokenizer=tokenizer)
     with transactions.writing(db):
         return rebuild_indexes(db, dimensions)
 
@@ -82,11 +84,15 @@ def rebuild_indexes(db: Database, dimensions: int | None = None) -> dict[int, in
         if d in numbers:
             building.create_index(db, d)
             [built[d]] = db.execute(f"select count(*) from {index_names(d).ids}").fetchone()
+    if dimensions is None and keyword_building.is_there(db):
+        keyword_indexes.rebuild_keywords(db)
     return built
 
 
 def drop_index(db: Database | str | Path, dimensions: int | None = None) -> list[int]:
     """Remove the index and its triggers; return the dimensions that had one.
+
+    That of keywords goes with them, unless one dimension is named.
 
     From then on, programs without sqlite-vec can write to the database, as they always can where
     the index is beside it. The next search or write of vecstore in a dimension builds its index
@@ -114,7 +120,7 @@ def drop_index(db: Database | str | Path, dimensions: int | None = None) -> list
 
 def _drop_all(db: Database, dimensions: int | None) -> list[int]:
     if journal.is_there(db):
-        return beside_indexes.drop(db, dimensions)
+        return [d for d in beside_indexes.drop(db, dimensions) if d != KEYWORDS]
     with transactions.writing(db):
         schema.pending_migrations(db)
         dropped = drop_indexes(db, dimensions)
@@ -129,6 +135,8 @@ def drop_indexes(db: Database, dimensions: int | None = None) -> list[int]:
     dropped = [d for d in there if dimensions in (None, d)]
     for d in dropped:
         _drop(db, d)
+    if dimensions is None:
+        keyword_indexes.drop_keywords(db)
     return dropped
 
 
@@ -156,7 +164,7 @@ def list_indexes(db: Database | str | Path) -> list[IndexStatus]:
                 form,
                 [graph for graph in graphs if graph.dimensions == d],
             )
-            for d in sorted({*numbers, *states})
+            for d in sorted({*numbers, *states} - {KEYWORDS})
         ]
 
 

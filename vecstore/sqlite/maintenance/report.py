@@ -18,7 +18,7 @@ class Finding:
 
     Attributes:
         kind: "integrity", "schema", "collection", "vector", "dimensions", "content", "index",
-            "graph" or "model"
+            "graph", "related" or "model"
         message: what it is, in a sentence
         remedy: what to do, in a sentence; empty if there is nothing to do
         count: how often it was found
