@@ -2,7 +2,7 @@
 
 from .across import similar_across
 from .collection import Collection
-from .entries import Entry
+from .entries import Entry, SearchResult
 from .errors import (
     AdoptionError,
     ConstraintError,
@@ -45,6 +45,7 @@ from .models import (
 )
 from .models.hooks import hookimpl
 from .query import Explanation
+from .related import RelatedReport
 from .settings import get_default_embedding_model, set_default_embedding_model, user_dir
 from .sqlite.connection.user_functions import (
     remember_registered_functions as _remember_registered_functions,
@@ -57,16 +58,20 @@ from .sqlite.maintenance import (
     Finding,
     GraphStatus,
     IndexStatus,
+    KeywordIndex,
     MetadataIndex,
     backup,
     build_graph,
     build_index,
+    build_keyword_index,
     check,
     compact,
     drop_graph,
     drop_index,
+    drop_keyword_index,
     drop_metadata_index,
     index_metadata,
+    keyword_index,
     list_indexes,
     list_metadata_indexes,
     move_index,
@@ -108,6 +113,7 @@ __all__ = [
     "IndexStatus",
     "InputTypeError",
     "InvalidInputError",
+    "KeywordIndex",
     "ManyDeletionsError",
     "MetadataIndex",
     "MissingFileError",
@@ -118,6 +124,8 @@ __all__ = [
     "NewerSchemaError",
     "ReembedReport",
     "RejectedInputError",
+    "RelatedReport",
+    "SearchResult",
     "TemporaryError",
     "TwoLibrariesError",
     "UnknownModelError",
@@ -125,6 +133,7 @@ __all__ = [
     "backup",
     "build_graph",
     "build_index",
+    "build_keyword_index",
     "check",
     "compact",
     "connect",
@@ -133,6 +142,7 @@ __all__ = [
     "decode",
     "drop_graph",
     "drop_index",
+    "drop_keyword_index",
     "drop_metadata_index",
     "encode",
     "export_collection",
@@ -144,6 +154,7 @@ __all__ = [
     "hookimpl",
     "import_collection",
     "index_metadata",
+    "keyword_index",
     "list_indexes",
     "list_metadata_indexes",
     "move_index",

@@ -11,11 +11,14 @@ from . import document_search, errors, models, splitting, vectors
 from .chunks import chunk_id, document_in_json
 from .entries import (
     Entry,
+    SearchResult,
     id_text,
     id_texts,
     read_entry,
+    read_result,
     require_collection_name,
 )
+from .keywords import parse as parse_keywords
 from .loading.additions import Additions
 from .loading.items import OnError, without_metadata
 from .loading.load import Load, Progress
@@ -30,17 +33,20 @@ from .query import (
     Conditions,
     Explanation,
     Query,
+    RankedQuery,
+    SearchMode,
     Step,
     WhereArgs,
     refuse_unknown,
     show_conditions,
 )
+from .related import RelatedProgress, RelatedReport
 from .rows import CollectionRow
 from .settings import IndexForm, to_index_form
 from .splitting import Kind, Splitter
 from .store import Store
 from .stores import Database, has_collection, open_store
-from .values import describe_count, is_list, quote, to_plain
+from .values import describe_count, is_list, quote, to_integer, to_plain
 from .vectors import encode_vector, stored_vector
 
 if TYPE_CHECKING:
@@ -48,6 +54,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 _PAGE = 1000  # entries that an iteration reads at once
+_MOST_RELATED = 1_000_000  # listed of each entry
 
 
 class Collection:
@@ -776,6 +783,74 @@ class Collection:
         return self._answer(self._query(number, prefix, conditions, blob, skip_id)).entries
 
     @show_conditions
+    def search(
+        self,
+        text: str,
+        number: int = 10,
+        prefix: str | None = None,
+        *,
+        mode: SearchMode = "hybrid",
+        weights: tuple[float, float] = (1.0, 1.0),
+        marks: tuple[str, str] = ("**", "**"),
+        key: str | None = None,
+        **conditions: "Unpack[Conditions]",
+    ) -> list[SearchResult]:
+        """Return the entries that a text finds by its words and by its meaning, best first.
+
+        Two rankings are made: by similarity, as similar() does it, and by keywords, which FTS5
+        finds in the stored texts and ranks by bm25. The best of both are fused: the score of one is
+        the sum of weight / (2 + rank) over both. Equal scores are in the order of ids.
+
+        Whatever is typed is a query. `"quotes"` make a phrase, a `*` at the end finds words that
+        begin so, and `-word` leaves out what has the word, from both rankings. All else are words,
+        any of which may be found. The model embeds the text without these signs.
+
+        Entries whose text was not stored have no keywords: count_without_text() says how many. The
+        first such search in a file makes its keyword index, or where that cannot be written, reads
+        all texts each time. See similar_by_vector() for the other parameters and for what else is
+        raised.
+
+        :param number: how many to return, at most; so many of each ranking, 20 at least, are fused
+        :param mode: "hybrid"; "keywords", which embeds nothing; or "similar" alone
+        :param weights: of the ranking by similarity, and of that by keywords
+        :param marks: what stands before and after a word in the snippet
+        :param key: an API key, in place of the one in the environment
+        :param min_score: of the ranking by similarity; what the keywords find stays
+        :raises InvalidInputError: there is nothing in the text to search for
+        """
+        options = (mode, weights, marks)
+        ranked = self._ranked_query(text, number, prefix, options, key, conditions)
+        return [read_result(hit) for hit in document_search.search_ranked(self._store, ranked, [])]
+
+    def _ranked_query(
+        self,
+        text: str,
+        number: int,
+        prefix: str | None,
+        options: tuple[SearchMode, tuple[float, float], tuple[str, str]],
+        key: str | None,
+        conditions: Conditions,
+    ) -> RankedQuery:
+        """Return what is asked of several rankings; the text is embedded where that is needed."""
+        query, keywords = self._query(number, prefix, conditions), parse_keywords(text)
+        ranked = RankedQuery(query, keywords, *options)  # what is wrong costs nothing
+        if ranked.mode == "keywords":
+            return ranked
+        try:
+            vector = self.embed_query(keywords.text, key=key)
+        except errors.ModelError as error:
+            message = str(error).rstrip(".")
+            without = "mode='keywords' (--mode keywords) searches without a model"
+            error.args = (f"{message}. {without}", *error.args[1:])
+            raise
+        blob = encode_vector(vector, "The vector to search for")
+        return replace(ranked, query=replace(query, vector=blob))
+
+    def count_without_text(self) -> int:
+        """Return how many entries have no stored text, so that keywords cannot find them."""
+        return self._store.count_without_text(self.row)
+
+    @show_conditions
     def explain(
         self,
         value: str | bytes | Sequence[float] | None = None,
@@ -784,15 +859,23 @@ class Collection:
         *,
         id: str | None = None,
         skip_document: bool = False,
+        mode: SearchMode | None = None,
+        weights: tuple[float, float] = (1.0, 1.0),
+        key: str | None = None,
         **conditions: "Unpack[Conditions]",
     ) -> Explanation:
         """Search for a value, for a vector or like an id, and return how that was done.
 
         See similar_by_vector() and similar_by_id() for the other parameters, and for what is
         raised.
+
+        :param mode: search for the text as search() does it in that mode, with `weights`
+        :param key: an API key, in place of the one in the environment
         """
         if (value is None) == (id is None):
             raise errors.InvalidInputError("explain() takes a value to search for, or else id=")
+        if mode is not None:
+            return self._explain_ranked(value, number, prefix, (mode, weights), key, conditions)
         if id is not None:
             return self._answer(
                 self._query_like(id_text(id), number, prefix, conditions, skip_document)
@@ -802,8 +885,23 @@ class Collection:
                 "skip_document leaves out the document of an entry: it is for a search by id="
             )
         self._query(number, prefix, conditions)  # what is wrong with it costs nothing yet
-        blob = encode_vector(self._vector_of(value), "The vector to search for")
+        blob = encode_vector(self._vector_of(value, key), "The vector to search for")
         return self._answer(self._query(number, prefix, conditions, blob))
+
+    def _explain_ranked(
+        self,
+        text: Any,
+        number: int,
+        prefix: str | None,
+        options: tuple[SearchMode, tuple[float, float]],
+        key: str | None,
+        conditions: Conditions,
+    ) -> Explanation:
+        marks = ("**", "**")
+        ranked = self._ranked_query(text, number, prefix, (*options, marks), key, conditions)
+        steps: list[Step] = []
+        hits = document_search.search_ranked(self._store, ranked, steps)
+        return Explanation([read_result(hit) for hit in hits], steps)
 
     def _query_like(
         self,
@@ -840,9 +938,9 @@ class Collection:
         hits = document_search.search(self._store, query, steps)
         return Explanation([read_entry(hit) for hit in hits], steps)
 
-    def _vector_of(self, value: Any) -> Sequence[float]:
+    def _vector_of(self, value: Any, key: str | None) -> Sequence[float]:
         plain = to_plain(value)
-        return self.embed_query(plain) if isinstance(plain, str | bytes) else value
+        return self.embed_query(plain, key=key) if isinstance(plain, str | bytes) else value
 
     def _stored_vector(self, id: str) -> bytes:
         found = self._store.vector(self.row, id)
@@ -871,6 +969,44 @@ class Collection:
         :raises DatabaseError: it cannot be written now, or a transaction is open
         """
         self._store.build_graph(self.row)
+
+    def related_table(
+        self, number: int = 5, *, progress: RelatedProgress | None = None
+    ) -> RelatedReport:
+        """Write which entries are nearest to each, into a plain table; return what was done.
+
+        The table `vecstore_related` has the columns collection_id, id, rank, related_id and score.
+        Any program with SQLite reads it, without an extension and without a model. It lists for
+        each entry what `similar_by_id(id, number, exact=True, skip_document=True)` finds: ranks
+        from 1, the same scores, and equal ones by id. So chunks of the entry's own document are
+        left out. An entry whose vector cannot be compared has no rows, and is in nobody's.
+
+        It is as of this call, and does not follow later writes: call it again. What has changed
+        since, by whatever program, is found and computed; the result is the same as from scratch.
+        Where nothing has, nothing is written. Each collection has rows of its own, and one that is
+        deleted loses them; a copy, and one that reembed() has made, gets them at its first call.
+
+        With NumPy installed, a hundred thousand entries take minutes, and hours without. No lock is
+        held while entries are compared. They are as at the beginning of the call; the rows of some
+        hundreds at a time are written in a transaction, so readers meanwhile see whole lists.
+
+        :param number: how many to list for each entry, at most; another than the last time computes
+          all of them anew
+        :param progress: a function that is called with how many entries are computed so far, and
+          how many are to be; not at all where there is nothing to do
+        :raises InvalidInputError: number is no integer from 1 on
+        :raises DatabaseError: a transaction is open, the database cannot be written, or another
+          program's table is named `vecstore_related`; nothing was changed
+        :raises DatabaseBusyError: another process has begun to compute the same after this one, and
+          goes on. After this or any other end, some lists are those of before, each of them whole,
+          and the next call goes on from there
+        """
+        checked = to_integer(number)
+        if checked is None or not 1 <= checked <= _MOST_RELATED:
+            raise errors.InvalidInputError(
+                f"number is {quote(number)}: it must be an integer from 1 to {_MOST_RELATED:,}"
+            )
+        return self._store.relate(self.row, checked, progress)
 
     def index_metadata(self, key: str) -> None:
         """Index the values of a key of the metadata, for all collections of the database.

@@ -10,8 +10,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from .models import EmbeddingModel
 from .prefixes import Prefixes
-from .query import Query, Step, WhereArgs
-from .rows import CollectionRow, EmbeddingRow, EntryRow, Hit, RowChange, StoredRow, UnfitEntries
+from .query import Query, RankedQuery, Step, WhereArgs
+from .related import RelatedProgress, RelatedReport
+from .rows import (
+    CollectionRow,
+    EmbeddingRow,
+    EntryRow,
+    Hit,
+    RankedHit,
+    RowChange,
+    StoredRow,
+    UnfitEntries,
+)
 from .settings import IndexForm
 
 if TYPE_CHECKING:
@@ -214,6 +224,24 @@ class Store(LoadStore, Protocol):
 
     def search(self, query: Query, steps: list[Step]) -> list[Hit]:
         """Return the entries nearest to a vector, best first, and add what was done to `steps`."""
+        ...
+
+    def search_ranked(self, query: RankedQuery, steps: list[Step]) -> list[RankedHit]:
+        """Return the best entries of several rankings, best first, and add what was done."""
+        ...
+
+    def count_without_text(self, collection: CollectionRow) -> int:
+        """Return how many entries have no stored text, so that keywords cannot find them."""
+        ...
+
+    def relate(
+        self, collection: CollectionRow, number: int, progress: RelatedProgress | None
+    ) -> RelatedReport:
+        """Have the table of related items list the nearest of each entry, and return what was done.
+
+        :raises DatabaseError: a transaction is open, it cannot be written, or another process does
+          the same
+        """
         ...
 
     def index_metadata(self, key: str) -> None:

@@ -16,6 +16,7 @@ from .registry import (
     get_embedding_models,
     get_embedding_models_with_aliases,
     is_recorded_as,
+    runs_locally,
 )
 
 __all__ = [
@@ -31,4 +32,5 @@ __all__ = [
     "get_embedding_models",
     "get_embedding_models_with_aliases",
     "is_recorded_as",
+    "runs_locally",
 ]

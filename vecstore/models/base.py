@@ -38,6 +38,9 @@ class EmbeddingModel(ABC):
         needs_key: the name of the service whose API key is required; None for no key.
         key_env_var: the environment variable that holds the key.
         key: a key that is used instead of the environment's.
+        runs_locally: whether it works on this machine alone, without a network, so that a call
+            costs nothing; False unless the model says so. Where it does, visitors of a page of
+            Datasette may search by meaning although its configuration does not say that they may.
         query_prefix, document_prefix: what a collection puts before text that is searched for, and
             before text that it stores the vector of. What the model itself is given to embed, by
             `embed()` and the like, it embeds as it is.
@@ -51,6 +54,7 @@ class EmbeddingModel(ABC):
     needs_key: str | None = None
     key_env_var: str | None = None
     key: str | None = None
+    runs_locally: bool = False
     query_prefix: str = ""
     document_prefix: str = ""
 

@@ -37,6 +37,7 @@ class WordLlamaModel(EmbeddingModel):
 
     model_id = "wordllama"
     batch_size = 1_000
+    runs_locally = True
 
     def embed_batch(
         self,

@@ -78,6 +78,17 @@ def get_embedding_model(name: str) -> EmbeddingModel:
     return model
 
 
+def runs_locally(name: str) -> bool:
+    """Return whether a model of this name is installed, and says that it works without a network.
+
+    The models of llm do not say so, and llm is not imported for them.
+    """
+    if name.startswith(LLM):
+        return False
+    model = get_embedding_model_aliases().get(name) or _resolve(name)
+    return model is not None and model.runs_locally
+
+
 def is_recorded_as(model_id: str, name: str) -> bool:
     """Return whether a collection that has recorded `name` was made with the model of this id."""
     return model_id == name or model_id == _id_of(name)
