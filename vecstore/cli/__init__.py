@@ -5,7 +5,7 @@
     embed_multi      `embed-multi`; dry_run: what it would do
     sync             `sync`
     delete           `delete`
-    similar          `similar`
+    similar          `similar`; search: `search`
     collections      `collections`; transfer: its `export` and `import`
     embed_models     `embed-models`
     index            `index`
@@ -15,6 +15,7 @@
 What these share:
 
     options          options of several commands, and how many become one object
+    search_options   those of a search, and how it is printed; tables: text in columns
     content          the text, file or standard input that one command embeds
     databases        opens the file that a command is about
     model_choice     which model a command embeds with

@@ -54,6 +54,11 @@ metadata_option = click.option(
 )
 
 
+keywords_option = click.option(
+    "--keywords", is_flag=True, help="Only the keyword index, of the stored texts."
+)
+
+
 @click.group(cls=ListByDefault)
 def index() -> None:
     """Build, drop, move and list the index of a database.
@@ -65,8 +70,9 @@ def index() -> None:
       vecstore index drop
       vecstore index move pets.db beside
 
-    There is one for each dimension of vectors. It is made, and kept equal to the table, without any
-    of these commands. Those of keys of the metadata are made by 'build --metadata' alone.
+    There is one for each dimension of vectors, and one of the words of the stored texts. They are
+    made, and kept equal to the table, without any of these commands. Those of keys of the metadata
+    are made by 'build --metadata' alone.
     """
 
 
@@ -75,7 +81,20 @@ def index() -> None:
 @dimensions_option
 @_graph_option("of each that has one, or is large")
 @metadata_option
-def build(database: Path, dimensions: int | None, graph: str | None, keys: tuple[str, ...]) -> None:
+@keywords_option
+@click.option(
+    "--tokenizer",
+    metavar="NAME",
+    help="With --keywords: how FTS5 finds the words of a text, such as 'unicode61' or 'trigram'.",
+)
+def build(
+    database: Path,
+    dimensions: int | None,
+    graph: str | None,
+    keys: tuple[str, ...],
+    keywords: bool,
+    tokenizer: str | None,
+) -> None:
     """Build the index anew from the stored vectors.
 
     \b
@@ -83,10 +102,11 @@ def build(database: Path, dimensions: int | None, graph: str | None, keys: tuple
       vecstore index build pets.db --dimensions 256
       vecstore index build pets.db --graph pets
       vecstore index build pets.db --metadata year --metadata '$.author.name'
+      vecstore index build pets.db --keywords --tokenizer trigram
 
     It needs no model, and mends whatever is wrong with an index. Others may search meanwhile.
     Inside a file it is one transaction: until it is done, the old index is there. Beside a file,
-    the old one is deleted first.
+    the old one is deleted first. The keyword index, if there is one, is built anew too.
 
     With --graph, it builds the graph of a collection, a file beside pets.db by which searches in
     some 10,000 entries or more take a fraction of the time. From then on it is kept. It needs
@@ -95,9 +115,17 @@ def build(database: Path, dimensions: int | None, graph: str | None, keys: tuple
     --metadata KEY makes an index of the values of a key, or of a path that begins with $. instead.
     It makes conditions fast that few rows meet and that name json_extract(metadata, '$.KEY'), with
     --where and in any other SQL. From then on, no program can write metadata that is no JSON.
+
+    --keywords builds the keyword index alone, which the first search by keywords makes otherwise.
+    It keeps the tokenizer that it has, unless --tokenizer names another. That of a new one is the
+    tokenizer of an FTS5 table over embeddings, as sqlite-utils enable-fts makes it, or 'porter
+    unicode61 remove_diacritics 2', which finds English words of the same stem. 'trigram' finds
+    parts of words, and is for languages without spaces between words.
     """
-    _refuse_several(dimensions, graph, keys)
-    _refuse_files(graph, keys)
+    _refuse_several(dimensions, graph, keys, keywords)
+    _refuse_files(graph, keys, tokenizer)
+    if tokenizer is not None and not keywords:
+        raise click.UsageError("--tokenizer is of the keyword index: use it with --keywords")
     if graph is not None:
         _build_graph(database, graph)
         return
@@ -107,10 +135,17 @@ def build(database: Path, dimensions: int | None, graph: str | None, keys: tuple
                 made = maintenance.index_metadata(db, key)
                 click.echo(f"{made.path}: indexed, for {made.expression}")
         return
+    if keywords:
+        with open_file_for_maintenance(database) as db:
+            _print_keywords_built(maintenance.build_keyword_index(db, tokenizer))
+        return
     with open_file_for_maintenance(database) as db:
         built = maintenance.build_index(db, dimensions)
+        of_keywords = maintenance.keyword_index(db)
     for d, number in built.items():
         click.echo(f"{d} dimensions: {describe_count(number, 'vector')} indexed")
+    if dimensions is None and of_keywords.state != "missing":
+        _print_keywords_built(of_keywords.texts)
     if not built:
         click.echo("There are no vectors to index", err=True)
 
@@ -120,7 +155,14 @@ def build(database: Path, dimensions: int | None, graph: str | None, keys: tuple
 @dimensions_option
 @_graph_option("all of them")
 @metadata_option
-def drop(database: Path, dimensions: int | None, graph: str | None, keys: tuple[str, ...]) -> None:
+@keywords_option
+def drop(
+    database: Path,
+    dimensions: int | None,
+    graph: str | None,
+    keys: tuple[str, ...],
+    keywords: bool,
+) -> None:
     """Remove the index, so that programs without sqlite-vec can write now.
 
     \b
@@ -128,14 +170,18 @@ def drop(database: Path, dimensions: int | None, graph: str | None, keys: tuple[
       vecstore index drop pets.db
       vecstore index drop pets.db --graph pets
       vecstore index drop pets.db --metadata year
+      vecstore index drop pets.db --keywords
 
     llm is one of them. The next search or write of vecstore builds the index anew, with what was
     written meanwhile. For those programs to write at any time, 'vecstore index move' has it beside
     the file. Indexes of keys of the metadata are in nobody's way, and stay without --metadata.
 
+    The keyword index goes with the others, or, with --keywords, alone: the next search by keywords
+    builds it anew, with the same tokenizer if one was chosen.
+
     With --graph, it removes the graph of a collection, or all of them, and no index.
     """
-    _refuse_several(dimensions, graph, keys)
+    _refuse_several(dimensions, graph, keys, keywords)
     _refuse_files(graph, keys)
     if graph is not None:
         _drop_graph(database, graph)
@@ -147,10 +193,13 @@ def drop(database: Path, dimensions: int | None, graph: str | None, keys: tuple[
                 click.echo(f"{key}: {'dropped' if is_dropped else 'no index'}", err=not is_dropped)
         return
     with open_file_for_maintenance(database) as db:
-        dropped = maintenance.drop_index(db, dimensions)
+        has_keywords = dimensions is None and maintenance.drop_keyword_index(db)
+        dropped = [] if keywords else maintenance.drop_index(db, dimensions)
     for d in dropped:
         click.echo(f"{d} dimensions: dropped")
-    if not dropped:
+    if has_keywords:
+        click.echo("keywords: dropped")
+    if not dropped and not has_keywords:
         click.echo("There is no index", err=True)
 
 
@@ -170,11 +219,15 @@ def move(database: Path, form: IndexForm) -> None:
     """
     with open_file_for_maintenance(database) as db:
         moved = maintenance.move_index(db, form)
+        of_keywords = maintenance.keyword_index(db)
     if moved is None:
         click.echo(f"The index of {database} is {form} the file already", err=True)
         return
     for d, number in moved.items():
         click.echo(f"{d} dimensions: {describe_count(number, 'vector')} indexed {form} the file")
+    if of_keywords.state != "missing":
+        texts = describe_count(of_keywords.texts, "text")
+        click.echo(f"keywords: {texts} indexed {form} the file")
     if not moved:
         click.echo(f"There are no vectors to index: those to come are indexed {form} the file")
 
@@ -183,7 +236,7 @@ def move(database: Path, form: IndexForm) -> None:
 @add_database_argument
 @json_option
 def list_(database: Path, as_json: bool) -> None:
-    """List the index of each dimension, and the keys of the metadata that have one.
+    """List the index of each dimension, that of keywords, and the keys of the metadata with one.
 
     \b
       vecstore index list
@@ -194,9 +247,14 @@ def list_(database: Path, as_json: bool) -> None:
     """
     with open_file_for_maintenance(database, read_only=True) as db:
         found = maintenance.list_indexes(db)
+        of_keywords = maintenance.keyword_index(db)
         of_metadata = maintenance.list_metadata_indexes(db)
+    has_keywords = of_keywords.state != "missing"
     if as_json:
         listed = [asdict(status) for status in found]
+        if has_keywords:
+            shown = asdict(of_keywords)
+            listed.append({"keywords": shown.pop("texts"), **shown})
         listed += [{"metadata": i.path, "sql": i.expression, "name": i.name} for i in of_metadata]
         click.echo(json.dumps(listed, indent=4))
         return
@@ -206,26 +264,42 @@ def list_(database: Path, as_json: bool) -> None:
         click.echo(f"{status.dimensions} dimensions: {vectors}, {state}")
         for graph in status.graphs:
             click.echo(f"  {_describe_graph(graph)}")
+    if has_keywords:
+        texts = describe_count(of_keywords.texts, "text")
+        state = _STATES[of_keywords.state].format(form=of_keywords.form)
+        click.echo(f"keywords: {texts}, {state}, with the tokenizer {of_keywords.tokenizer!r}")
     for made in of_metadata:
         click.echo(f"{made.path}: indexed, for {made.expression}")
     if not found:
         click.echo("There are no vectors to index", err=True)
 
 
-def _refuse_several(dimensions: int | None, graph: str | None, keys: tuple[str, ...]) -> None:
-    given = {"--dimensions": dimensions, "--graph": graph, "--metadata": keys or None}
+def _print_keywords_built(number: int) -> None:
+    click.echo(f"keywords: {describe_count(number, 'text')} indexed")
+
+
+def _refuse_several(
+    dimensions: int | None, graph: str | None, keys: tuple[str, ...], keywords: bool
+) -> None:
+    given = {
+        "--dimensions": dimensions,
+        "--graph": graph,
+        "--metadata": keys or None,
+        "--keywords": keywords or None,
+    }
     names = [name for name, value in given.items() if value is not None]
     if len(names) > 1:
         raise click.UsageError(f"{' and '.join(names)} cannot be used together")
 
 
-def _refuse_files(graph: str | None, keys: tuple[str, ...]) -> None:
+def _refuse_files(graph: str | None, keys: tuple[str, ...], tokenizer: str | None = None) -> None:
     """Refuse a file that was meant to be DB, and is the value of an option that comes before it."""
     ctx = click.get_current_context()
     is_default = ctx.get_parameter_source("database") is ParameterSource.DEFAULT
     if ctx.meta["named"] or not is_default:
         return
-    for option, value in [("--graph", graph), *(("--metadata", key) for key in keys)]:
+    given = [("--graph", graph), *(("--metadata", key) for key in keys), ("--tokenizer", tokenizer)]
+    for option, value in given:
         if value and _is_database(Path(value)):
             raise click.UsageError(
                 f"{option} takes {value!r} as its value, and no file is given: put that first, "

@@ -26,6 +26,8 @@ _MODULES = {
     "embed-multi": "embed_multi",
     "extension-path": "shell",
     "index": "index",
+    "related": "related",
+    "search": "search",
     "shell": "shell",
     "similar": "similar",
     "sync": "sync",

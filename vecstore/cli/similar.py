@@ -2,10 +2,8 @@
 
 import json
 import shutil
-import textwrap
-import unicodedata
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -17,73 +15,39 @@ from ..sqlite.maintenance import list_indexes
 from ..values import quote
 from .content import ContentOptions, add_content_options, open_standard_input
 from .databases import open_existing_collection
-from .options import (
-    Command,
-    add_options,
-    condition_options,
-    database_option,
-    gather_options,
-    key_option,
-)
+from .options import database_option, key_option
 from .progress import show_index_builds
-
-
-@dataclass(frozen=True)
-class _SearchOptions:
-    """The options that become parameters of `Collection.explain()`."""
-
-    number: int
-    prefix: str | None
-    where: str | None
-    where_args: dict[str, str]
-    min_score: float | None
-    exact: bool
-    per_document: bool
-
-
-def _add_search_options(command: Command) -> Command:
-    """Add the options to a command, which gets them as `search`."""
-    options = (
-        click.option(
-            "-n",
-            "--number",
-            type=int,
-            default=10,
-            show_default=True,
-            help="How many entries to return.",
-        ),
-        *condition_options,
-        click.option("--min-score", type=float, help="Only entries with at least this score."),
-        click.option("--exact", is_flag=True, help="Miss nothing in a large collection; slower."),
-        click.option("--per-document", is_flag=True, help="Only the best chunk of each document."),
-    )
-    return add_options(gather_options(command, "search", _SearchOptions), options)
+from .search_options import (
+    OutputOptions,
+    SearchOptions,
+    add_output_options,
+    add_search_options,
+    print_json,
+    print_plain,
+)
+from .tables import count_columns, cut_text, pad_text
 
 
 @click.command()
 @click.argument("collection")
 @click.argument("id", required=False)
 @add_content_options
-@_add_search_options
+@add_search_options
 @click.option("--skip-document", is_flag=True, help="Leave out other chunks of the ID's document.")
 @click.option(
     "--vector", metavar="JSON", help="Search for a vector, an array; '-' is standard input."
 )
-@click.option("-p", "--plain", is_flag=True, help="Print text, not JSON.")
-@click.option("--table", is_flag=True, help="Print a table as wide as the terminal.")
-@click.option("--explain", is_flag=True, help="Print how the search was done: plan, times, SQL.")
+@add_output_options
 @key_option
 @database_option
 def similar(
     collection: str,
     id: str | None,
     content: ContentOptions,
-    search: _SearchOptions,
+    search: SearchOptions,
     skip_document: bool,
     vector: str | None,
-    plain: bool,
-    table: bool,
-    explain: bool,
+    form: OutputOptions,
     key: str | None,
     database: Path,
 ) -> None:
@@ -101,8 +65,6 @@ def similar(
     the cosine similarity, up to 1.0. A search needs the model of the collection; a search for the
     entries like one that is stored, by its ID, or for a vector, needs none.
     """
-    if plain + table + explain > 1:
-        raise click.UsageError("--plain, --table and --explain cannot be used together")
     _check_target(id, content, vector, skip_document=skip_document)
     with open_existing_collection(database, collection) as opened:
         wanted: Sequence[float] | None = None
@@ -112,14 +74,14 @@ def similar(
             wanted = opened.embed_query(content.read(), key=key)
         with show_index_builds():
             found = opened.explain(wanted, id=id, skip_document=skip_document, **asdict(search))
-        note = _note_of_graph(opened, found) if explain else None
-    if explain:
+        note = _note_of_graph(opened, found) if form.explain else None
+    if form.explain:
         click.echo(f"{found}\n\n{note}" if note else found)
-    elif table:
+    elif form.table:
         _print_table(found.entries)
     else:
         for entry in found.entries:
-            _print_plain(entry) if plain else click.echo(json.dumps(asdict(entry)))
+            print_plain(entry) if form.plain else print_json(entry)
 
 
 def _check_target(
@@ -159,44 +121,13 @@ def _note_of_graph(collection: Collection, found: Explanation) -> str | None:
     )
 
 
-def _print_plain(entry: Entry) -> None:
-    click.echo(f"{entry.id} ({entry.score})\n")
-    if entry.content:
-        click.echo(textwrap.indent(entry.content, "  "))
-    if entry.metadata:
-        click.echo(textwrap.indent(json.dumps(entry.metadata), "  "))
-    click.echo("")
-
-
 def _print_table(entries: list[Entry]) -> None:
     if not entries:
         return
     width = shutil.get_terminal_size().columns
-    ids = [_cut_text(entry.id, width // 2) for entry in entries]
-    id_width = max(map(_count_columns, ["id", *ids]))
-    click.echo(f"score  {_pad_text('id', id_width)}  content")
+    ids = [cut_text(entry.id, width // 2) for entry in entries]
+    id_width = max(map(count_columns, ["id", *ids]))
+    click.echo(f"score  {pad_text('id', id_width)}  content")
     for entry, id in zip(entries, ids, strict=True):
-        row = f"{entry.score:5.2f}  {_pad_text(id, id_width)}  "
-        click.echo((row + _cut_text(entry.content or "", width - 9 - id_width)).rstrip())
-
-
-def _cut_text(text: str, width: int) -> str:
-    """Return text as one line of at most that many columns."""
-    shown = "".join(char if char.isprintable() else " " for char in text)
-    line = " ".join(shown.split())
-    columns = fitting = 0
-    for char in line:
-        columns += _count_columns(char)
-        fitting += columns < width  # the last column is that of the ellipsis
-        if columns > width:
-            return f"{line[:fitting].rstrip()}…"
-    return line
-
-
-def _pad_text(text: str, width: int) -> str:
-    return text + " " * (width - _count_columns(text))
-
-
-def _count_columns(text: str) -> int:
-    """Return how many columns a terminal needs: two for characters that are wide."""
-    return sum(2 if unicodedata.east_asian_width(char) in "FW" else 1 for char in text)
+        row = f"{entry.score:5.2f}  {pad_text(id, id_width)}  "
+        click.echo((row + cut_text(entry.content or "", width - 9 - id_width)).rstrip())
