@@ -34,18 +34,33 @@ class EmbeddingFailed(Exception):
         self.status = status
 
 
-def is_allowed(datasette: "Datasette", database: str, actor: dict[str, Any] | None) -> bool:
-    """Return whether the configuration lets this actor search by text, which can cost money.
+async def is_allowed(
+    datasette: "Datasette", database: str, actor: dict[str, Any] | None, model_id: str
+) -> bool:
+    """Return whether this actor may have a text embedded, which can cost money.
 
-    `allow_embed` of the plugin is true, or an "allow" block. Without it, nobody may.
+    `allow_embed` of the plugin is true or false, or an "allow" block. Without it, only a model may
+    be asked that says that it runs on this machine.
     """
     config = datasette.plugin_config("vecstore", database=database)
-    if config is None:  # Datasette does not fall back where the database has other settings
+    if not isinstance(config, dict) or "allow_embed" not in config:
+        # Datasette does not fall back where the database has other settings.
         config = datasette.plugin_config("vecstore")
-    allow = config.get("allow_embed") if isinstance(config, dict) else None
+    if not isinstance(config, dict) or "allow_embed" not in config:
+        # Plugins may have to be imported.
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(_threads, _runs_locally, model_id)
+    allow = config["allow_embed"]
     if not isinstance(allow, bool | dict):
         return False
     return bool(actor_matches_allow(actor, allow))
+
+
+def _runs_locally(model_id: str) -> bool:
+    try:
+        return models.runs_locally(model_id)
+    except Exception:  # of someone else's plugin: nothing is known of the model
+        return False
 
 
 async def embed(model_id: str, text: str, prefix: str | None) -> bytes:

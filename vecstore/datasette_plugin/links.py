@@ -7,10 +7,19 @@ from datasette.utils import tilde_encode
 from markupsafe import Markup
 
 from . import queries, tables
-from .queries import ShownCollection
+from .embedded_tables import RowEntry
+from .shown import ShownCollection
 
 if TYPE_CHECKING:  # plugins are imported in the midst of it
     from datasette.app import Datasette
+
+
+_STATIC = "sqlite-vecstore"  # Datasette calls a plugin by the name of its distribution
+
+
+def stylesheet_url(datasette: "Datasette") -> str:
+    """Return the address of our stylesheet."""
+    return str(datasette.urls.static_plugins(_STATIC, "vecstore.css"))
 
 
 def collections_url(datasette: "Datasette", database: str, **query: Any) -> str:
@@ -30,6 +39,12 @@ def row_url(datasette: "Datasette", database: str, collection: ShownCollection, 
     """Return the address of a row of `embeddings`."""
     path = f"{tilde_encode(str(collection.id))},{tilde_encode(id)}"
     return str(datasette.urls.row(database, "embeddings", path))
+
+
+def entry_url(datasette: "Datasette", database: str, entry: RowEntry) -> str:
+    """Return the address of what is similar to an entry, or of the chunks of its document."""
+    asked = {"id": entry.id} if entry.document is None else {"document": entry.document}
+    return collection_url(datasette, database, entry.collection, **asked)
 
 
 async def similar_url(datasette: "Datasette", database: str, collection_id: Any, id: Any) -> str:

@@ -1,9 +1,8 @@
-"""The pages: the list of collections, and of one collection what is similar to a text or item."""
+"""The pages: the list of collections, and of one collection what a text or an item finds in it."""
 
 import functools
-import json
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from datasette import Response
@@ -11,49 +10,16 @@ from datasette.database import Database, QueryInterrupted
 from datasette.utils import add_cors_headers, tilde_decode
 from datasette.utils.asgi import BadRequest, NotFound, Request
 
-from ..errors import DimensionError, DoesNotExist, ModelMismatchError
-from . import embedding, links, permissions, queries, tables
-from .embedding import EmbeddingFailed
+from ..errors import DoesNotExist, ModelMismatchError
+from ..query import MODES, SearchMode
+from . import embedded_tables, links, permissions, queries, tables
+from .answers import Page, answer
+from .shown import PLAIN_MARKS, ShownCollection, mark_up, secret_marks, without_marks
 
 if TYPE_CHECKING:  # plugins are imported in the midst of it
     from datasette.app import Datasette
 
 _Handler = Callable[["Datasette", Request], Awaitable[Response]]
-
-_STATIC = "sqlite-vecstore"  # Datasette calls a plugin by the name of its distribution
-
-
-@dataclass
-class Page:
-    """What somebody asked of a collection, and the answer."""
-
-    collection: queries.ShownCollection
-    q: str
-    id: str | None
-    size: int
-    largest: int
-    may_embed: bool
-    is_head: bool
-    item: queries.ShownEntry | None = None
-    rows: list[queries.ShownEntry] = field(default_factory=list)
-    error: str | None = None
-    status: int = 200
-
-    @property
-    def truncated(self) -> bool:
-        """Return whether there are more rows than were asked for."""
-        return len(self.rows) > self.size
-
-    @property
-    def shown(self) -> list[queries.ShownEntry]:
-        """Return the rows that were asked for."""
-        return self.rows[: self.size]
-
-    @property
-    def next_size(self) -> int | None:
-        """Return how many rows a link offers next; None without more, or if that is all."""
-        more = self.truncated and self.size < self.largest
-        return min(2 * self.size, self.largest) if more else None
 
 
 def _reading(page: _Handler) -> _Handler:
@@ -66,7 +32,7 @@ def _reading(page: _Handler) -> _Handler:
         try:
             return await page(datasette, request)
         except QueryInterrupted as error:
-            raise queries.time_limit_error() from error
+            raise queries.TookTooLong from error
         except (DoesNotExist, ModelMismatchError) as error:  # what they say is not for visitors
             raise NotFound("This collection was deleted or replaced meanwhile") from error
 
@@ -86,6 +52,10 @@ async def collections_page(datasette: "Datasette", request: Request) -> Response
         ):
             raise NotFound(f"There is no collection {collection_id}")
         return Response.redirect(links.collection_url(datasette, db.name, collection.name, id=id))
+    name = request.args.get("collection")
+    if name:  # the box of several collections
+        given = {key: request.args.get(key) for key in ("q", "_mode", "_size")}
+        return Response.redirect(links.collection_url(datasette, db.name, name, **given))
     found = await queries.list_collections(db)
     if request.url_vars.get("format"):
         rows = [_summary(collection) for collection in found]
@@ -102,47 +72,40 @@ async def collection_page(datasette: "Datasette", request: Request) -> Response:
     collection = await queries.find_collection(db, "name", name)
     if collection is None:
         raise NotFound(f"There is no collection {name!r}")
+    is_json = bool(request.url_vars.get("format"))
     page = Page(
         collection,
+        request.actor,
         q=(request.args.get("q") or "").strip(),
         id=request.args.get("id"),
+        document=request.args.get("document"),
+        asked_mode=_mode(request),
         size=_size(datasette, request),
         largest=datasette.setting("max_returned_rows"),
-        may_embed=embedding.is_allowed(datasette, db.name, request.actor),
         is_head=request.method == "HEAD",
+        marks=PLAIN_MARKS if is_json else secret_marks(),
     )
-    try:
-        await _answer(datasette, db, page)
-    except (EmbeddingFailed, DimensionError) as error:
-        page.error, page.status = str(error), getattr(error, "status", 502)
-    if request.url_vars.get("format"):
+    await answer(datasette, db, page)
+    if is_json:
         return _json(datasette, _as_json(db, page), page.status)
-    context = {"page": page, "largest_text": datasette.setting("truncate_cells_html")}
+    context = {
+        "page": page,
+        "largest_text": datasette.setting("truncate_cells_html"),
+        "mark_up": lambda snippet: mark_up(snippet, page.marks),
+        "is_cut": lambda row: without_marks(row.snippet, page.marks) != row.content,
+        "asked_size": page.size if request.args.get("_size") else None,
+        "asked_mode": request.args.get("_mode") or None,
+        "asked": {
+            "q": page.q or None,
+            "id": page.id,
+            "document": page.document,
+            "_mode": request.args.get("_mode") or None,
+        },
+        "source_rows": await embedded_tables.source_rows(
+            datasette, db, request.actor, collection, page.entries
+        ),
+    }
     return await _html(datasette, request, db, "vecstore_similar.html", context, page.status)
-
-
-async def _answer(datasette: "Datasette", db: Database, page: Page) -> None:
-    """Find what the page shows; one row more than it does tells whether there are more."""
-    number = page.size + 1
-    if page.id is not None:
-        found = await queries.find_entry(datasette, db, page.collection, page.id)
-        if found is None:
-            page.error, page.status = f"There is no item {page.id!r} in this collection.", 404
-            return
-        page.item, vector = found
-        page.rows = await queries.find_similar(
-            datasette, db, page.collection, vector, number, page.id
-        )
-    elif page.q and not page.may_embed:
-        page.error, page.status = "Searching by text is not allowed here.", 403
-    elif page.q and page.is_head:
-        return  # no one sees what it would cost
-    elif page.q:
-        prefix = await queries.query_prefix(datasette, db, page.collection)
-        vector = await embedding.embed(page.collection.model, page.q, prefix)
-        page.rows = await queries.find_similar(datasette, db, page.collection, vector, number)
-    else:
-        page.rows = await queries.first_entries(datasette, db, page.collection, number)
 
 
 async def _database(datasette: "Datasette", request: Request) -> Database:
@@ -171,7 +134,15 @@ def _size(datasette: "Datasette", request: Request) -> int:
     return int(given)
 
 
-def _summary(collection: queries.ShownCollection) -> dict[str, Any]:
+def _mode(request: Request) -> SearchMode:
+    given = request.args.get("_mode") or "hybrid"
+    for mode in MODES:
+        if given == mode:
+            return mode
+    raise BadRequest(f"_mode must be {', '.join(MODES[:-1])} or {MODES[-1]}")
+
+
+def _summary(collection: ShownCollection) -> dict[str, Any]:
     return {
         "id": collection.id,
         "name": collection.name,
@@ -188,8 +159,12 @@ def _as_json(db: Database, page: Page) -> dict[str, Any]:
         "database": db.name,
         "collection": page.collection.name,
         "model": page.collection.model,
-        "q": page.q if page.q and page.id is None else None,
+        "q": page.q if page.is_search else None,
+        "mode": page.mode,
+        "note": page.note,
+        "without_text": page.without_text,
         "id": page.id,
+        "document": page.document,
         "rows": [asdict(item) for item in page.shown],
         "truncated": page.truncated,
     }
@@ -216,20 +191,7 @@ async def _html(
         "link": lambda name, **query: links.collection_url(datasette, db.name, name, **query),
         "row_link": lambda collection, id: links.row_url(datasette, db.name, collection, id),
         "list_link": links.collections_url(datasette, db.name),
-        "css": datasette.urls.static_plugins(_STATIC, "vecstore.css"),
-        "metadata_pairs": _metadata_pairs,
+        "css": links.stylesheet_url(datasette),
     }
     html = await datasette.render_template(template, {**shared, **context}, request=request)
     return Response.html(html, status=status)
-
-
-def _metadata_pairs(metadata: Any) -> list[tuple[str, str]]:
-    """Return the names and values of metadata as text; of what is no object, one without a name."""
-    if metadata is None:
-        return []
-    pairs = metadata.items() if isinstance(metadata, dict) else [("", metadata)]
-    return [(name, _plain(value)) for name, value in pairs]
-
-
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

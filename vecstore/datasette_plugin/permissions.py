@@ -20,7 +20,7 @@ Actor = dict[str, Any] | None
 async def ensure_viewable(datasette: "Datasette", actor: Actor, database: str) -> None:
     """Raise Datasette's Forbidden unless the actor may view `collections` and `embeddings`."""
     for table in ("collections", "embeddings"):
-        if not await _may_view(datasette, actor, database, table):
+        if not await may_view(datasette, actor, database, table):
             raise Forbidden(f"You do not have permission to view the table {table}")
 
 
@@ -44,12 +44,13 @@ async def denied_source(
     if not sources or not await tables.has_store(datasette.get_database(database)):
         return None
     for source in sources:
-        if not await _may_view(datasette, actor, database, source):
+        if not await may_view(datasette, actor, database, source):
             return False
     return None
 
 
-async def _may_view(datasette: "Datasette", actor: Actor, database: str, table: str) -> bool:
+async def may_view(datasette: "Datasette", actor: Actor, database: str, table: str) -> bool:
+    """Return whether the actor may view a table."""
     if TableResource is not None:
         resource = TableResource(database, table)
         return bool(await datasette.allowed(action="view-table", resource=resource, actor=actor))

@@ -1,11 +1,10 @@
 """What the pages read: collections, items and similar items, from Datasette's own connections."""
 
-import copy
-import hashlib
-import json
+import shlex
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from datasette.database import Database, QueryInterrupted
@@ -13,52 +12,69 @@ from datasette.utils import sqlite_timelimit
 from datasette.views.base import DatasetteError
 from sqlite_utils import Database as SqliteDatabase
 
-from ..errors import DatabaseInterruptedError
-from ..query import Query
-from ..rows import CollectionRow
-from ..sqlite import catalog, collection_prefixes
+from .. import document_search
+from ..errors import DatabaseDamagedError, DatabaseInterruptedError
+from ..query import Query, RankedQuery
+from ..rows import Hit, RankedHit
+from ..sqlite import catalog, collection_prefixes, documents
 from ..sqlite.connection import sqlite_errors
-from ..sqlite.search import planner
+from ..sqlite.index import usable_keywords
+from ..sqlite.search import fusion, planner
 from . import connections
+from .shown import (
+    ShownCollection,
+    ShownEntry,
+    ShownResult,
+    shown_collection,
+    shown_entry,
+    shown_result,
+)
 
 if TYPE_CHECKING:  # plugins are imported in the midst of it
     from datasette.app import Datasette
 
 _Result = TypeVar("_Result")
 
-
-@dataclass
-class ShownCollection:
-    """A row of `collections`, as it is stored, and what is shown of it."""
-
-    row: CollectionRow
-    model: str
-    count: int | None = None  # None: counting takes too long
-
-    @property
-    def id(self) -> int:
-        """Return its number, which another may have later."""
-        return self.row.id
-
-    @property
-    def name(self) -> str:
-        """Return its name."""
-        return self.row.name
-
-    @property
-    def fingerprint(self) -> str:
-        """Return what tells whether a link is of this collection, and its name to no one."""
-        return hashlib.blake2b(repr(self.row).encode(), digest_size=6).hexdigest()
+QUICKLY_MS = 100  # for what a page can do without
 
 
-@dataclass
-class ShownEntry:
-    """An entry as it is shown: what is no text or no JSON is described or left as it is."""
+class _PageError(DatasetteError):  # type: ignore[misc]
+    """An error that Datasette shows, with its message also where we show it."""
 
-    id: str
-    score: float | None
-    content: str | None
-    metadata: Any
+    def __str__(self) -> str:
+        return str(self.message)
+
+
+class TookTooLong(_PageError):
+    """A query that took longer than Datasette's setting allows, as Datasette shows it.
+
+    remedy: what makes the keywords quick, if it is they that are slow
+    """
+
+    def __init__(self, remedy: str = "") -> None:
+        self.remedy = remedy
+        super().__init__(f"{connections.TOO_LONG}{remedy}", title="SQL Interrupted", status=400)
+
+
+class KeywordsDamaged(_PageError):
+    """The keyword index cannot be read; visitors are not told where the file is."""
+
+    def __init__(self, remedy: str) -> None:
+        self.remedy = remedy
+        super().__init__(
+            f"The keyword index is damaged.{remedy}", title="Damaged keyword index", status=500
+        )
+
+
+class NoSqliteVec(_PageError):
+    """Vectors cannot be compared, as the extension is not there."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"sqlite-vec cannot be loaded here: {connections.REMEDY}",
+            title="No sqlite-vec",
+            status=501,
+        )
 
 
 async def list_collections(db: Database) -> list[ShownCollection]:
@@ -81,7 +97,7 @@ async def _list_collections(db: Database, count: str) -> list[ShownCollection]:
         order by name
         """
     )
-    return [_shown_collection(row) for row in found.rows]
+    return [shown_collection(row) for row in found.rows]
 
 
 async def first_names(db: Database, number: int) -> list[str]:
@@ -113,7 +129,7 @@ async def find_collection(db: Database, column: str, value: str) -> ShownCollect
         """,
         [value],
     )
-    return _shown_collection(found.rows[0]) if found.rows else None
+    return shown_collection(found.rows[0]) if found.rows else None
 
 
 # These raise DoesNotExist or ModelMismatchError if the collection is another one by now.
@@ -136,7 +152,7 @@ async def first_entries(
             """,
             [collection.id, number],
         )
-        return [_shown_entry(row) for row in found.fetchall()]
+        return [shown_entry(row) for row in found.fetchall()]
 
     return await _read(datasette, db, collection, read)
 
@@ -158,7 +174,7 @@ async def find_entry(
         ).fetchone()
         if row is None:
             return None
-        return _shown_entry(row), row[4] if isinstance(row[4], bytes) else b""
+        return shown_entry(row), row[4] if isinstance(row[4], bytes) else b""
 
     return await _read(datasette, db, collection, read)
 
@@ -174,36 +190,91 @@ async def query_prefix(
     return await _read(datasette, db, collection, read)
 
 
-async def find_similar(
-    datasette: "Datasette",
-    db: Database,
-    collection: ShownCollection,
-    vector: bytes,
-    number: int,
-    skip_id: str | None = None,
+async def find_chunks(
+    datasette: "Datasette", db: Database, collection: ShownCollection, document: str
 ) -> list[ShownEntry]:
-    """Return what Collection.similar() of the Python API does, by the same SQL.
-
-    :raises DimensionError: the collection's vectors have another dimension
-    :raises DatasetteError: it took longer than Datasette lets queries take
-    """
-    if not vector or len(vector) % 4:
-        return []  # what another program stored, and cannot be compared
-    query = Query(collection.row, number, vector=vector, skip_id=skip_id)
+    """Return the chunks of a document, the first first; none if there is no such document."""
 
     def read(sqlite: SqliteDatabase) -> list[ShownEntry]:
-        return [_shown_entry(row) for row in planner.search(sqlite, query, may_build_index=False)]
+        return [shown_entry(row) for row in documents.chunks(sqlite, collection.id, document)]
+
+    return await _read(datasette, db, collection, read)
+
+
+async def count_without_text(db: Database, collection: ShownCollection) -> int | None:
+    """Return how many items have no stored text; None if that cannot be counted quickly."""
+    sql = """
+    select count(*)
+    from embeddings
+    where collection_id = ?
+      and id is not null
+      and typeof(content) <> 'text'
+    """
+    try:
+        found = await db.execute(sql, [collection.id], custom_time_limit=QUICKLY_MS)
+    except QueryInterrupted:
+        return None
+    return int(found.rows[0][0])
+
+
+async def find_similar(datasette: "Datasette", db: Database, query: Query) -> list[ShownEntry]:
+    """Return what Collection.similar_by_vector() of the Python API does, by the same SQL.
+
+    :raises DimensionError: the collection's vectors have another dimension
+    :raises TookTooLong: it took longer than Datasette lets queries take
+    :raises NoSqliteVec: vectors cannot be compared here
+    """
+    if not query.vector or len(query.vector) % 4:
+        return []  # what another program stored, and cannot be compared
+
+    def read(sqlite: SqliteDatabase) -> list[ShownEntry]:
+        def nearest(number: int) -> list[Hit]:
+            return planner.search(sqlite, replace(query, number=number), may_build_index=False)
+
+        return [shown_entry(hit) for hit in document_search.by_document(query, nearest)]
 
     return await _execute(datasette, db, read)
 
 
-def time_limit_error() -> DatasetteError:
-    """Return the error for a query that took longer than Datasette's setting allows."""
-    return DatasetteError(
-        connections.TOO_LONG,
-        title="SQL Interrupted",
-        status=400,
-    )
+async def find_ranked(
+    datasette: "Datasette", db: Database, query: RankedQuery
+) -> list[ShownResult]:
+    """Return what Collection.search() of the Python API does, by the same SQL.
+
+    It raises what find_similar() does; TookTooLong says what would help, where that is known.
+
+    :raises KeywordsDamaged: the keyword index is
+    """
+
+    def read(sqlite: SqliteDatabase) -> list[ShownResult]:
+        def best(number: int) -> list[RankedHit]:
+            ranked = query.with_number(number)
+            return fusion.search(sqlite, ranked, [], may_build_index=False)
+
+        return [shown_result(hit) for hit in document_search.by_document(query.query, best)]
+
+    try:
+        return await _execute(datasette, db, read)
+    except DatabaseDamagedError as error:
+        raise KeywordsDamaged(f" This builds it anew: {_build_command(db)}") from error
+    except TookTooLong as error:
+        if query.mode == "similar" and not query.keywords.excluded:
+            raise
+        raise TookTooLong(await _keyword_remedy(datasette, db)) from error
+
+
+async def _keyword_remedy(datasette: "Datasette", db: Database) -> str:
+    """Return what to do where the keyword index cannot be used, so that all texts were read."""
+    index = await _execute(datasette, db, usable_keywords.find_keywords)
+    if index is not None and not index.behind:
+        return ""
+    state = "has no keyword index" if index is None else "has a keyword index that is behind"
+    command = _build_command(db)
+    return f" The file {state}, so that all texts were read. This makes it quick: {command}"
+
+
+def _build_command(db: Database) -> str:
+    return f"vecstore index build --keywords {shlex.quote(Path(db.path or 'FILE').name)}"
 
 
 async def _read(
@@ -235,45 +306,12 @@ async def _execute(
                 return read(sqlite)
         except conn.OperationalError as error:
             if sqlite_errors.says(error, *sqlite_errors.NO_SQLITE_VEC):
-                raise DatasetteError(
-                    f"sqlite-vec cannot be loaded here: {connections.REMEDY}",
-                    title="No sqlite-vec",
-                    status=501,
-                ) from error
+                raise NoSqliteVec from error
             # Inside of vec0, the interruption gets another name.
             is_interrupted = sqlite_errors.error_class(error) is DatabaseInterruptedError
             if is_interrupted or time.monotonic() - start >= limit / 1000:
-                raise time_limit_error() from error
+                raise TookTooLong from error
             raise
 
     result: _Result = await db.execute_fn(in_thread)
     return result
-
-
-def _shown_collection(row: Any) -> ShownCollection:
-    id, name, stored, model, count = row
-    return ShownCollection(CollectionRow(id, name, stored), model, count)
-
-
-def _shown_entry(row: Any) -> ShownEntry:
-    return ShownEntry(_text(row[0]) or "", row[1], _text(row[2]), _metadata(row[3]))
-
-
-def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return f"{len(value):,} bytes" if isinstance(value, bytes) else str(value)
-
-
-def _metadata(value: Any) -> Any:
-    text = _text(value)
-    if not text:
-        return None
-    try:
-        metadata = json.loads(text)
-        json.dumps(metadata, allow_nan=False).encode()
-        copy.deepcopy(metadata)  # as asdict() does, which goes less deep
-        json.dumps(metadata, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):
-        return text.encode("utf-8", "replace").decode()
-    return metadata

@@ -7,10 +7,17 @@ from typing import Any
 
 from datasette.database import Database
 
-from ..sqlite import collection_prefixes, journal
+from ..sqlite import collection_prefixes, journal, related_tables
 from ..sqlite.connection import filenames
 from ..sqlite.index import beside, graphs
-from ..sqlite.index_names import BESIDE, dimensions_in_name, without_schema
+from ..sqlite.index_names import (
+    BESIDE,
+    KEYWORD_TABLE,
+    TEXTS,
+    TOKENIZER_TABLE,
+    dimensions_in_name,
+    without_schema,
+)
 from . import connections
 
 _STORE = {  # the columns that are read
@@ -18,9 +25,18 @@ _STORE = {  # the columns that are read
     "embeddings": {"collection_id", "id", "embedding", "content", "metadata"},
 }
 # The second is there because sqlite-vec numbers its chunks.
-_OTHERS = {"_sqlite_migrations", "sqlite_sequence", graphs.WANTED, collection_prefixes.TABLE}
+_OTHERS = {
+    "_sqlite_migrations",
+    "sqlite_sequence",
+    graphs.WANTED,
+    collection_prefixes.TABLE,
+    related_tables.STATE,
+    related_tables.RUNS,
+}
 # Of a file whose index is beside it, and of that.
 _BESIDE = {journal.TABLE, *map(without_schema, (beside.FOLLOWED, beside.DIMENSIONS))}
+# These have ids. The first is for people, and is shown.
+_RELATED = {"vecstore_related", related_tables.STATE}
 _VIEWS = {"vecstore_collections", "vecstore_documents", "vecstore_items"}
 
 _Method = Callable[[Database], Awaitable[Any]]
@@ -41,14 +57,22 @@ def is_index_table(name: str) -> bool:
 
     Datasette 0.65 has pages for the rows of tables that are attached.
     """
-    return dimensions_in_name(name) is not None or name in _BESIDE
+    if dimensions_in_name(name) is not None or name in _BESIDE:
+        return True
+    # FTS5 keeps what it holds in tables of its own.
+    return name in (TEXTS, KEYWORD_TABLE, TOKENIZER_TABLE) or name.startswith(f"{KEYWORD_TABLE}_")
+
+
+def is_internal(name: str) -> bool:
+    """Return whether a table is one of vecstore's and llm's: no one's own, with rows to embed."""
+    return name in _STORE or name in _OTHERS or bool(tables_shown_by(name))
 
 
 def tables_shown_by(name: str) -> tuple[str, ...]:
     """Return the tables whose content a table of the index, or one of our views, shows again."""
     if name in _VIEWS:
         return "embeddings", "collections"
-    return ("embeddings",) if is_index_table(name) else ()
+    return ("embeddings",) if is_index_table(name) or name in _RELATED else ()
 
 
 def extend_databases() -> None:
