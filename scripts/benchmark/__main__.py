@@ -14,6 +14,7 @@ import click
 
 from . import plots, report, results
 from .datasets import DATA, NoDataError, file_rows, get_rows
+from .retrieval import command as retrieval
 from .rows import Rows
 from .runner import EDITED, SHARES, Runner
 from .systems import SYSTEMS
@@ -82,6 +83,14 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.command(help=__doc__, context_settings={"show_default": True, "max_content_width": 100})
 @click.option("--quick", is_flag=True, help="Few systems and rows: done within three minutes.")
 @click.option(
+    "--retrieval",
+    "only_retrieval",
+    is_flag=True,
+    help="Measure how good answers are instead: nDCG and recall of questions whose answers are "
+    "known, for the modes of Collection.search(). --data chooses the models, of words and "
+    "sentences; --rows how many entries a set has at most.",
+)
+@click.option(
     "--systems",
     type=names(SYSTEMS),
     metavar="NAME,...",
@@ -148,6 +157,7 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--report", "only_report", is_flag=True, help="Measure nothing: only report again.")
 def main(
     quick: bool,
+    only_retrieval: bool,
     systems: list[str] | None,
     data: list[str] | None,
     rows: list[int] | None,
@@ -163,6 +173,9 @@ def main(
 ) -> None:
     """Measure, then write the report."""
     db = results.open_results(output / "results.db")
+    if only_retrieval:
+        retrieval.run(db, data or ["words"], quick, rows, sentence_model, folder, output)
+        return
     if not only_report:
         runner = Runner(
             db=db,

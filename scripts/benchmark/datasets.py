@@ -128,7 +128,11 @@ def words() -> Embed:
     return lambda texts: np.array(list(model.embed_multi(texts)), dtype=np.float32)
 
 
-def sentences(model: str) -> Embed:
+def sentences(model: str, tokens: int = 48) -> Embed:
+    """Return how a SentenceTransformer embeds.
+
+    :param tokens: of a text, that are read; few of the texts of data sets have more than 48
+    """
     if Path(model).is_dir():
         os.environ["HF_HUB_OFFLINE"] = "1"  # nothing is missing that could be downloaded
     try:
@@ -136,7 +140,7 @@ def sentences(model: str) -> Embed:
     except ImportError as error:
         raise NoDataError(f"{error}: {SENTENCES_REMEDY}") from error
     transformer = SentenceTransformer(model, device="cpu")
-    transformer.max_seq_length = 48  # tokens; few of these texts have more
+    transformer.max_seq_length = tokens
     return lambda texts: np.asarray(
         transformer.encode(texts, batch_size=64, normalize_embeddings=True), dtype=np.float32
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-TARGETS = ("readers", "json-lines", "dbapi", "conditions", "prefixes")
+TARGETS = ("readers", "json-lines", "dbapi", "conditions", "prefixes", "keywords")
 ROOT = Path(__file__).parent.parent.parent
 CORPUS = ROOT / "tests" / "corpus"
 WORK = ROOT / ".fuzz"

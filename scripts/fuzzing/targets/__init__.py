@@ -13,4 +13,5 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "dbapi": dbapi.run,
     "conditions": searches.run_condition,
     "prefixes": searches.run_prefix,
+    "keywords": searches.run_keywords,
 }

@@ -1,4 +1,7 @@
-"""Searches: a condition never writes and means what it means in SQL; a prefix is literal."""
+"""Searches: a condition never writes and means what it means in SQL; a prefix is literal.
+
+And whatever is typed is a query of keywords.
+"""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -8,7 +11,10 @@ from typing import Any
 from sqlite_utils import Database
 
 import vecstore
+from vecstore import keywords
 from vecstore.errors import InvalidInputError
+from vecstore.query import MODES
+from vecstore.sqlite.search import keyword_ranking
 
 TOKENS = (
     *(
@@ -168,11 +174,35 @@ def run_prefix(data: bytes) -> None:
         db.rollback()
 
 
+def run_keywords(data: bytes) -> None:
+    """Search for a text, by keywords and meaning; what has a word that is left out is not found."""
+    text = _decoded(data)
+    collection, before = _filled()
+    try:
+        query = keywords.parse(text)
+    except InvalidInputError:
+        return
+    found = {
+        mode: {entry.id for entry in collection.search(text, 100, mode=mode)} for mode in MODES
+    }
+    assert found["hybrid"] == found["keywords"] | found["similar"]
+    if not query.excluded:
+        assert len(found["similar"]) == len(_IDS)
+    else:
+        index = keyword_ranking.find_index(collection.db, collection.id)
+        with keyword_ranking.keyword_source(collection.db, collection.id, index) as source:
+            has_word = source.find_excluded([*_IDS], query.excluded)
+        assert found["similar"] == {*_IDS} - has_word
+        assert not found["keywords"] & has_word
+    assert _state(collection.db) == before, "the search wrote"
+
+
 @lru_cache
 def _filled() -> tuple[vecstore.Collection, list[Any]]:
     collection = vecstore.Collection("test", vecstore.connect(driver="apsw"), model=_Axis())
     rows = [(id, id * 3, {"n": n}) for n, id in enumerate(_IDS)]
     collection.embed_multi_with_metadata(rows, store=True)
+    collection.search("aaa", mode="keywords")  # makes the index
     return collection, _state(collection.db)
 
 
