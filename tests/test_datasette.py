@@ -53,7 +53,13 @@ def test_the_wheel_has_the_plugin_with_its_templates_and_its_stylesheet(python):
     result = run(python, "-I", "-c", script, cwd=python.parent)
     folder, *files = result.stdout.split()
     assert Path(folder).is_relative_to(python.parent.parent)
-    assert files == ["vecstore.css", "vecstore_collections.html", "vecstore_similar.html"]
+    names = [
+        "vecstore.css",
+        "vecstore_box.html",
+        "vecstore_collections.html",
+        "vecstore_similar.html",
+    ]
+    assert files == names
 
 
 def test_the_plugin_works(python):

@@ -91,8 +91,8 @@ def test_the_python_of_the_api_page(capsys):
         exec(compile(block, "docs/python-api.md", "exec"), namespace)
     output = capsys.readouterr().out.splitlines()
     assert output[0].startswith("v0.1.")
-    assert output[8].startswith("scan None ")
-    assert output[9].startswith("scan: ")
+    assert output[7].startswith("scan None ")
+    assert output[8].startswith("scan: ")
     namespace["db"].close()
     namespace["counts"].db.close()
 
@@ -112,12 +112,17 @@ def test_the_page_about_documents(capsys, closing):
         "home/house.md None # House\n\nIt was painted in May."
     )
     notes = namespace["notes"]
-    listed, nearest = blocks("docs/documents.md", "sql")
+    listed, nearest, related = blocks("docs/documents.md", "sql")
     found = notes.db.execute(listed).fetchall()
     assert [row[:2] for row in found] == [("home/cat.md", 1), ("home/house.md", 1), ("todo.txt", 1)]
     found = notes.db.execute(nearest).fetchall()
     expected = notes.similar("Feed the cat.", per_document=True)
     assert found == [(e.metadata["document"], pytest.approx(e.score), e.content) for e in expected]
+    notes.related_table(20)
+    found = notes.db.execute(related).fetchall()
+    assert found == [
+        (e.metadata["document"], pytest.approx(e.score)) for e in expected if "todo" not in e.id
+    ]
     notes.db.close()
 
 
@@ -148,7 +153,14 @@ def test_the_queries_of_the_schema_page_give_what_python_gives(closing):
     animals = ["hound", "cat", "fish", "bird", "horse", "dog", "wolf", "puppy"]
     collection.embed_multi((animal, f"my happy {animal}") for animal in animals)
     expected = [(e.id, pytest.approx(e.score)) for e in collection.similar_by_id("hound")]
+    [keywords] = [sql for sql in blocks("docs/schema.md", "sql") if "vecstore_keywords" in sql]
+    by_keyword = collection.search("happy hound", mode="keywords")
+    assert collection.db.execute(keywords).fetchall() == [
+        (e.id, pytest.approx(e.keyword_score), e.snippet) for e in by_keyword
+    ]
     for sql in blocks("docs/schema.md", "sql")[1:]:
+        if sql == keywords:
+            continue
         found = collection.db.execute(sql).fetchall()
         assert found[0] == ("hound", pytest.approx(1.0))
         assert found[1:] == expected

@@ -1,8 +1,11 @@
 """Every recipe of docs/sql.md gives what the Python API gives: in the sqlite3 shell, and here."""
 
+import json
 import shutil
 import sqlite3
+from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from typing import get_args
 
 import pytest
@@ -27,6 +30,8 @@ SEARCHES = recipes("Two forms")
 HOSTILE = Names('it\'s "a"; drop table x;--\n\N{DOG FACE}', "h'o\\u\"nd[%_]\t<b>", "d%g_[a-z]'/")
 NAMES = {"plain": Names(), "hostile": HOSTILE}
 
+
+RELATED = recipes("Related items without an extension")
 
 FORMS: tuple[IndexForm, ...] = get_args(IndexForm)
 PROGRAMS = ("sqlite3-shell", "apsw", "sqlite3")
@@ -240,3 +245,75 @@ def test_the_functions_find_what_is_pending(changed, driver, closing):
     like = Collection(names.collection, db).similar_by_id(names.id)
     assert found == [(e.id, pytest.approx(e.score), e.content) for e in like]
     assert "cat" in {id for id, *_ in found}
+
+
+@pytest.mark.parametrize("recipe", RELATED, ids=str)
+def test_related_items_are_read_without_an_extension(filled, recipe):
+    path, names = filled
+    with closing(vecstore.connect(path, driver="apsw")) as db:
+        collection = Collection(names.collection, db)
+        collection.related_table(3)
+        nearest = {id: collection.similar_by_id(id, 3, exact=True) for id in collection.ids()}
+    likely = [(rank, e.id, e.score, e.content) for rank, e in enumerate(nearest[names.id], start=1)]
+    alone = sorted((e[0].score, id) for id, e in nearest.items())
+    answers = [
+        likely,
+        [
+            (id, json.dumps([e.id for e in found], ensure_ascii=False))
+            for id, found in nearest.items()
+        ],
+        [(id, score) for score, id in alone[:10]],
+    ]
+    sql = recipe.with_values(names, [])
+    found = sqlite3_shell(path, sql, extension=False)
+    if recipe.number == 2:
+        found = [(id, json.loads(listed)) for id, listed in found]
+        answers[1] = [(id, json.loads(listed)) for id, listed in answers[1]]
+    assert found == [
+        tuple(pytest.approx(x) if isinstance(x, float) else x for x in row)
+        for row in answers[recipe.number - 1]
+    ]
+    with closing(sqlite3.connect(path)) as plain:
+        assert len(plain.execute(sql).fetchall()) == len(found)
+
+
+@pytest.fixture(params=[(n, f) for n in NAMES for f in FORMS], ids="-".join)
+def with_keywords(request, tmp_path) -> tuple[str, Names]:
+    """A file whose index of keywords is there too."""
+    name, form = request.param
+    path = str(tmp_path / "keywords.db")
+    db = vecstore.connect(path, driver="apsw")
+    make_database(db, NAMES[name], form).search("a dog", mode="keywords")
+    db.close()
+    return path, NAMES[name]
+
+
+def test_keywords_and_a_vector_are_searched_as_python_does(with_keywords, run, closing):
+    path, names = with_keywords
+    alone, fused, _, _ = recipes("By keywords")
+    found = run(path, alone.with_values(names, search_vector()))
+    both = run(path, fused.with_values(names, search_vector()))
+    pets = Collection(names.collection, closing(vecstore.connect(path)))
+    pets.embed_query = lambda text, key=None: search_vector()
+    results = pets.search("happy dog", mode="keywords")
+    assert found == [(e.id, e.snippet) for e in results]
+    assert len(found) >= 4
+    rankings = [pets.search("happy dog", 20, mode=mode) for mode in ("keywords", "similar")]
+    scores, contents = Counter(), {}
+    for rank, entry in (pair for ranking in rankings for pair in enumerate(ranking, start=1)):
+        scores[entry.id] += 1 / (2 + rank)
+        contents[entry.id] = entry.content
+    best = sorted(scores, key=lambda id: (-scores[id], id))[:10]
+    assert both == [(id, pytest.approx(scores[id]), contents[id]) for id in best]
+
+
+def test_a_text_is_searched_for_by_a_function_as_python_does(with_keywords, closing):
+    path, names = with_keywords
+    _, _, table, as_json = recipes("By keywords")
+    db = closing(vecstore.connect(path, driver="apsw"))
+    results = Collection(names.collection, db).search("happy dog", 5)
+    expected = [
+        (e.id, pytest.approx(e.score), e.similar_rank, e.keyword_rank, e.snippet) for e in results
+    ]
+    for recipe in (table, as_json):
+        assert db.execute(recipe.with_values(names, search_vector())).fetchall() == expected

@@ -5,13 +5,14 @@ import shutil
 import time
 
 import pytest
+from datasette import hookspecs
 from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.expected_conditions import url_contains
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.support.sites import make
+from tests.support.sites import make, read
 
 PROGRAMS = [shutil.which("chromium"), shutil.which("chromedriver")]
 pytestmark = pytest.mark.skipif(None in PROGRAMS, reason="Chromium or ChromeDriver is missing")
@@ -63,6 +64,8 @@ def address(serve, tmp_path):
         [(*t, {"url": ATTACK}) for t in texts],
         namespace["Lengths"](),
     )
+    rows = [{"word": word} for word in ("badge", "dab")]
+    read(tmp_path / "words.db", lambda db: db["words"].insert_all(rows, pk="word"))
     (tmp_path / "plugins").mkdir()
     (tmp_path / "plugins" / "model.py").write_text(MODEL)
     (tmp_path / "allow.json").write_text('{"plugins": {"vecstore": {"allow_embed": true}}}')
@@ -100,10 +103,42 @@ def test_search_then_more_like_this(chromium, address):
     expect(chromium, [ATTACK, "badge"])
 
 
+def test_a_result_has_its_reasons_and_marks(chromium, address):
+    chromium.get(address + "?q=badge")
+    expect(chromium, ["badge", ATTACK, "cab"])
+    first = chromium.find_element("css selector", ".vecstore-results li")
+    assert first.find_element("css selector", ".vecstore-why").text == "#1 by meaning, #1 by words"
+    assert [mark.text for mark in first.find_elements("tag name", "mark")] == ["badge"]
+    chromium.get(address + "?q=badge&_mode=keywords")
+    expect(chromium, ["badge"])
+    box = chromium.find_element("name", "q")
+    box.clear()
+    box.send_keys("cab\n")
+    expect(chromium, ["cab", ATTACK])  # the mode stays
+
+
+@pytest.mark.skipif(
+    not hasattr(hookspecs, "top_table"), reason="Datasette 0.65 has no tops of pages"
+)
+def test_the_box_of_a_database_leads_to_results_then_to_the_row(chromium, address):
+    for page in ("/words", "/words/embeddings", "/words/words"):
+        chromium.get(address.removesuffix("/words/-/similar/words") + page)
+        assert chromium.find_elements("css selector", "form.vecstore-search select") == []
+        chromium.find_element("css selector", ".vecstore-search input[name=q]").send_keys("badge\n")
+        expect(chromium, ["badge", ATTACK, "cab"])
+        assert chromium.current_url == address + "?q=badge"
+    chromium.find_element("link text", "row of words").click()
+    assert WebDriverWait(chromium, 10).until(url_contains("/words/words/badge"))
+    chromium.find_element("css selector", "details.actions-menu-links summary").click()
+    chromium.find_element("link text", "Related items").click()
+    expect(chromium, ["cab", ATTACK])
+    assert chromium.find_element("tag name", "h2").text == "Similar to badge"
+
+
 def test_a_script_in_content_stays_text(chromium, address):
     for path in ("", "?q=a+cab", "?id=cab", "?q=" + ATTACK):
         chromium.get(address + path)
-        assert chromium.title == "words: similar items in words"
+        assert chromium.title == "words: words"
         shown = [e.text for e in chromium.find_elements("css selector", ".vecstore-results li")]
         assert any(f"a cab {ATTACK}" in text for text in shown)
 
@@ -111,7 +146,7 @@ def test_a_script_in_content_stays_text(chromium, address):
 def test_a_narrow_window_is_not_exceeded(chromium, address):
     phone = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
     chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
-    for path in ("?q=a+cab", "?id=cab"):
+    for path in ("?q=a+cab", "?id=cab", ""):
         chromium.get(address + path)
         assert chromium.execute_script("return document.documentElement.scrollWidth") == 360
 

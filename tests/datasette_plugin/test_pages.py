@@ -22,18 +22,16 @@ def test_similar_to_an_item_is_what_python_says(site, animals, numbers):
         "collection": "animals",
         "model": "numbers",
         "q": None,
+        "mode": None,
+        "note": None,
+        "without_text": None,
         "id": "hound",
+        "document": None,
         "rows": python_answer(animals, "similar_by_id", "hound"),
         "truncated": False,
     }
     assert [row["id"] for row in found["rows"]] == ["wolf", "cat", "fish"]
     assert numbers.asked == []
-
-
-def test_similar_to_a_text_is_what_python_says(site, animals):
-    found = site(animals, config=ALLOW_EMBED).json(f"{PAGE}.json?q=0+1+1+0+0+0+0+0")
-    assert found["rows"] == python_answer(animals, "similar", "0 1 1 0 0 0 0 0")
-    assert (found["q"], found["id"]) == ("0 1 1 0 0 0 0 0", None)
 
 
 def test_the_page_shows_results_with_score_text_metadata_and_links(site, animals):
@@ -144,10 +142,3 @@ def test_equal_vectors_are_in_the_order_of_python(site, tmp_path):
     found = site(path).json(f"{PAGE}.json?id=7&_size=20")
     assert found["rows"] == python_answer(path, "similar_by_id", "7", number=20)
     assert found["truncated"]
-
-
-def test_without_allow_embed_the_page_asks_for_an_item_and_says_why(site, animals):
-    found = site(animals).page("/zoo/-/similar/animals")
-    names = [value for tag, name, value in found.attributes if tag == "input" and name == "name"]
-    assert names == ["id"]
-    assert "Search by text is off: " in "".join(found.texts)

@@ -14,7 +14,7 @@ def set_query_prefix(path, prefix):
 
 def test_the_query_prefix_of_now_is_before_the_text(site, animals, numbers):
     found = site(animals, config=ALLOW_EMBED)
-    page = f"{PAGE}.json?q=0+0+0+0+0+0+0"
+    page = f"{PAGE}.json?_mode=similar&q=0+0+0+0+0+0+0"
     for prefix in ("1 ", "0 ", "1 "):
         set_query_prefix(animals, prefix)
         found.get(page)
@@ -26,7 +26,7 @@ def test_the_query_prefix_of_now_is_before_the_text(site, animals, numbers):
 def test_that_of_the_model_counts_where_the_collection_has_none(site, animals, numbers):
     numbers.query_prefix = "1 "
     found = site(animals, config=ALLOW_EMBED)
-    assert found.json(f"{PAGE}.json?q=0+0+0+0+0+0+0")["rows"][0]["id"] == "hound"
+    assert found.json(f"{PAGE}.json?_mode=similar&q=0+0+0+0+0+0+0")["rows"][0]["id"] == "hound"
     assert numbers.asked == ["1 0 0 0 0 0 0 0"]
 
 
@@ -35,7 +35,7 @@ def test_a_file_from_before_there_were_prefixes_has_none(site, animals, numbers)
         write(animals, f"drop trigger vecstore_prefixes_{trigger}")
     write(animals, "drop table vecstore_prefixes")
     found = site(animals, config=ALLOW_EMBED)
-    assert found.json(f"{PAGE}.json?q=1+0+0+0+0+0+0+0")["rows"][0]["id"] == "hound"
+    assert found.json(f"{PAGE}.json?_mode=similar&q=1+0+0+0+0+0+0+0")["rows"][0]["id"] == "hound"
     assert numbers.asked == ["1 0 0 0 0 0 0 0"]
 
 

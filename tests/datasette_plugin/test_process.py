@@ -83,3 +83,32 @@ def test_where_no_extension_can_be_loaded_other_files_are_served(animals, index)
     assert "Traceback" not in result.stderr
     result = ask(animals, "/zoo/-/similar/animals?id=hound")
     assert "pip install pysqlite3-binary" in result.stdout
+
+
+@needs_pysqlite3
+def test_where_no_extension_can_be_loaded_words_alone_are_searched_for(tmp_path):
+    path = tmp_path / "zoo.db"
+    db = vecstore.connect(path)
+    texts = [("hound", "the hound runs"), ("wolf", "a wolf howls")]
+    vecstore.Collection("animals", db, model_id="local").embed_multi(texts, store=True)
+    db.close()
+    vecstore.move_index(path, "beside")
+    result = ask(path, "/zoo/-/similar/animals.json?q=howls")
+    assert (result.returncode, result.stderr) == (0, "")
+    found = json.loads(result.stdout)
+    assert ([row["id"] for row in found["rows"]], found["mode"]) == (["wolf"], "keywords")
+    assert found["note"].startswith("Found by words alone. sqlite-vec cannot be loaded here: ")
+    result = ask(path, "/zoo/-/similar/animals.json?q=howls&_mode=similar")
+    assert "pip install pysqlite3-binary" in json.loads(result.stdout)["error"]
+
+
+def test_the_local_model_needs_no_configuration(serve, tmp_path):
+    path = tmp_path / "zoo.db"
+    db = vecstore.connect(path)
+    texts = [("hound", "the hound runs"), ("tax", "a form of the tax office")]
+    vecstore.Collection("animals", db, model_id="local").embed_multi(texts, store=True)
+    db.close()
+    status, body = fetch(f"{serve(path)}/zoo/-/similar/animals.json?q=a+cheerful+dog")
+    found = json.loads(body)
+    assert (status, found["mode"], found["note"]) == (200, "hybrid", None)
+    assert sorted(row["similar_rank"] for row in found["rows"]) == [1, 2]

@@ -1,4 +1,7 @@
-"""Searches for a text: who may have one embedded, once, and what a model that fails does."""
+"""Searches by meaning: who may have a text embedded, once, and what a model that fails does.
+
+Where it is asked for the meaning alone; test_searches.py has what is done without that.
+"""
 
 import asyncio
 
@@ -20,17 +23,18 @@ from vecstore.datasette_plugin import embedding
         {**ALLOW_EMBED, "databases": {"zoo": {"plugins": {"vecstore": {"allow_embed": False}}}}},
     ],
 )
-def test_text_search_is_off_unless_the_configuration_allows_it(site, animals, numbers, config):
+def test_search_by_meaning_is_off_unless_the_configuration_allows_it(
+    site, animals, numbers, config
+):
     found = site(animals, config=config)
-    response = found.get(f"{PAGE}?q=1+0+0+0+0+0+0+0")
+    response = found.get(f"{PAGE}?_mode=similar&q=1+0+0+0+0+0+0+0")
     assert response.status_code == 403
-    assert "not allowed here" in response.text
-    assert found.get(f"{PAGE}.json?q=1").json() == {
+    assert "Searching by meaning is off here" in response.text
+    assert found.get(f"{PAGE}.json?_mode=similar&q=1").json() == {
         "ok": False,
-        "error": "Searching by text is not allowed here.",
+        "error": "Searching by meaning is off here: allow_embed of the plugin switches it on",
         "status": 403,
     }
-    assert not [value for tag, name, value in found.page(PAGE).attributes if value == "q"]
     assert numbers.asked == []
 
 
@@ -43,22 +47,28 @@ def test_text_search_is_off_unless_the_configuration_allows_it(site, animals, nu
         {"databases": {"zoo": {"plugins": {"vecstore": {"allow_embed": True}}}}},
     ],
 )
-def test_text_search_can_be_allowed_for_all_databases_or_one(site, animals, config):
+def test_search_by_meaning_can_be_allowed_for_all_databases_or_one(site, animals, config):
     found = site(animals, config=config)
-    assert found.json(f"{PAGE}.json?q=1+0+0+0+0+0+0+0")["rows"][0]["id"] == "hound"
+    assert found.json(f"{PAGE}.json?_mode=similar&q=1+0+0+0+0+0+0+0")["rows"][0]["id"] == "hound"
     assert "search" in [value for _, _, value in found.page(PAGE).attributes]
 
 
-def test_text_search_can_be_allowed_for_some_actors(site, animals):
+def test_search_by_meaning_can_be_allowed_for_some_actors(site, animals):
     found = site(animals, config={"plugins": {"vecstore": {"allow_embed": {"id": "root"}}}})
-    assert found.get(f"{PAGE}?q=1+0+0+0+0+0+0+0", actor={"id": "root"}).status_code == 200
-    assert found.get(f"{PAGE}?q=1+0+0+0+0+0+0+0", actor={"id": "cleo"}).status_code == 403
+    assert (
+        found.get(f"{PAGE}?_mode=similar&q=1+0+0+0+0+0+0+0", actor={"id": "root"}).status_code
+        == 200
+    )
+    assert (
+        found.get(f"{PAGE}?_mode=similar&q=1+0+0+0+0+0+0+0", actor={"id": "cleo"}).status_code
+        == 403
+    )
 
 
 def test_a_text_is_embedded_once(site, animals, numbers):
     found = site(animals, config=ALLOW_EMBED)
     for path in (PAGE, f"{PAGE}.json", f"{PAGE}.json"):
-        assert found.get(f"{path}?q=+1+0+0+0+0+0+0+0+").status_code == 200
+        assert found.get(f"{path}?_mode=similar&q=+1+0+0+0+0+0+0+0+").status_code == 200
     assert numbers.asked == ["1 0 0 0 0 0 0 0"]
 
 
@@ -85,17 +95,17 @@ def test_an_error_of_the_provider_is_on_the_page(
     monkeypatch.setattr(embedding, "RETRY_FOR", 5)  # all tries, which in tests take 0.2 seconds
     found = site(animals, config=ALLOW_EMBED)
     numbers.failure = failure
-    response = found.get(f"{PAGE}?q=1+0")
+    response = found.get(f"{PAGE}?_mode=similar&q=1+0")
     assert response.status_code == status
     message = str(failure) or "KeyError"
     assert message in " ".join(Page(response.text).texts)
     assert "<b>now" not in response.text
     assert "Traceback" not in response.text
-    as_json = found.get(f"{PAGE}.json?q=1+0")
+    as_json = found.get(f"{PAGE}.json?_mode=similar&q=1+0")
     assert (as_json.status_code, as_json.json()["ok"]) == (status, False)
     assert message in as_json.json()["error"]
     numbers.failure = None  # and it is not remembered
-    assert found.get(f"{PAGE}?q=1+0+0+0+0+0+0+0").status_code == 200
+    assert found.get(f"{PAGE}?_mode=similar&q=1+0+0+0+0+0+0+0").status_code == 200
 
 
 def test_a_model_that_is_not_installed_is_an_error_on_the_page(site, tmp_path):
@@ -103,14 +113,14 @@ def test_a_model_that_is_not_installed_is_an_error_on_the_page(site, tmp_path):
     other.model_id = "gone"
     make(tmp_path / "zoo.db", "animals", [("hound", "1 0", None)], model=other)
     found = site(tmp_path / "zoo.db", config=ALLOW_EMBED)
-    response = found.get(f"{PAGE}?q=1+0")
+    response = found.get(f"{PAGE}?_mode=similar&q=1+0")
     assert response.status_code == 502
     assert "Unknown embedding model" in response.text
     assert found.get(f"{PAGE}?id=hound").status_code == 200
 
 
 def test_a_vector_of_another_dimension_is_an_error_on_the_page(site, animals):
-    response = site(animals, config=ALLOW_EMBED).get(f"{PAGE}?q=1+0")
+    response = site(animals, config=ALLOW_EMBED).get(f"{PAGE}?_mode=similar&q=1+0")
     assert response.status_code == 502
     assert "has 2 dimensions and the collection" in response.text
 
@@ -119,11 +129,11 @@ def test_a_model_that_takes_long_may_answer_later(site, animals, numbers, monkey
     monkeypatch.setattr(embedding, "ANSWER_WITHIN", 0.05)
     found = site(animals, config=ALLOW_EMBED)
     numbers.seconds = 0.5
-    response = found.get(f"{PAGE}?q=1+0+0+0+0+0+0+0")
+    response = found.get(f"{PAGE}?_mode=similar&q=1+0+0+0+0+0+0+0")
     assert response.status_code == 504
     assert "has not answered" in response.text
     embedding._future("numbers", "1 0 0 0 0 0 0 0", None).result()
-    assert found.get(f"{PAGE}?q=1+0+0+0+0+0+0+0").status_code == 200
+    assert found.get(f"{PAGE}?_mode=similar&q=1+0+0+0+0+0+0+0").status_code == 200
     assert numbers.asked == ["1 0 0 0 0 0 0 0"]
 
 
@@ -138,10 +148,12 @@ def test_other_requests_go_on_while_a_model_works(site, animals, numbers):
         finished.append((path.partition("?")[2], response.status_code))
 
     async def ask_both():
-        await asyncio.gather(ask(f"{PAGE}?q=1+0+0+0+0+0+0+0"), ask(f"{PAGE}?id=hound"))
+        await asyncio.gather(
+            ask(f"{PAGE}?_mode=similar&q=1+0+0+0+0+0+0+0"), ask(f"{PAGE}?id=hound")
+        )
 
     found.loop.run_until_complete(ask_both())
-    assert finished == [("id=hound", 200), ("q=1+0+0+0+0+0+0+0", 200)]
+    assert finished == [("id=hound", 200), ("_mode=similar&q=1+0+0+0+0+0+0+0", 200)]
 
 
 def test_an_empty_id_is_an_id(site, animals, numbers):

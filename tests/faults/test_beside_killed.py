@@ -26,7 +26,7 @@ from tests.support.beside import (
     small_partitions,
     write,
 )
-from tests.support.databases import LOADS_EXTENSIONS
+from tests.support.databases import LOADS_EXTENSIONS, rows
 from tests.support.full_disk import largest_file, small_disk_at
 from tests.support.searching import SearchingProcess
 from vecstore import check
@@ -73,7 +73,7 @@ def work(request, original, folder):
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-@pytest.mark.parametrize("what", ["load", "catch-up", "build"])
+@pytest.mark.parametrize("what", ["load", "catch-up", "build", "keywords"])
 def test_the_next_search_is_right_after_a_kill_at_any_moment(work, driver, what):
     chance = random.Random(f"{SEED} {what} {driver}")
     command = [sys.executable, "-m", "tests.support.beside_killed", what, str(work), driver]
@@ -85,10 +85,21 @@ def test_the_next_search_is_right_after_a_kill_at_any_moment(work, driver, what)
         with closing(vecstore.connect(work, driver=driver)) as db:
             assert_searches(db)
             assert is_in_step(db)
+            assert_keywords(db)
         assert check(work).problems == []
         # SQLite leaves one that has nothing to undo to the next that writes.
         journals = {"test.db-journal", "test.db-vec-journal"}
         assert {file.name for file in work.parent.iterdir()} <= {*FILES, *journals}
+
+
+def assert_keywords(db):
+    """Compare what keywords find with the rows: nothing of a text that was changed is left."""
+    for word in ("large", "small", "more", "text"):
+        for id, name in rows(db, "select id, name from collections"):
+            found = vecstore.Collection(name, db, create=False).search(word, 500, mode="keywords")
+            sql = "select id from embeddings where collection_id = ? and content like ? order by id"
+            expected = [id for (id,) in rows(db, sql, [id, f"%{word}%"])]
+            assert sorted(entry.id for entry in found) == expected
 
 
 # A full disk

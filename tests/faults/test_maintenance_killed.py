@@ -37,7 +37,8 @@ def original(tmp_path_factory):
     path = tmp_path_factory.mktemp("original") / "test.db"
     with closing(vecstore.connect(path, driver="apsw")) as db:
         collection = Collection("one", db, model=Vectors())
-        collection.embed_multi((n, f"{n} 1 " * 32) for n in range(2 * ENTRIES))
+        collection.embed_multi(((n, f"{n} 1 " * 32) for n in range(2 * ENTRIES)), store=True)
+        vecstore.build_keyword_index(db)
         collection.delete_ids(n for n in range(2 * ENTRIES) if n % 2)
         vecstore.export_collection(db, "one", path.with_suffix(".jsonl"))
     return path
@@ -77,7 +78,11 @@ def entries(path, name="one"):
         )
 
 
-@pytest.mark.parametrize("command", [["compact"], ["index", "build"], ["index", "drop"]])
+@pytest.mark.parametrize(
+    "command",
+    [["compact"], ["index", "build"], ["index", "drop"], ["index", "build", "--keywords"]],
+    ids=" ".join,
+)
 def test_a_kill_loses_nothing(path, original, command):
     expected = entries(original)
     seconds = time_of(*command, path)
@@ -126,8 +131,10 @@ def test_a_killed_move_leaves_one_form_or_the_other(path, original, form):
         assert check(path).problems == []
         assert entries(path) == expected
         with closing(vecstore.connect(path, driver="apsw")) as db:
-            found = Collection("one", db).similar_by_vector([1.0] * 64, number=ENTRIES)
-        assert len(found) == ENTRIES
+            one = Collection("one", db)
+            found = one.similar_by_vector([1.0] * 64, number=ENTRIES)
+            by_keyword = one.search("1", number=ENTRIES, mode="keywords")
+        assert len(found) == len(by_keyword) == ENTRIES
         vecstore.move_index(path, form)
         report = check(path)
         assert (report.form, report.problems, report.notes) == (form, [], [])

@@ -29,6 +29,13 @@ def test_vector_is_a_list_of_256_floats(model):
     assert (type(vector), len(vector), {type(value) for value in vector}) == (list, 256, {float})
 
 
+def test_it_says_that_it_runs_locally_and_others_do_not():
+    names = ["local", "wordllama", "3-small", "openai/local", "llm/local", "unknown"]
+    found = {name: vecstore.models.runs_locally(name) for name in names}
+    assert {name for name in names if found[name]} == {"local", "wordllama"}
+    assert found["unknown"] is False
+
+
 def test_similar_texts_have_similar_vectors(model):
     hound, dog, tax = model.embed_multi(["my happy hound", "a cheerful dog", "corporate tax law"])
     assert cosine_similarity(hound, dog) > cosine_similarity(hound, tax) + 0.2

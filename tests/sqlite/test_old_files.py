@@ -39,6 +39,7 @@ OURS = [
     "0009_changes",
     "0010_documents",
     "0011_prefixes",
+    "0012_related",
 ]
 COLUMNS = (
     "collection_id",

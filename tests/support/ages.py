@@ -19,6 +19,7 @@ MIGRATIONS = [
     ("vecstore", "0009_changes"),
     ("vecstore", "0010_documents"),
     ("vecstore", "0011_prefixes"),
+    ("vecstore", "0012_related"),
 ]
 
 

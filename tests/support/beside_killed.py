@@ -12,6 +12,7 @@ from tests.support.beside import QUERY, index_of, small_partitions
 from tests.support.models import Pseudorandom
 from vecstore import Collection
 from vecstore.sqlite.index import beside, following
+from vecstore.sqlite.index_names import KEYWORDS
 
 
 def load(db, round):
@@ -33,6 +34,16 @@ def build(db, round):
     following.follow(db, [len(QUERY)])
 
 
+def keywords(db, round):
+    """Have the keyword index follow plain SQL, and now and then be built anew."""
+    db.execute(
+        "update embeddings set content = content || ' more' where rowid % 3 = ?", [round % 3]
+    )
+    if round % 3 == 2:
+        following.remove_index(db, KEYWORDS)
+    following.follow(db, [KEYWORDS])
+
+
 if __name__ == "__main__":
     work, path, driver = sys.argv[1:]
     following._MOST_ROWS = 40  # many commits
@@ -42,4 +53,5 @@ if __name__ == "__main__":
             if round == 1:
                 sys.stdout.write("begun\n")
                 sys.stdout.flush()
-            {"load": load, "catch-up": catch_up, "build": build}[work](db, round)
+            works = {"load": load, "catch-up": catch_up, "build": build, "keywords": keywords}
+            works[work](db, round)

@@ -78,26 +78,28 @@ conflicts = st.sampled_from(["", "or replace", "or ignore", "or fail", "or rollb
 
 
 @st.composite
-def statements(draw):
-    """Return one statement that changes `embeddings`, with its arguments."""
-    c, i, v = draw(collection_ids), draw(ids), draw(vectors)
+def statements(draw, column="embedding", values=vectors, of=collection_ids, ids=ids):
+    """Return one statement that changes `embeddings`, with its arguments.
+
+    :param column: what it writes, with `values`, in collections `of` and rows with these ids
+    """
+    c, i, v = draw(of), draw(ids), draw(values)
     conflict = draw(conflicts)
-    upsert = "on conflict (collection_id, id) do update set embedding = excluded.embedding"
+    upsert = f"on conflict (collection_id, id) do update set {column} = excluded.{column}"
+    columns = f"collection_id, id, {column}"
     return draw(
         st.sampled_from(
             [
-                (f"insert {conflict} into embeddings (collection_id, id, embedding) "
-                 "values (?, ?, ?)", (c, i, v)),
-                (f"insert {conflict} into embeddings (rowid, collection_id, id, embedding) "
-                 "values (?, ?, ?, ?)", (draw(rowids), c, i, v)),
-                (f"insert into embeddings (collection_id, id, embedding) values (?, ?, ?) {upsert}",
-                 (c, i, v)),
-                (f"insert {conflict} into embeddings (collection_id, id, embedding) "
-                 "select 3 - collection_id, id, embedding from embeddings", ()),
-                (f"update {conflict} embeddings set embedding = ? where id = ?", (v, i)),
+                (f"insert {conflict} into embeddings ({columns}) values (?, ?, ?)", (c, i, v)),
+                (f"insert {conflict} into embeddings (rowid, {columns}) values (?, ?, ?, ?)",
+                 (draw(rowids), c, i, v)),
+                (f"insert into embeddings ({columns}) values (?, ?, ?) {upsert}", (c, i, v)),
+                (f"insert {conflict} into embeddings ({columns}) "
+                 f"select 3 - collection_id, id, {column} from embeddings", ()),
+                (f"update {conflict} embeddings set {column} = ? where id = ?", (v, i)),
                 (f"update {conflict} embeddings set id = ? where id = ?", (draw(ids), i)),
                 (f"update {conflict} embeddings set collection_id = ?", (c,)),
-                (f"update {conflict} embeddings set collection_id = ?, id = ?, embedding = ? "
+                (f"update {conflict} embeddings set collection_id = ?, id = ?, {column} = ? "
                  "where id = ?", (c, draw(ids), v, i)),
                 (f"update {conflict} embeddings set rowid = ? where id = ?",
                  (draw(rowids), i)),
@@ -106,12 +108,9 @@ def statements(draw):
                 ("delete from embeddings where collection_id = ? and id = ?", (c, i)),
                 ("delete from embeddings where collection_id = ?", (c,)),
                 ("delete from embeddings", ()),
-                ("insert into embeddings (collection_id, id, embedding) values (?, null, ?)",
-                 (c, v)),
-                ("insert into embeddings (collection_id, id, embedding) values (?, ?, ?)",
-                 (c, i, "text")),
-                ("insert into embeddings (collection_id, id, embedding) values (?, ?, ?)",
-                 (c, i, b"12345")),
+                (f"insert into embeddings ({columns}) values (?, null, ?)", (c, v)),
+                (f"insert into embeddings ({columns}) values (?, ?, ?)", (c, i, "text")),
+                (f"insert into embeddings ({columns}) values (?, ?, ?)", (c, i, b"12345")),
             ]
         )
     )  # fmt: skip

@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlite_utils.utils import sqlite3  # what Datasette uses
 
 import vecstore
+from vecstore.chunks import document_of
 
 VECTORS = {
     "hound": "1 0 0 0 0 0 0 0",
@@ -141,9 +142,11 @@ PAGE = "/zoo/-/similar/animals"
 
 
 def python_answer(path, method, *arguments, **keywords):
+    """Return what a method of the collection says, as the rows of the page's JSON."""
+
     def ask(db):
         collection = vecstore.Collection("animals", db, model=Numbers())
         entries = getattr(collection, method)(*arguments, **keywords)
-        return [vars(entry) for entry in entries]
+        return [{**vars(e), "document": document_of(e.id, e.metadata)} for e in entries]
 
     return read(path, ask)

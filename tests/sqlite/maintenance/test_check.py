@@ -181,7 +181,7 @@ def test_a_database_of_llm_is_clean(path):
     assert (report.problems, report.form) == ([], "beside")
     assert [note.message for note in report.notes] == [
         "The schema is older (0006_guard_embeddings, 0007_views, 0008_content_hash_index, "
-        "0009_changes, 0010_documents, 0011_prefixes missing)",
+        "0009_changes, 0010_documents, 0011_prefixes, 0012_related missing)",
         "There is no index of 2 vectors of 3 dimensions",
     ]
 
