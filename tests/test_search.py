@@ -206,7 +206,7 @@ def test_a_file_that_cannot_be_written_is_searched(pets, closing, is_made, how, 
     if how == "connect":
         db = closing(vecstore.connect(path, driver=driver, read_only=True))
     else:
-        conn = sqlite3.connect(f"file:{path}?{how}", uri=True)
+        conn = closing(sqlite3.connect(f"file:{path}?{how}", uri=True))
         db = closing(sqlite_utils.Database(conn))
     read = Collection("pets", db, model=Pseudorandom())
     assert_finds(read)

@@ -177,7 +177,8 @@ def test_a_file_that_cannot_be_written_is_searched_alike(towns, tokenizer, closi
     if how == "connect":
         db = closing(vecstore.connect(path, driver=driver, read_only=True))
     elif driver == "sqlite3":
-        db = closing(sqlite_utils.Database(sqlite3.connect(f"file:{path}?{how}", uri=True)))
+        conn = closing(sqlite3.connect(f"file:{path}?{how}", uri=True))
+        db = closing(sqlite_utils.Database(conn))
     else:
         pytest.skip("another SQLite counts trigrams otherwise")
     read = Collection("towns", db, model=Pseudorandom())
