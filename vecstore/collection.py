@@ -799,7 +799,8 @@ class Collection:
 
         Two rankings are made: by similarity, as similar() does it, and by keywords, which FTS5
         finds in the stored texts and ranks by bm25. The best of both are fused: the score of one is
-        the sum of weight / (2 + rank) over both. Equal scores are in the order of ids.
+        the sum of weight / (2 + rank) over both, where the weight of the keywords grows with how
+        much of what was asked for the best text has. Equal scores are in the order of ids.
 
         Whatever is typed is a query. `"quotes"` make a phrase, a `*` at the end finds words that
         begin so, and `-word` leaves out what has the word, from both rankings. All else are words,

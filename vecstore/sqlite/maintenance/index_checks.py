@@ -131,9 +131,10 @@ def _compare(
 ) -> defaultdict[str, Tally]:
     """Return the rows in which table and index differ, by what is wrong with them."""
     tallies: defaultdict[str, Tally] = defaultdict(Tally)
+    belongs = tables.comparable_sql("embeddings", index.dimensions)
     for after, last, _ in spans("embeddings"):
         with moment() as pending:
-            for collection_id, id in _rows_without_entry(db, index, after, last, pending):
+            for collection_id, id in rows_without(db, belongs, index.ids, after, last, pending):
                 tallies["missing"].add(collection_id, id)
     for after, last, _ in spans(index.ids):
         with moment() as pending:
@@ -147,22 +148,28 @@ def is_followed(key: str, pending: str) -> str:
     return f"({key}) not in ({pending})" if pending else "true"
 
 
-def _rows_without_entry(
-    db: Database, index: IndexNames, after: int, last: int, pending: str
+def rows_without(
+    db: Database, belongs: str, table: str, after: int, last: int, pending: str
 ) -> list[Any]:
+    """Return the keys of rows that belong into a table of an index, and are not in it.
+
+    :param belongs: the SQL condition of that, on a row of `embeddings`
+    :param after, last: of these rowids alone, above the first and up to the second
+    :param pending: the SQL of the keys that an index beside the file has yet to follow
+    """
     return db.execute(
         f"""
         select collection_id, id
         from embeddings
         where rowid > ?
           and rowid <= ?
-          and {tables.comparable_sql("embeddings", index.dimensions)}
+          and {belongs}
           and {is_followed("collection_id, id", pending)}
           and not exists (
             select 1
-            from {index.ids} as ids
-            where ids.collection_id = embeddings.collection_id
-              and ids.id = embeddings.id
+            from {table} as indexed
+            where indexed.collection_id = embeddings.collection_id
+              and indexed.id = embeddings.id
           )
         """,
         [after, last],

@@ -23,7 +23,7 @@ from ..index_names import (
     keyword_names,
 )
 from .beside_states import ReplacedError
-from .index_checks import NOT_OF_THE_INDEX, Moment, Ranges, is_followed
+from .index_checks import NOT_OF_THE_INDEX, Moment, Ranges, is_followed, rows_without
 from .report import CheckReport, Tally
 
 REMEDY = "rebuild it: vecstore index build --keywords"
@@ -102,37 +102,16 @@ def _compare(
 ) -> defaultdict[str, Tally]:
     """Return the rows in which table and index differ, by what is wrong with them."""
     tallies: defaultdict[str, Tally] = defaultdict(Tally)
+    has_text = keyword_tables.has_text_sql("embeddings")
     for after, last, _ in spans("embeddings"):
         with moment() as pending:
-            for collection_id, id in _rows_without_text(db, index, after, last, pending):
+            for collection_id, id in rows_without(db, has_text, index.texts, after, last, pending):
                 tallies["missing"].add(collection_id, id)
     for after, last, _ in spans(index.texts):
         with moment() as pending:
             for kind, collection_id, id in _texts_that_differ(db, index, after, last, pending):
                 tallies[kind].add(collection_id, id)
     return tallies
-
-
-def _rows_without_text(
-    db: Database, index: KeywordNames, after: int, last: int, pending: str
-) -> list[Any]:
-    return db.execute(
-        f"""
-        select collection_id, id
-        from embeddings
-        where rowid > ?
-          and rowid <= ?
-          and {keyword_tables.has_text_sql("embeddings")}
-          and {is_followed("collection_id, id", pending)}
-          and not exists (
-            select 1
-            from {index.texts} as texts
-            where texts.collection_id = embeddings.collection_id
-              and texts.id = embeddings.id
-          )
-        """,
-        [after, last],
-    ).fetchall()
 
 
 def _texts_that_differ(
