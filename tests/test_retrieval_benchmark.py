@@ -1,5 +1,7 @@
 """What of scripts/bench --retrieval could be wrong and look right: the measures, the questions."""
 
+from contextlib import closing
+
 import pytest
 
 np = pytest.importorskip("numpy")
@@ -214,11 +216,11 @@ TEXTS = {"cat": "a cat's café", "dog": "dogs run on C++ code-paths", "fish": "f
 
 
 def test_plain_keywords_find_any_of_the_words_in_whatever_is_typed():
-    keywords = PlainKeywords(TEXTS)
-    assert keywords.search("running cafe") == ["cat", "dog"]
-    assert keywords.search('"code-path" NOT (fish*') == ["fish", "dog"]
-    assert keywords.search("- ++ AND") == []
-    assert keywords.search("") == []
+    with closing(PlainKeywords(TEXTS)) as keywords:
+        assert keywords.search("running cafe") == ["cat", "dog"]
+        assert keywords.search('"code-path" NOT (fish*') == ["fish", "dog"]
+        assert keywords.search("- ++ AND") == []
+        assert keywords.search("") == []
 
 
 def letters(texts):
@@ -241,7 +243,8 @@ def test_each_mode_is_asked_and_its_answers_judged(tmp_path):
     assert again.embed("cafe") == model.embed("cafe")
     collection = vecstore.Collection("texts", tmp_path / "store.db", model=model)
     collection.embed_multi(TEXTS.items(), store=True)
-    found = list(measure("pets", "letters", corpus, modes(collection, TEXTS)))
+    with modes(collection, TEXTS) as compared:
+        found = list(measure("pets", "letters", corpus, compared))
     collection.db.close()
     judged = {(r.kind, r.mode): (r.questions, r.ndcg, r.recall) for r in found}
     assert judged == {

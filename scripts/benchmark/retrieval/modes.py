@@ -1,6 +1,7 @@
 """The ways to search a collection that are compared, each a function from a text to ids."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from functools import partial
 
 import sqlite_utils
@@ -17,12 +18,14 @@ Mode = Callable[[str], list[str]]
 TOKENIZER = "porter unicode61 remove_diacritics 2"
 
 
-def modes(collection: vecstore.Collection, texts: Mapping[str, str]) -> dict[str, Mode]:
-    """Return the modes of a collection by their names, and SQLite's FTS5 by itself."""
-    return {
-        **{mode: partial(search, collection, mode) for mode in SEARCH_MODES},
-        "FTS5 alone": PlainKeywords(texts).search,
-    }
+@contextmanager
+def modes(collection: vecstore.Collection, texts: Mapping[str, str]) -> Iterator[dict[str, Mode]]:
+    """Give a block the modes of a collection by their names, and SQLite's FTS5 by itself."""
+    with closing(PlainKeywords(texts)) as plain:
+        yield {
+            **{mode: partial(search, collection, mode) for mode in SEARCH_MODES},
+            "FTS5 alone": plain.search,
+        }
 
 
 def search(collection: vecstore.Collection, mode: SearchMode, text: str) -> list[str]:
@@ -60,3 +63,6 @@ class PlainKeywords:
             (any_word or '""', CUTOFF),
         )
         return [id for (id,) in found]
+
+    def close(self) -> None:
+        self.conn.close()

@@ -72,7 +72,8 @@ def measure_all(
         with tempfile.TemporaryDirectory(dir=folder, prefix="run-") as work:
             collection = vecstore.Collection("texts", Path(work, "store.db"), model=model)
             collection.embed_multi(corpus.entries.items(), store=True)
-            yield from measure(data, name, corpus, modes(collection, corpus.entries))
+            with modes(collection, corpus.entries) as ways:
+                yield from measure(data, name, corpus, ways)
             collection.db.close()
 
 
