@@ -30,7 +30,7 @@ from tests.support.graphs import (
 from tests.support.models import pseudorandom
 from vecstore import Collection, build_graph, check
 from vecstore.sqlite import journal, transactions
-from vecstore.sqlite.index import following
+from vecstore.sqlite.index import beside_writing
 
 LARGE = COLLECTIONS["large"]
 MOVING = [f"large {n}" for n in range(25)]
@@ -116,7 +116,7 @@ def test_a_graph_that_took_long_waits_longer_than_others_for_who_writes(work):
     def hold_the_lock():
         with closing(vecstore.connect(work)) as other:
             is_beside = journal.is_there(other)
-            writing = following.writing_index if is_beside else transactions.writing
+            writing = beside_writing.writing_index if is_beside else transactions.writing
             with writing(other):
                 begun.set()
                 time.sleep(0.2)

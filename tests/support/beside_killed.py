@@ -11,7 +11,7 @@ import vecstore
 from tests.support.beside import QUERY, index_of, small_partitions
 from tests.support.models import Pseudorandom
 from vecstore import Collection
-from vecstore.sqlite.index import beside, following
+from vecstore.sqlite.index import beside, beside_writing, following
 from vecstore.sqlite.index_names import KEYWORDS
 
 
@@ -40,7 +40,7 @@ def keywords(db, round):
         "update embeddings set content = content || ' more' where rowid % 3 = ?", [round % 3]
     )
     if round % 3 == 2:
-        following.remove_index(db, KEYWORDS)
+        beside_writing.remove_index(db, KEYWORDS)
     following.follow(db, [KEYWORDS])
 
 

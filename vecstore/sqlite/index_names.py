@@ -145,6 +145,11 @@ def number_of(names: IndexNames | KeywordNames) -> int:
     return KEYWORDS if isinstance(names, KeywordNames) else names.dimensions
 
 
+def names_of(dimensions: int, schema: str = INSIDE) -> IndexNames | KeywordNames:
+    """Return the names of an index by its number_of()."""
+    return keyword_names(schema) if dimensions == KEYWORDS else index_names(dimensions, schema)
+
+
 def without_schema(table: str) -> str:
     """Return the name of a table as sqlite_master of its file has it."""
     return table.rpartition(".")[2]

@@ -8,6 +8,7 @@
     building         whether the one inside is there; builds, writes and drops it
     beside           the one beside, attached, and how far it has come
     index_file       what its file is, who may read it, and that another program's is left alone
+    beside_writing   the connection and the transactions that write it
     following        brings it into step with the journal of changes
     usable           which of the two a search can use, and what makes it ready
     keyword_tables   the keyword index: its tables, and the triggers that keep one inside in step

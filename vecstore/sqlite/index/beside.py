@@ -7,7 +7,7 @@
 
 and the tables of an index of each dimension, as they are in tables.py.
 
-The file is a cache, which following.py writes. Whoever deletes it loses time. It is not in WAL
+The file is a cache, which beside_writing.py writes. Whoever deletes it loses time. It is not in WAL
 mode: so it can be read where nothing can be written, and no second file that outlives it is taken
 for a part of the one that comes after it.
 """

@@ -1,9 +1,8 @@
 """Brings the index beside a file into step with the table: it follows the journal of changes.
 
-A connection of its own does that, a portion in each transaction. So a search that comes meanwhile,
-and a program that writes, wait for no more than a commit, and a process that is killed has lost one
-portion. The lock of the index is taken before the table is read: what was read is never older than
-what the index says that it has followed.
+A connection of its own does that (beside_writing.py), a portion in each transaction. So a search
+that comes meanwhile, and a program that writes, wait for no more than a commit, and a process that
+is killed has lost one portion.
 
 How far it has come is noted by a transaction of its own, after that of the portion. So an index
 that was copied, or lost its journal, in the middle of a commit does not take what is half there
@@ -13,38 +12,19 @@ for done: the portion is followed once more, which mends it.
 import errno
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
 from ...errors import DatabaseError, DiskFullError, VecstoreError
 from .. import journal
-from ..connection import (
-    file_status,
-    filenames,
-    guard,
-    interrupts,
-    locks,
-    opening,
-    rights,
-    sqlite_errors,
-)
-from ..connection.database import Database, OpenedDatabase
-from ..connection.file_status import Status
-from ..index_names import (
-    APPLICATION_ID,
-    BESIDE,
-    KEYWORDS,
-    IndexNames,
-    KeywordNames,
-    index_names,
-    keyword_names,
-    number_of,
-)
-from . import beside, building, filling, index_file, keyword_building, keyword_tables, tables
+from ..connection import file_status, filenames, guard, locks, opening, rights, sqlite_errors
+from ..connection.database import Database
+from ..index_names import BESIDE, IndexNames, KeywordNames, names_of, number_of
+from . import beside, beside_writing, building, filling, keyword_building, keyword_tables, tables
 from .beside import DIMENSIONS, FOLLOWED
+from .beside_writing import LEAST_PATIENCE, PATIENCE, ReplacedError, UnusableError, Work
 from .build_progress import BuildProgress
 from .keyword_tables import DEFAULT_TOKENIZER
 
@@ -52,10 +32,6 @@ _MOST_ROWS = 5000  # of a transaction
 _MOST_BYTES = 16_000_000
 _KEPT_BY_READERS, _KEPT_BY_WRITERS = 100_000, 1_000  # changes that were followed
 _TRIES = 5  # at a file that another process deletes, or puts in the place of ours
-_PATIENCE = 2.0  # seconds to wait for those who write to the table, or at most who read the index
-_LEAST_PATIENCE = 0.05
-_PAGE_BYTES = 8192
-_CACHE_KIBIBYTES = 128 * 1024  # with a smaller one SQLite would write, and lock, before the commit
 _BEFORE_ALL = -1e19  # less than any integer of SQLite
 
 _Names = IndexNames | KeywordNames  # of an index of a dimension, or of keywords
@@ -63,25 +39,11 @@ _Names = IndexNames | KeywordNames  # of an index of a dimension, or of keywords
 _log = logging.getLogger("vecstore")
 
 
-class _UnusableError(Exception):
-    """The file of the index is of another state of the table, damaged, or of another layout."""
-
-
-class _ReplacedError(Exception):
-    """Another process has deleted the file of the index, and may have made a new one."""
-
-
 class _Wanted(NamedTuple):
     """What is to be built if there is none; KEYWORDS may be among the dimensions."""
 
     dimensions: set[int]
     tokenizer: str
-
-
-class _Work(OpenedDatabase):
-    """The connection that writes an index, and which file that is."""
-
-    index_identity: Status | None = None
 
 
 def follow(
@@ -111,7 +73,7 @@ def follow(
             _warn_once(opening.name_of(db), str(error))
         return False
     except db.conn.Error as error:
-        if not is_refusal(error):
+        if not beside_writing.is_refusal(error):
             raise
         if issubclass(sqlite_errors.error_class(error), DiskFullError):
             _warn_once(opening.name_of(db), str(error))
@@ -137,13 +99,13 @@ def follow_or_fail(
         found = file_status.identity_of(path)
         try:
             _follow(db, wanted, kept_changes)
-        except _UnusableError as error:
+        except UnusableError as error:
             cause = error.__cause__
             beside.detach(db)
             # Another process may have put a new one in its place meanwhile.
             if found == file_status.identity_of(path) and not beside.discard(db):
                 raise DatabaseError(f"{path} is not an index of vecstore's: rename it") from None
-        except _ReplacedError:
+        except ReplacedError:
             continue
         except db.conn.Error as error:
             # SQLite calls a file that was deleted under it "readonly".
@@ -159,48 +121,6 @@ def follow_or_fail(
     ) from cause
 
 
-def is_refusal(error: Exception) -> bool:
-    """Return whether an error says that the index cannot be written now, and not that it is bad."""
-    return sqlite_errors.is_unwritable(error) or rights.is_denied(error)
-
-
-@interrupts.block
-def writing_index(db: Database) -> Iterator[Database]:
-    """Give a connection that writes to the index beside a file, in one transaction, for a block.
-
-    :raises DatabaseError: the index is of another state of the file, or was replaced meanwhile
-    """
-    try:
-        with _opened(db) as work:
-            locks.set_busy_timeout(work.conn, _PATIENCE)
-            with _writing(work):
-                yield work
-    except (_ReplacedError, _UnusableError) as error:
-        raise DatabaseError(
-            f"{beside.file_of(db)} was replaced by another process: try again"
-        ) from error
-
-
-def remove_index(db: Database, dimensions: int) -> None:
-    """Remove the index of one dimension, or all if that is damaged. Raises as follow_or_fail().
-
-    :param dimensions: or KEYWORDS
-    """
-    names = _names_of(dimensions)
-    beside.detach(db)
-    try:
-        with _opened(db) as work:
-            locks.set_busy_timeout(work.conn, _PATIENCE)
-            with _writing(work):
-                for table in names.tables:
-                    work.execute(f"DROP TABLE IF EXISTS {table}")
-                work.execute(f"delete from {DIMENSIONS} where dimensions = ?", [dimensions])
-    except (_ReplacedError, _UnusableError, db.conn.Error) as error:
-        if sqlite_errors.is_settled(error) or is_refusal(error):
-            raise
-        beside.discard(db)
-
-
 def _may_write(db: Database) -> bool:
     path = filenames.main_file(db.conn)
     return not (
@@ -214,132 +134,33 @@ def _may_write(db: Database) -> bool:
 
 def _follow(db: Database, wanted: _Wanted, kept_changes: int) -> None:
     try:
-        with _opened(db) as work:
+        with beside_writing.opened(db) as work:
             try:
                 _bring_into_step(work, wanted, kept_changes)
             except work.conn.Error as error:
-                if _hides_full_disk(work, error):
+                if beside_writing.hides_full_disk(work, error):
                     raise DiskFullError(f"The disk seems to be full ({error})") from error
                 raise
     except db.conn.Error as error:
-        if sqlite_errors.is_settled(error) or is_refusal(error):
+        if sqlite_errors.is_settled(error) or beside_writing.is_refusal(error):
             raise
-        raise _UnusableError from error
+        raise UnusableError from error
 
 
-def _hides_full_disk(work: _Work, error: Exception) -> bool:
-    """Return whether sqlite-vec fails, and not as the file is damaged: it does not tell why."""
-    is_replaced = file_status.identity_of(beside.file_of(work)) != work.index_identity
-    if is_replaced or not sqlite_errors.is_vec0_unwritten(error):
-        return False
-    work.rollback()
-    [found] = work.execute(f"pragma {BESIDE}.quick_check(1)").fetchone()
-    return bool(found == "ok")
-
-
-@interrupts.block
-def _opened(db: Database) -> Iterator[_Work]:
-    """Give a connection to the file and, to be written, its index.
-
-    :raises DatabaseError: the file has no journal, or not all of it
-    """
-    path = filenames.main_file(db.conn)
-    index = filenames.index_file(path)
-    conn = opening.open_connection(path, opening.driver_of(db), timeout=_PATIENCE)
-    with interrupts.ending(conn.close):
-        work = _Work(conn)
-        if not journal.is_whole(work):
-            raise DatabaseError(
-                f"{path} lacks a part of the journal of changes: open a Collection in it, which "
-                "makes that again"
-            )
-        locks.set_busy_timeout(conn, _LEAST_PATIENCE)  # in which another's commit is done
-        with guard.using_plain_file():
-            index_file.make_file(index, path)
-        if not Path(index).is_file():  # a pipe would be waited for
-            raise DatabaseError(f"{index} is no file, but stands in the place of one: rename it")
-        work.index_identity = file_status.identity_of(index)
-        beside.attach_file(conn, f"{filenames.to_uri(index)}?mode=rw", _CACHE_KIBIBYTES)
-        if file_status.identity_of(index) != work.index_identity:
-            raise _ReplacedError
-        work.execute(f"pragma {BESIDE}.page_size = {_PAGE_BYTES}")
-        work.execute(f"pragma {BESIDE}.synchronous = normal")
-        # In this order: another process may be making the tables, with the id.
-        [is_new] = work.execute(f"select count(*) = 0 from {BESIDE}.sqlite_master").fetchone()
-        [id] = work.execute(f"pragma {BESIDE}.application_id").fetchone()
-        if id != APPLICATION_ID and not (is_new and id == 0):
-            raise _UnusableError
-        index_file.shut_out(index, path)
-        locks.set_busy_timeout(conn, 0)  # whoever has the lock is doing what is to be done
-        if journal.last_change(work) is None:  # somebody has emptied it
-            journal.begin(work)
-        if is_new:
-            with interrupts.undoing(work.rollback):
-                work.execute("begin")
-                work.execute(f"pragma {BESIDE}.application_id = {APPLICATION_ID}")
-                _make_tables(work)
-                work.execute("commit")
-        yield work
-
-
-@interrupts.block
-def _writing(work: _Work) -> Iterator[None]:
-    """Write to the index in a block, and only to that, then commit; an exception undoes it.
-
-    Nothing is written to a file that was deleted: SQLite would take its journal, which has a name
-    alone, for one of the file that has come in its place.
-    """
-    with interrupts.undoing(work.rollback):
-        work.execute("begin")
-        work.execute(f"delete from {FOLLOWED} where false")  # takes the lock, and writes nothing
-        if file_status.identity_of(beside.file_of(work)) != work.index_identity:
-            raise _ReplacedError
-        yield
-        work.execute("commit")
-
-
-def _make_tables(work: Database) -> None:
-    work.execute(
-        f"""
-        CREATE TABLE IF NOT EXISTS {FOLLOWED} (
-           seq INTEGER,
-           token BLOB,
-           reached INTEGER NOT NULL DEFAULT 0
-        )
-        """
-    )
-    work.execute(
-        f"""
-        CREATE TABLE IF NOT EXISTS {DIMENSIONS} (
-           dimensions INTEGER PRIMARY KEY,
-           layout TEXT,
-           is_complete INTEGER,
-           collection_id INTEGER,
-           id TEXT
-        )
-        """
-    )
-    [is_new] = work.execute(f"select count(*) = 0 from {FOLLOWED}").fetchone()
-    if is_new:
-        last = journal.last_change(work)
-        if last is not None:
-            work.execute(f"insert into {FOLLOWED} (seq, token) values (?, ?)", last)
-
-
-def _bring_into_step(work: _Work, wanted: _Wanted, kept_changes: int) -> None:
+def _bring_into_step(work: Work, wanted: _Wanted, kept_changes: int) -> None:
     goal = journal.last_change(work)
     progress = BuildProgress(work)
     is_done = goal is None
     while goal is not None and not is_done:
-        with _writing(work):
+        with beside_writing.writing(work):
             started = time.monotonic()
-            locks.set_busy_timeout(work.conn, _PATIENCE)
+            locks.set_busy_timeout(work.conn, PATIENCE)
             followed = _follow_portion(work)
             built = _build_portion(work, wanted, progress) if followed.seq >= goal.seq else None
             _note_reached(work)
             # Who has a transaction open, or rows to fetch, may read for long: no longer a wait for
             # the commit than what it would lose has taken.
-            patience = max(_LEAST_PATIENCE, min(time.monotonic() - started, _PATIENCE))
+            patience = max(LEAST_PATIENCE, min(time.monotonic() - started, PATIENCE))
             locks.set_busy_timeout(work.conn, patience)
         _note(work, followed, built)
         is_done = followed.seq >= goal.seq and built is None
@@ -349,7 +170,7 @@ def _bring_into_step(work: _Work, wanted: _Wanted, kept_changes: int) -> None:
             journal.forget(work, followed, kept_changes)
 
 
-def _note_reached(work: _Work) -> None:
+def _note_reached(work: Work) -> None:
     """Note of which state the rows are that a portion has read: not every search sees it yet."""
     work.execute(
         f"""
@@ -362,7 +183,7 @@ def _note_reached(work: _Work) -> None:
     )
 
 
-def _note(work: _Work, followed: journal.Change, built: _Names | None) -> None:
+def _note(work: Work, followed: journal.Change, built: _Names | None) -> None:
     """Note how far the index has come, unless another process has brought it farther meanwhile."""
     if built is None:
         row = work.execute(f"select seq from {FOLLOWED}").fetchone()
@@ -370,7 +191,7 @@ def _note(work: _Work, followed: journal.Change, built: _Names | None) -> None:
             return
     # What is lost with the power is noted again.
     work.execute(f"pragma {BESIDE}.synchronous = off")
-    with _writing(work):
+    with beside_writing.writing(work):
         work.execute(
             f"update {FOLLOWED} set seq = ?1, token = ?2 where seq < ?1",
             followed,
@@ -384,12 +205,12 @@ def _follow_portion(work: Database) -> journal.Change:
     """Follow some of the changes that the index has not; return the last that it has then."""
     row = work.execute(f"select seq, token from {FOLLOWED}").fetchone()
     if row is None:
-        raise _UnusableError
+        raise UnusableError
     first, indexes = journal.Change(*row), _indexes(work)
     portion = min(map(_portion, indexes), default=_MOST_ROWS)
     last = journal.changes_after(work, first, portion)
     if last is None:
-        raise _UnusableError
+        raise UnusableError
     if last != first:
         keys = journal.changed_keys_sql("?", "?")
         for names in indexes:
@@ -414,24 +235,20 @@ def _portion(names: _Names) -> int:
 def _indexes(work: Database) -> list[_Names]:
     found = work.execute(f"select dimensions, layout from {DIMENSIONS}").fetchall()
     if any(layout != beside.layout_of(dimensions) for dimensions, layout in found):
-        raise _UnusableError
-    return [_names_of(dimensions) for dimensions, _ in found]
-
-
-def _names_of(dimensions: int) -> _Names:
-    return keyword_names(BESIDE) if dimensions == KEYWORDS else index_names(dimensions, BESIDE)
+        raise UnusableError
+    return [names_of(dimensions, BESIDE) for dimensions, _ in found]
 
 
 def _build_portion(work: Database, wanted: _Wanted, progress: BuildProgress) -> _Names | None:
     """Build a part of an index that is wanted, or was begun; None if all are complete."""
     for d in wanted.dimensions.difference(map(number_of, _indexes(work))):
-        _begin_index(work, _names_of(d), wanted.tokenizer)
+        _begin_index(work, names_of(d, BESIDE), wanted.tokenizer)
     row = work.execute(
         f"select dimensions from {DIMENSIONS} where not is_complete limit 1"
     ).fetchone()
     if row is None:
         return None
-    names = _names_of(row[0])
+    names = names_of(row[0], BESIDE)
     progress.add(_choose_portion(work, names))
     _fill(work, names, "select collection_id, id from temp.portion")
     return names

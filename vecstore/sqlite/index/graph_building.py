@@ -18,7 +18,7 @@ from ..connection import locks, opening, pragmas, sqlite_errors, turns
 from ..connection.database import Database
 from ..connection.interrupts import Result
 from ..index_names import BESIDE, INSIDE, IndexNames
-from . import beside, following, graph_files, graphs, hnsw
+from . import beside, beside_writing, following, graph_files, graphs, hnsw
 from .build_progress import ShowProgress
 from .graphs import NotedGraph, Portion
 from .hnsw import Graph, GraphError
@@ -116,7 +116,7 @@ def _write(
     wait = locks.Wait(patience)
     while True:
         try:
-            with following.writing_index(db) as work:
+            with beside_writing.writing_index(db) as work:
                 return write(work)
         except db.conn.OperationalError as error:
             if not sqlite_errors.is_busy(error) or wait.is_over():

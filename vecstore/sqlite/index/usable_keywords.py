@@ -16,7 +16,7 @@ from ..connection import file_status, opening, sqlite_errors
 from ..connection.database import Database
 from ..connection.file_status import Status
 from ..index_names import BESIDE, KEYWORD_TABLE, KEYWORDS, TEXTS, KeywordNames, keyword_names
-from . import beside, following, keyword_building, tokenizers, usable
+from . import beside, beside_writing, following, keyword_building, tokenizers, usable
 from .tokenizers import is_trigram
 
 _NOT_OF_THE_INDEX = (DatabaseBusyError, DatabaseInterruptedError)
@@ -128,7 +128,7 @@ def ensure_ready(db: Database) -> None:
     usable.mend_journal(db)
     if index is None and beside.find_standing(db, KEYWORDS):
         with suppress(OSError, VecstoreError, db.conn.Error):  # it lacks a part: then without it
-            following.remove_index(db, KEYWORDS)
+            beside_writing.remove_index(db, KEYWORDS)
     if following.follow(db, [KEYWORDS], tokenizer=tokenizers.new_tokenizer(db)):
         standing = beside.find_standing(db, KEYWORDS)
         if standing is None or standing.behind:

@@ -8,7 +8,7 @@ from .. import journal, transactions
 from ..connection import file_status, interrupts, locks, opening, sqlite_errors
 from ..connection.database import Database
 from ..connection.interrupts import Result
-from ..index import beside, following, index_file, keyword_building, tokenizers
+from ..index import beside, beside_writing, following, index_file, keyword_building, tokenizers
 from ..index.keyword_tables import DEFAULT_TOKENIZER
 from ..index_names import BESIDE, KEYWORDS, index_names
 from . import beside_states, soundness
@@ -34,7 +34,7 @@ def build(
     if dimensions is None or not beside_states.has_file(db):
         discard(db)
     else:
-        _patiently(db, lambda: following.remove_index(db, dimensions))
+        _patiently(db, lambda: beside_writing.remove_index(db, dimensions))
     built = sorted(d for d in wanted if dimensions in (None, d))
     if tokenizer is not None:
         _follow(db, [KEYWORDS, *built], tokenizer)
@@ -52,7 +52,7 @@ def build_keywords(db: Database, chosen: str | None = None) -> int:
     tokenizer = chosen or find_tokenizer(db) or tokenizers.new_tokenizer(db)
     for _ in range(_TRIES):
         if beside_states.has_file(db):
-            _patiently(db, lambda: following.remove_index(db, KEYWORDS))
+            _patiently(db, lambda: beside_writing.remove_index(db, KEYWORDS))
         if chosen is not None:
             with transactions.writing(db):
                 tokenizers.choose_tokenizer(db, chosen)
@@ -86,7 +86,7 @@ def drop(db: Database, dimensions: int | None = None) -> list[int]:
     if dimensions is None or dropped == there:
         discard(db)
     elif dropped:
-        _patiently(db, lambda: following.remove_index(db, dimensions))
+        _patiently(db, lambda: beside_writing.remove_index(db, dimensions))
     return dropped
 
 
