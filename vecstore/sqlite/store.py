@@ -3,7 +3,6 @@
 The rows of `collections` are those of catalog.py, and the statements of a search are in search/.
 """
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,7 +21,6 @@ from ..rows import (
     RowChange,
     StoredRow,
     UnfitEntries,
-    row_portions,
 )
 from ..settings import IndexForm
 from ..store import Store
@@ -32,7 +30,6 @@ from . import (
     collection_prefixes,
     documents,
     functions,
-    journal,
     metadata_indexes,
     schema,
     succession,
@@ -42,21 +39,16 @@ from .connection import frozen, interrupts, opening, sqlite_errors, turns
 from .connection.database import Database, to_sqlite_utils
 from .connection.interrupts import Result
 from .connection.sqlite_errors import CALLING_OTHERS, RAISING_OUR_ERRORS
-from .index import building, following, kept_graphs
+from .index import kept_graphs
 from .index.dimensions import find_dimensions
 from .related import computing
+from .row_writing import RowWriter
 from .search import fusion, matching, planner
 
 if TYPE_CHECKING:
     import sqlite_utils
 
 _MAX_VARIABLES = 500  # in one statement; SQLite's limit is 32,766, or less in some builds
-_ROWS_A_STATEMENT = 500  # more are no faster
-_FEWEST_VARIABLES = 999  # that any SQLite takes in a statement
-# A search brings an index beside the file into step. A load does so now and then, so that the first
-# search after it need not, and the journal stays small.
-_ROWS_TO_FOLLOW = 10_000
-_ROWS_TO_COPY = 2000  # by one statement
 
 # The distance of a vector to itself: NULL with a NaN or an infinity, which llm may have stored.
 _IS_FINITE = """
@@ -77,9 +69,7 @@ class SqliteStore(Store):
 
     def __init__(self, db: Database) -> None:
         self.db = db
-        # What was written here, and an index beside the file may not have followed.
-        self._unfollowed_rows = 0
-        self._unfollowed_dimensions: set[int] = set()
+        self._writer = RowWriter(db)
         self._written_rows = 0  # of a load that has not ended
 
     def database(self) -> "sqlite_utils.Database":
@@ -126,34 +116,11 @@ class SqliteStore(Store):
     def _copy(self, collection: CollectionRow, name: str) -> CollectionRow:
         self.require(collection)
         copied = catalog.create_new(self.db, name, collection.model)
-        # Those of the copy may come between them by rowid, and do not by the collection.
-        found = self.db.execute(
-            "select rowid, length(embedding) / 4 from embeddings where collection_id = ?",
-            [collection.id],
-        ).fetchall()
-        for start in range(0, len(found), _ROWS_TO_COPY):
-            portion = found[start : start + _ROWS_TO_COPY]
-            self._copy_rows(copied, [rowid for rowid, _ in portion], {d for _, d in portion if d})
+        self._writer.copy(collection, copied)
         collection_prefixes.put(
             self.db, copied.id, collection_prefixes.find(self.db, collection.id)
         )
         return copied
-
-    def _copy_rows(self, copied: CollectionRow, rowids: list[int], dimensions: set[int]) -> None:
-        columns = ", ".join(EmbeddingRow._fields)
-        self._write_indexed(
-            len(rowids),
-            dimensions,
-            lambda: self.db.conn.execute(
-                f"""
-                insert into embeddings (collection_id, {columns})
-                select ?, {columns}
-                from embeddings
-                where rowid in (select value from json_each(?))
-                """,
-                [copied.id, json.dumps(rowids)],
-            ),
-        )
 
     @RAISING_OUR_ERRORS
     def require(self, collection: CollectionRow) -> None:
@@ -176,8 +143,7 @@ class SqliteStore(Store):
     def writing(self) -> Iterator[None]:
         with RAISING_OUR_ERRORS, transactions.writing(self.db), CALLING_OTHERS:
             yield
-        if self._unfollowed_rows >= _ROWS_TO_FOLLOW and not self.db.conn.in_transaction:
-            self._follow()
+        self._writer.follow_if_worth()
 
     @RAISING_OUR_ERRORS
     def build_graph(self, collection: CollectionRow) -> None:
@@ -416,75 +382,12 @@ class SqliteStore(Store):
         return self._read(collection, lambda _: find_dimensions(self.db, collection.id, wanted))
 
     def put(self, collection: CollectionRow, rows: Iterable[EmbeddingRow]) -> int:
-        number = 0
-        for portion in row_portions(rows, _rows_a_statement(self.db)):
-            self._put(collection, portion)
-            number += len(portion)
+        number = self._writer.put(collection, rows)
         self._written_rows += number
         return number
 
-    @RAISING_OUR_ERRORS
-    def _put(self, collection: CollectionRow, rows: list[EmbeddingRow]) -> None:
-        self._write_indexed(len(rows), _dimensions_of(rows), lambda: self._insert(collection, rows))
-
-    def _write_indexed(
-        self, number: int, dimensions: set[int], write: Callable[[], object]
-    ) -> None:
-        """Call `write`, which inserts so many rows, and have the index get them."""
-        with transactions.explain_write_errors(self.db):
-            if journal.is_there(self.db):
-                self._write_with_index_beside(number, dimensions, write)
-                return
-            indexed = [d for d in dimensions if building.ensure_index(self.db, d)]
-            building.write_noting(self.db, indexed, write)
-
-    def _write_with_index_beside(
-        self, number: int, dimensions: set[int], write: Callable[[], object]
-    ) -> None:
-        if not journal.is_whole(self.db):
-            journal.create(self.db)
-        write()
-        self._unfollowed_rows += number
-        self._unfollowed_dimensions.update(dimensions)
-
-    @RAISING_OUR_ERRORS
-    def _follow(self) -> None:
-        following.follow(self.db, self._unfollowed_dimensions, kept_changes=0)
-        self._unfollowed_rows = 0
-        self._unfollowed_dimensions.clear()
-
-    def _insert(self, collection: CollectionRow, rows: list[EmbeddingRow]) -> None:
-        columns = EmbeddingRow._fields
-        marks = f"({_marks(['collection_id', *columns])})"
-        changes = ", ".join(f"{name} = excluded.{name}" for name in columns if name != "id")
-        self.db.conn.execute(
-            f"""
-            insert into embeddings (collection_id, {", ".join(columns)})
-            values {", ".join([marks] * len(rows))}
-            on conflict (collection_id, id) do update set {changes}
-            """,
-            [value for row in rows for value in (collection.id, *row)],
-        )
-
-    @RAISING_OUR_ERRORS
     def change(self, collection: CollectionRow, changes: Iterable[RowChange]) -> None:
-        with transactions.explain_write_errors(self.db):
-            for change in changes:
-                self._change(collection, change)
-
-    def _change(self, collection: CollectionRow, change: RowChange) -> None:
-        self.db.conn.execute(
-            """
-            update embeddings
-            set content = coalesce(?, content),
-                content_blob = coalesce(?, content_blob),
-                metadata = nullif(coalesce(?, metadata), ''),
-                updated = ?
-            where collection_id = ?
-              and id = ?
-            """,
-            [*change[1:], collection.id, change.id],
-        )
+        self._writer.change(collection, changes)
 
     def sample_ids(self, collection: CollectionRow, number: int) -> list[str]:
         return self._read(collection, lambda _: succession.sample_ids(self.db, collection, number))
@@ -629,12 +532,6 @@ def _exported(rows: Iterator[Any]) -> Iterator[EmbeddingRow]:
         yield from map(EmbeddingRow._make, rows)
 
 
-def _rows_a_statement(db: Database) -> int:
-    """Return how many rows one INSERT takes, whose values are a variable each."""
-    most = opening.max_parameters(db) or _FEWEST_VARIABLES
-    return min(most // (1 + len(EmbeddingRow._fields)), _ROWS_A_STATEMENT)
-
-
 def _variables(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
     """Yield parts that are short enough to be the variables of one statement."""
     for start in range(0, len(values), _MAX_VARIABLES):
@@ -644,9 +541,3 @@ def _variables(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
 def _marks(values: Sequence[object]) -> str:
     """Return the placeholders of a list, for `in (...)`."""
     return ", ".join("?" * len(values))
-
-
-def _dimensions_of(rows: Iterable[EmbeddingRow]) -> set[int]:
-    """Return the dimensions of the vectors in rows, leaving out what is none."""
-    vectors = {len(row.embedding) for row in rows if isinstance(row.embedding, bytes)}
-    return {size // 4 for size in vectors if size and size % 4 == 0}

@@ -205,7 +205,7 @@ def test_changes_that_were_followed_are_removed_by_loads_and_kept_by_searches(db
     assert_searches(db)
     [(before,)] = rows(db, CHANGES)
     assert before > 60
-    monkeypatch.setattr("vecstore.sqlite.store._ROWS_TO_FOLLOW", 1)
+    monkeypatch.setattr("vecstore.sqlite.row_writing._ROWS_TO_FOLLOW", 1)
     Collection("small", db, model=Pseudorandom()).embed("new", "new", store=True)
     assert rows(db, CHANGES) == [(1,)]
     assert_searches(db)
