@@ -168,6 +168,10 @@ class _Handler(BaseHTTPRequestHandler):
         if answer is None:
             self.close_connection = True
             return
+        with contextlib.suppress(ConnectionError):  # a client that was killed waits for none
+            self.send(answer)
+
+    def send(self, answer: Answer) -> None:
         self.send_response(answer.status)
         answer_headers = {"content-type": "application/json", **answer.headers}
         for name, value in answer_headers.items():
