@@ -16,9 +16,14 @@ from vecstore.sqlite.index_names import KEYWORDS
 
 
 def load(db, round):
-    """Embed what is new, which the search after it follows."""
+    """Embed what is new, and delete what is old, which the search after it follows.
+
+    The file stays small: among many thousand vectors there are scores that differ by less than
+    SQL's floats tell apart, and brute force has them in another order.
+    """
     collection = Collection("large", db, model=Pseudorandom())
     collection.embed_multi((f"new {round} {n}", f"text {round} {n}") for n in range(200))
+    collection.delete_ids(f"new {round - 5} {n}" for n in range(200))
     collection.similar_by_vector(QUERY, 3)
 
 

@@ -19,7 +19,9 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import apsw
+import pytest
 
+import vecstore
 from tests.support import ROOT
 from tests.support.command import output
 from tests.support.forked_program import ForkedProgram
@@ -323,6 +325,14 @@ class Neighbours:
         del expected[id]
         assert_same_scores(found, expected)
 
+    def vecstore_open(self) -> None:
+        """Have vecstore make again what transform() has dropped; there is no such collection."""
+        with (
+            closing(vecstore.connect(self.path, driver="apsw")) as db,
+            pytest.raises(vecstore.DoesNotExist),
+        ):
+            vecstore.Collection("none", db, create=False)
+
     def vecstore_index(self, action: str, form: str = "") -> None:
         if self.has_tables():
             self.write("vecstore", "index", action, self.path, *([form] if form else []))
@@ -352,6 +362,7 @@ class Neighbours:
         self.llm_list()
         self.utils_read()
         if self.has_tables():
+            self.vecstore_open()
             report = json.loads(self.read("vecstore", "check", "--json", self.path))
             assert report["problems"] == [], self.log
             assert report["embeddings"] == len(self.rows)
