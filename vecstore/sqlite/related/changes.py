@@ -7,6 +7,7 @@ import hashlib
 from functools import partial
 
 from ...chunks import document_in_json
+from ..connection import turns
 from ..connection.database import Database
 from ..related_tables import RUNS, STATE, TABLE
 
@@ -28,14 +29,16 @@ DOCUMENT = f"vecstore_related_document({_ID_AND_METADATA})"
 
 def register_functions(db: Database) -> None:
     """Have SQL compute digests, and documents."""
-    # Once, as SQLite refuses it while another thread's statement is running.
-    if db.execute(
-        "select 1 from pragma_function_list where name = 'vecstore_related_document'"
-    ).fetchone():
-        return
-    [encoding] = db.execute("pragma encoding").fetchone()
-    db.conn.create_function("vecstore_related_digest", 3, partial(_digest, encoding))
-    db.conn.create_function("vecstore_related_document", 2, partial(_document, encoding))
+    # Once, as SQLite refuses it while another thread's statement is running. In one turn: another
+    # thread may find that they are not there, too.
+    with turns.take_turn(db):
+        if db.execute(
+            "select 1 from pragma_function_list where name = 'vecstore_related_document'"
+        ).fetchone():
+            return
+        [encoding] = db.execute("pragma encoding").fetchone()
+        db.conn.create_function("vecstore_related_digest", 3, partial(_digest, encoding))
+        db.conn.create_function("vecstore_related_document", 2, partial(_document, encoding))
 
 
 def is_current(db: Database, collection_id: int, number: int) -> bool:

@@ -148,14 +148,16 @@ def _create(snapshot: Snapshot) -> None:
 
 
 def _drop(snapshot: Snapshot) -> None:
-    for table in (snapshot.ranked, snapshot.lists, snapshot.items, snapshot.entries):
-        try:
-            snapshot.db.execute(f"DROP TABLE IF EXISTS {table}")
-        except snapshot.db.conn.OperationalError as error:
-            # As long as any statement of the connection has rows to give, of whatever thread.
-            if not sqlite_errors.is_busy(error):
-                raise
-            snapshot.db.execute(f"delete from {table}")
+    # In one turn: what deletes begins a transaction, which another thread would be in the midst of.
+    with turns.take_turn(snapshot.db):
+        for table in (snapshot.ranked, snapshot.lists, snapshot.items, snapshot.entries):
+            try:
+                snapshot.db.execute(f"DROP TABLE IF EXISTS {table}")
+            except snapshot.db.conn.OperationalError as error:
+                # As long as any statement of the connection has rows to give, of whatever thread.
+                if not sqlite_errors.is_busy(error):
+                    raise
+                snapshot.db.execute(f"delete from {table}")
 
 
 def _copy_entries(snapshot: Snapshot) -> None:
