@@ -142,3 +142,21 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
     """A server that the environment names as OpenAI's."""
     with server_in_environment(monkeypatch) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a PostgreSQL with pgvector, which runs while these tests do."""
+    from tests.support.postgres_server import server_url  # psycopg is an extra
+
+    with server_url() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database."""
+    from tests.support.postgres_server import database_of
+
+    with database_of(postgres_server) as url:
+        yield url

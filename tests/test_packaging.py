@@ -13,7 +13,10 @@ import vecstore
 from tests.support import ROOT
 from tests.support.environments import make_environment, run
 
-MIGRATIONS = {path.name for path in (ROOT / "migrations").glob("*.sql")}
+MIGRATIONS = [
+    path.relative_to(ROOT / "migrations").as_posix()
+    for path in ROOT.joinpath("migrations").rglob("*.sql")
+]
 
 SEARCH = """
 import json

@@ -1,4 +1,4 @@
-"""What users hold: a named group of vectors in a SQLite file, and the entries found in it."""
+"""What users hold: a named group of vectors in a database, and the entries found in it."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -63,7 +63,9 @@ class Collection:
     :param name: its name, unique in the database
     :param db: a sqlite_utils.Database, or the path of a SQLite file, which is created if need be;
       without it, a database in memory. A Database whose connection cannot load extensions is
-      moved to one that can: see `vecstore.sqlite.databases.adopt()`
+      moved to one that can: see `vecstore.sqlite.databases.adopt()`. Or a URL of PostgreSQL,
+      `postgresql://user@host/name`, which needs the extra `postgres`; or the `store` of another
+      collection, whose connections it then shares
     :param model: the embedding model, or
     :param model_id: its id or an alias. A new collection needs one of them, and an existing
       one remembers its own. "none" is for vectors of your own, and `model=ExternalModel(ID)` for
@@ -94,7 +96,7 @@ class Collection:
     def __init__(
         self,
         name: str,
-        db: Database | str | Path | None = None,
+        db: Database | Store | str | Path | None = None,
         *,
         model: EmbeddingModel | None = None,
         model_id: str | None = None,
@@ -226,18 +228,30 @@ class Collection:
             )
 
     @classmethod
-    def exists(cls, db: Database | str | Path, name: str) -> bool:
+    def exists(cls, db: Database | Store | str | Path, name: str) -> bool:
         """Return whether a database has a collection of that name; nothing is written."""
         return has_collection(db, name)
 
     @property
     def db(self) -> "sqlite_utils.Database":
-        """The sqlite_utils.Database, for SQL of your own."""
+        """The sqlite_utils.Database, for SQL of your own.
+
+        :raises DatabaseError: the collection is in PostgreSQL: see `store`
+        """
         return self._store.database()
 
     @db.setter
     def db(self, db: Database) -> None:
         self._store = open_store(db)
+
+    @property
+    def store(self) -> Store:
+        """What keeps the collection: `Collection(NAME, collection.store)` opens another of it.
+
+        That of a PostgreSQL database has `connection()`, of psycopg, for SQL of your own, and
+        `close()`.
+        """
+        return self._store
 
     @property
     def row(self) -> CollectionRow:

@@ -14,6 +14,7 @@
         ConstraintError         a constraint or a trigger of the file refuses a row
         DiskError               the system cannot open, read or write a file
           DiskFullError
+        DatabaseConnectionError  a server cannot be reached, or has ended the connection
       DoesNotExist              no such collection, or no such id in it
         MissingFileError        nor the file it would be in (also a ValueError)
       ModelError                an embedding model failed, or answered nonsense
@@ -101,6 +102,14 @@ class DiskError(DatabaseError):
 
 class DiskFullError(DiskError):
     """There is no room: on the disk, or in a database with a limit to its pages."""
+
+
+class DatabaseConnectionError(DatabaseError):
+    """A server cannot be reached, lets nobody in, or has ended the connection.
+
+    A transaction that was open was rolled back; what was asked to be committed at that moment may
+    have been. The next call connects again.
+    """
 
 
 class DoesNotExist(VecstoreError):

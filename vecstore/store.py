@@ -1,12 +1,13 @@
 """The seam between collections and what keeps them: the protocol of a store.
 
 What stands above (collections, loads, exchanged files) speaks no SQL and knows no driver: it asks a
-store. The one there is, on SQLite, is in `sqlite/store.py`; `stores.py` opens it.
+store. There is one on SQLite, in `sqlite/store.py`, and one on PostgreSQL, in `postgres/store.py`;
+`stores.py` opens them.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from .models import EmbeddingModel
 from .prefixes import Prefixes
@@ -27,6 +28,8 @@ from .settings import IndexForm
 if TYPE_CHECKING:
     import sqlite_utils
 
+Result = TypeVar("Result")
+
 
 class LoadStore(Protocol):
     """The part of a store that a load asks, and has written to.
@@ -37,6 +40,20 @@ class LoadStore(Protocol):
 
     def writing(self) -> AbstractContextManager[None]:
         """Return a block that is one transaction, or a savepoint in the caller's own."""
+        ...
+
+    def write(self, work: Callable[[], Result]) -> Result:
+        """Return what `work` returns, called in writing().
+
+        It is called again where what others wrote at the same time has prevented that, and nothing
+        of it is left then.
+        """
+        ...
+
+    def refuse_unstorable(
+        self, id: str, content: str | bytes | None, metadata: str | None, dimensions: int = 0
+    ) -> None:
+        """Raise InvalidInputError, with the id, for what of an entry the store cannot hold."""
         ...
 
     def stored(self, collection: CollectionRow, ids: Sequence[str]) -> dict[str, StoredRow]:
@@ -72,11 +89,19 @@ class LoadStore(Protocol):
         ...
 
 
+@runtime_checkable
 class Store(LoadStore, Protocol):
     """What keeps collections."""
 
     def database(self) -> "sqlite_utils.Database":
-        """Return the database that the store is in, for SQL of the user's own."""
+        """Return the database that the store is in, for SQL of the user's own.
+
+        :raises DatabaseError: it is no SQLite database
+        """
+        ...
+
+    def close(self) -> None:
+        """Close this thread's connection to the database."""
         ...
 
     # Collections

@@ -1,9 +1,12 @@
 """Opens the store that keeps the collections of a database."""
 
+import importlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from .errors import MissingPackageError
+from .postgres_url import is_url
 from .sqlite import databases
 from .sqlite.connection.database import Database, is_database
 from .sqlite.store import SqliteStore
@@ -12,31 +15,59 @@ from .store import Store
 __all__ = ["Database", "has_collection", "open_store", "opened_store"]
 
 
-def open_store(db: Database | str | Path | None, *, may_create: bool = False) -> Store:
-    """Return the store of a Database, of the file with a path, or of a new one in memory for None.
+def open_store(db: Database | Store | str | Path | None, *, may_create: bool = False) -> Store:
+    """Return the store of a Database, of what a path or a URL names, or of a new one in memory.
 
+    :param db: None for one in memory; a store is returned as it is
     :raises MissingFileError: there is no such file, and it is not to be created
+    :raises MissingPackageError: a URL of PostgreSQL needs psycopg
     """
+    if is_url(db):
+        return _open_postgres(str(db))
+    if isinstance(db, Store):
+        return db
     return SqliteStore(databases.open_or_adopt(db, may_create=may_create))
 
 
 @contextmanager
 def opened_store(
-    db: Database | str | Path, *, read_only: bool = False, create: bool = False
+    db: Database | Store | str | Path, *, read_only: bool = False, create: bool = False
 ) -> Iterator[Store]:
-    """Give the store of a Database or a file; what is opened here is closed after the block.
+    """Give the store of `db`, as open_store() does; what is opened here is closed after the block.
 
     :raises MissingFileError: there is no such file, and it is not to be created
     """
-    with databases.opened_database(db, read_only=read_only, create=create) as opened:
-        yield SqliteStore(opened)
+    if isinstance(db, Store):
+        yield db
+    elif is_url(db):
+        with closing(_open_postgres(str(db))) as store:
+            yield store
+    else:
+        with databases.opened_database(db, read_only=read_only, create=create) as opened:
+            yield SqliteStore(opened)
 
 
-def has_collection(db: Database | str | Path, name: str) -> bool:
+def has_collection(db: Database | Store | str | Path, name: str) -> bool:
     """Return whether a database has a collection of that name; nothing is written."""
+    if isinstance(db, Store) or is_url(db):
+        with opened_store(db) as store:
+            return store.find(name) is not None
     if is_database(db):
         return SqliteStore(db).find(name) is not None
     if not Path(db).exists():
         return False
     with closing(databases.connect_to_read(db)) as opened:
         return SqliteStore(opened).find(name) is not None
+
+
+def _open_postgres(url: str) -> Store:
+    try:
+        # It brings psycopg, which takes a while, and is an extra.
+        module = importlib.import_module(".postgres.store", __package__)
+    except ImportError as error:
+        raise MissingPackageError(
+            f"A PostgreSQL database needs psycopg ({error}): pip install "
+            "'sqlite-vecstore[postgres]'"
+        ) from error
+    store: Store = module.PostgresStore(url)
+    return store

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -86,9 +87,14 @@ class Additions:
         for entry in entries:
             row = _as_row(entry)
             try:
-                made.append(_make_addition(row, self._content_hash))
+                addition = _make_addition(row, self._content_hash)
+                content = addition.content if self._stores_content else None
+                dimensions = len(addition.vector) // 4
+                self._store.refuse_unstorable(addition.id, content, addition.metadata, dimensions)
             except InvalidInputError as error:
                 self._refuse(str(row[0]), error)
+            else:
+                made.append(addition)
         return made
 
     def _refuse(self, id: str, error: VecstoreError) -> None:
@@ -102,15 +108,18 @@ class Additions:
         """Write a batch in one transaction, for which nobody waits if there is nothing to write."""
         plan = self._plan(batch)
         if plan.to_put or plan.to_change:
-            with self._store.writing():
-                plan = self._plan(batch)
-                if self._skip or not plan.refused:
-                    self._put(plan)
+            plan = self._store.write(partial(self._plan_and_put, batch))
         for id, error in plan.refused:
             self._refuse(id, error)
         self._report += EmbedReport(
             added=len(plan.to_put), updated=len(plan.to_change), unchanged=plan.unchanged
         )
+
+    def _plan_and_put(self, batch: list[_Addition]) -> _Plan:
+        plan = self._plan(batch)
+        if self._skip or not plan.refused:
+            self._put(plan)
+        return plan
 
     def _plan(self, batch: list[_Addition]) -> _Plan:
         ids = [addition.id for addition in batch]

@@ -198,10 +198,7 @@ class Batch:
 
         :raises DimensionError: a vector is not of the collection's dimension; nothing is written
         """
-        with self._rows.writing():
-            if self._check:
-                self._check()
-            plan = self._plan_and_write()
+        plan = self._rows.write(self._plan_and_write)
         if plan.missing:
             return plan.missing
         embedded = sum(item.id in self._embedded for item in plan.to_put)
@@ -215,6 +212,8 @@ class Batch:
         return []
 
     def _plan_and_write(self) -> BatchPlan:
+        if self._check:
+            self._check()
         plan = self.plan()
         if not plan.missing:
             self._check_dimensions([item for item in plan.to_put if item.id in self._embedded])

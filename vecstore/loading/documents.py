@@ -6,7 +6,6 @@ What the row of a chunk is, `chunks.py` says; the write contract is that of all 
 import json
 from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from .. import values
@@ -20,7 +19,7 @@ from ..splitting import Chunk, embedded_text
 from ..store import LoadStore
 from ..values import quote
 from .contract import Batch
-from .items import OnError, make_each, metadata_json
+from .items import Check, OnError, make_each, metadata_json
 
 Split = Callable[[str, str], list[Chunk]]  # of an id and a text
 
@@ -123,6 +122,7 @@ def make_documents(
     content_hash: Callable[[str | bytes], bytes],
     on_error: OnError,
     split: Split,
+    check: Check,
     *,
     headings: bool,
 ) -> Iterator[Document]:
@@ -131,9 +131,15 @@ def make_documents(
     :param split: returns the chunks of a text
     :param headings: whether what is embedded begins with the headings above a chunk
     """
-    make = partial(
-        _make_document, model=model, content_hash=content_hash, split=split, headings=headings
-    )
+
+    def make(document: tuple[Any, ...]) -> Document:
+        made = _make_document(
+            document, model=model, content_hash=content_hash, split=split, headings=headings
+        )
+        for item in made.items:
+            check(item)
+        return made
+
     return make_each(map(_as_triple, documents), make, on_error)
 
 

@@ -1,7 +1,6 @@
 """Entries as they come, made ready to be embedded and written, or refused."""
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from typing import Any, Literal, TypeVar
 
 from .. import values
@@ -9,11 +8,13 @@ from ..entries import Item, id_text, surrogate_error
 from ..errors import InputTypeError, InvalidInputError, VecstoreError
 from ..metadata import to_json
 from ..models import EmbeddingModel
+from ..store import LoadStore
 from ..values import quote
 
 _LISTS = (tuple, list)
 
 _Made = TypeVar("_Made")
+Check = Callable[[Item], object]
 OnError = Literal["stop", "skip"] | Callable[[str, VecstoreError], object]
 
 
@@ -30,15 +31,32 @@ def make_items(
     model: EmbeddingModel,
     content_hash: Callable[[str | bytes], bytes],
     on_error: OnError,
+    check: Check,
 ) -> Iterator[Item]:
     """Yield (id, value, metadata) triples as they will be written, one as each is asked for.
 
     :param on_error: what to do about an entry that is refused. What is no triple is a mistake in a
       program, and always stops
+    :param check: raises InvalidInputError for what cannot be stored
     :raises InvalidInputError: see make_item() and as_tuple()
     """
-    triples = (as_tuple(entry, 3) for entry in entries)
-    return make_each(triples, partial(make_item, model=model, content_hash=content_hash), on_error)
+
+    def make(triple: tuple[Any, ...]) -> Item:
+        item = make_item(triple, model, content_hash)
+        check(item)
+        return item
+
+    return make_each((as_tuple(entry, 3) for entry in entries), make, on_error)
+
+
+def storable_check(store: LoadStore, stores_content: bool) -> Check:
+    """Return what raises InvalidInputError for an item that a store cannot hold."""
+
+    def check(item: Item) -> None:
+        content = item.stored if stores_content else None
+        store.refuse_unstorable(item.id, content, item.metadata)
+
+    return check
 
 
 def make_each(

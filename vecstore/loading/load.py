@@ -25,7 +25,7 @@ from ..values import quote, to_integer
 from .asking import Answer
 from .contract import Batch, CopiedBatch
 from .documents import Document, DocumentBatch, Split, make_documents, whole_batches
-from .items import OnError, check_on_error, make_items
+from .items import OnError, check_on_error, make_items, storable_check
 from .pipeline import Pipeline
 from .replaced import KeepingReplaced
 from .report import EmbedReport
@@ -64,6 +64,7 @@ class Load:
         self._model = model
         self._content_hash = content_hash
         self._stores_content = stores_content
+        self._check_storable = storable_check(store, stores_content)
         self._skip = on_error != "stop"
         self._on_error = on_error if callable(on_error) else None
         self._progress = progress
@@ -119,6 +120,7 @@ class Load:
             self._content_hash,
             self._on_refused(),
             split,
+            self._check_storable,
             headings=headings,
         )
         # One document may be longer than a batch, which is still the most that a model is given.
@@ -131,7 +133,11 @@ class Load:
 
     def make_items(self, entries: Iterable[tuple[Any, ...]]) -> list[Item]:
         """Return entries as they will be written, without those that are skipped as refused."""
-        return list(make_items(entries, self._model, self._content_hash, self._on_refused()))
+        return list(
+            make_items(
+                entries, self._model, self._content_hash, self._on_refused(), self._check_storable
+            )
+        )
 
     def batch(self, items: list[Item], kind: type[Batch] = Batch) -> Batch:
         """Return items that are to be written in one transaction."""

@@ -25,15 +25,19 @@ def set_metadata(store: Store, collection: CollectionRow, id: str, metadata: Met
             f"The metadata of {quote(id)} is None: it must be a dict, of which {{}} removes all"
         )
     given = metadata_json(id, metadata)
-    with store.writing():
-        row = store.stored(collection, [id]).get(id)
-        if row is None:
-            return False
-        if document_in_json(id, row.metadata) is not None:
-            given = _keep_chunk(id, json.loads(given or "{}"), json.loads(row.metadata or "{}"))
-        if changes_stored(given, row.metadata):
-            change = RowChange(id, None, None, given, int(time.time()))
-            store.change(collection, [change])
+    store.refuse_unstorable(id, None, given)
+    return store.write(lambda: _set(store, collection, id, given))
+
+
+def _set(store: Store, collection: CollectionRow, id: str, given: str | None) -> bool:
+    row = store.stored(collection, [id]).get(id)
+    if row is None:
+        return False
+    if document_in_json(id, row.metadata) is not None:
+        given = _keep_chunk(id, json.loads(given or "{}"), json.loads(row.metadata or "{}"))
+    if changes_stored(given, row.metadata):
+        change = RowChange(id, None, None, given, int(time.time()))
+        store.change(collection, [change])
     return True
 
 

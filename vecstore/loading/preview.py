@@ -9,10 +9,10 @@ from typing import Any
 
 from ..models import EmbeddingModel
 from ..rows import CollectionRow, EmbeddingRow, RowChange, StoredRow
-from ..store import LoadStore, Store
+from ..store import LoadStore, Result, Store
 from .contract import Batch, BatchPlan
 from .documents import DocumentBatch, Split, make_documents, whole_batches
-from .items import OnError, make_items
+from .items import OnError, make_items, storable_check
 from .load import limit_batch_size
 from .replaced import KeepingReplaced
 
@@ -80,10 +80,11 @@ def preview(
     size = limit_batch_size(batch_size, model)
     iterator = iter(entries)
     skip = on_error != "stop"
+    check = storable_check(store, stores_content)
 
     def batches() -> Iterator[Batch]:
         while portion := list(islice(iterator, size)):
-            items = list(make_items(portion, model, content_hash, on_error))
+            items = list(make_items(portion, model, content_hash, on_error, check))
             yield Batch(rows, collection, items, stores_content=stores_content, skip=skip)
 
     return _rehearse(batches(), on_error)
@@ -104,7 +105,8 @@ def preview_documents(
 ) -> Preview:
     """Return what loading these documents would do; see preview(), and Load.run_documents()."""
     rows = KeepingReplaced(_RehearsedStore(store))
-    made = make_documents(documents, model, content_hash, on_error, split, headings=headings)
+    check = storable_check(store, stores_content)
+    made = make_documents(documents, model, content_hash, on_error, split, check, headings=headings)
     batches = (
         DocumentBatch(
             rows, collection, batch, stores_content=stores_content, skip=on_error != "stop"
@@ -141,6 +143,14 @@ class _RehearsedStore(LoadStore):
 
     def writing(self) -> AbstractContextManager[None]:
         return nullcontext()
+
+    def write(self, work: Callable[[], Result]) -> Result:
+        return work()
+
+    def refuse_unstorable(
+        self, id: str, content: str | bytes | None, metadata: str | None, dimensions: int = 0
+    ) -> None:
+        self._store.refuse_unstorable(id, content, metadata, dimensions)
 
     def stored(self, collection: CollectionRow, ids: Sequence[str]) -> dict[str, StoredRow]:
         return self._as_written(self._store.stored(collection, ids), ids)

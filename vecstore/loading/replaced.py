@@ -4,11 +4,11 @@ In a folder whose files were renamed one into the other, a content is under an i
 whose batch is written when the row that had it is another's already.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 
 from ..rows import CollectionRow, EmbeddingRow, RowChange, StoredRow
-from ..store import LoadStore
+from ..store import LoadStore, Result
 
 _MOST_BYTES = 64 * 1024 * 1024  # of vectors that are kept; what is beyond is embedded again
 
@@ -24,6 +24,14 @@ class KeepingReplaced(LoadStore):
 
     def writing(self) -> AbstractContextManager[None]:
         return self._store.writing()
+
+    def write(self, work: Callable[[], Result]) -> Result:
+        return self._store.write(work)
+
+    def refuse_unstorable(
+        self, id: str, content: str | bytes | None, metadata: str | None, dimensions: int = 0
+    ) -> None:
+        self._store.refuse_unstorable(id, content, metadata, dimensions)
 
     def stored(self, collection: CollectionRow, ids: Sequence[str]) -> dict[str, StoredRow]:
         self._stored = self._store.stored(collection, ids)

@@ -75,6 +75,9 @@ class SqliteStore(Store):
     def database(self) -> "sqlite_utils.Database":
         return to_sqlite_utils(self.db)
 
+    def close(self) -> None:
+        self.db.close()
+
     @RAISING_OUR_ERRORS
     def ensure_schema(self, index_form: IndexForm | None = None) -> None:
         frozen.repeat_if_changed(self.db, lambda: schema.ensure_schema(self.db, index_form))
@@ -144,6 +147,15 @@ class SqliteStore(Store):
         with RAISING_OUR_ERRORS, transactions.writing(self.db), CALLING_OTHERS:
             yield
         self._writer.follow_if_worth()
+
+    def write(self, work: Callable[[], Result]) -> Result:
+        with self.writing():  # no other writes meanwhile
+            return work()
+
+    def refuse_unstorable(
+        self, id: str, content: str | bytes | None, metadata: str | None, dimensions: int = 0
+    ) -> None:
+        """Refuse nothing: a file can hold whatever an entry can be."""
 
     @RAISING_OUR_ERRORS
     def build_graph(self, collection: CollectionRow) -> None:
