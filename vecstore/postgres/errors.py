@@ -40,6 +40,10 @@ _BY_CODE: dict[str, type[VecstoreError]] = {
     "XX001": DatabaseDamagedError,
     "XX002": DatabaseDamagedError,
 }
+_REMEDIES: dict[type[VecstoreError], str] = {
+    DatabaseBusyError: ": try again",
+    DatabaseConnectionError: ": the next call connects again",
+}
 _AGAIN = {"40001", "40P01"}  # a serialization failure, and a deadlock
 
 
@@ -72,7 +76,4 @@ def raising_ours(place: str) -> Iterator[None]:
         yield
     except psycopg.Error as error:
         kind = error_class(error)
-        remedy = ": the same call goes on" if kind is DatabaseConnectionError else ""
-        if kind is DatabaseBusyError:
-            remedy = ": try again"
-        raise kind(f"{place}: {describe(error)}{remedy}") from error
+        raise kind(f"{place}: {describe(error)}{_REMEDIES.get(kind, '')}") from error

@@ -41,6 +41,7 @@ def ensure_schema(db: PostgresDatabase) -> None:
     if pending_migrations(db):
         with db.writing():
             db.rows("select pg_advisory_xact_lock(%s)", [_LOCK])
+            _refuse_encoding(db)
             _ensure_place(db)
             _ensure_extension(db)
             _migrate(db)
@@ -88,6 +89,15 @@ def _has_table(db: PostgresDatabase, name: str) -> bool:
         [name],
     )
     return bool(found)
+
+
+def _refuse_encoding(db: PostgresDatabase) -> None:
+    encoding = db.connection().info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise DatabaseError(
+            f"{db.shown} has the encoding {encoding}, which cannot hold every text: use a database "
+            "made with ENCODING 'UTF8'"
+        )
 
 
 def _ensure_place(db: PostgresDatabase) -> None:
