@@ -163,7 +163,8 @@ class PostgresDatabase:
         if _is_in_transaction(connection):
             yield
             return
-        with raising_ours(self.shown), connection.transaction():
+        # What a condition of the user's may have set, as by set_config(), ends with a rollback.
+        with raising_ours(self.shown), connection.transaction(force_rollback=True):
             connection.execute("set transaction isolation level repeatable read, read only")
             yield
 
