@@ -109,7 +109,12 @@ class DatabaseConnectionError(DatabaseError):
 
     A transaction that was open was rolled back; what was asked to be committed at that moment may
     have been. The next call connects again.
+
+    Attributes:
+        remedy: what a message ends with
     """
+
+    remedy = "the same call goes on"
 
 
 class DoesNotExist(VecstoreError):

@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from .errors import InvalidInputError
+from .postgres_url import is_url, refuse_misspelt
 from .values import quote
 
 # Where the index of a file is: in the file, or in one beside it.
 IndexForm = Literal["inside", "beside"]
+
+# A SQLite file, or the URL of a PostgreSQL database.
+DatabaseName = Path | str
 
 
 def user_dir() -> Path:
@@ -22,12 +26,16 @@ def user_dir() -> Path:
     return path
 
 
-def default_database() -> Path:
-    """Return the file to use where none is named: VECSTORE_DB, or else `embeddings.db`.
+def default_database() -> DatabaseName:
+    """Return what to use where none is named: VECSTORE_DB, or else the file `embeddings.db`.
 
-    The latter is in `user_dir()`, which is not made: to create the file, make the folder first.
+    The latter is in `user_dir()`, which is not made: to create the file, make the folder first. The
+    variable may be a URL of PostgreSQL, which is returned as it is.
     """
     named = os.environ.get("VECSTORE_DB")
+    if is_url(named):
+        return named
+    refuse_misspelt(named)
     return Path(named) if named else _user_path() / "embeddings.db"
 
 

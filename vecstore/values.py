@@ -102,7 +102,10 @@ def to_bindable(value: Any, name: str) -> bool | int | float | str | bytes | Non
         raise InvalidInputError(f"{name} {problem}")
     instead = remedy(value)
     if hasattr(plain, "__len__") and not is_array_scalar(plain):
-        instead = "json.dumps() of a list of plain values, for json_each(?) in the condition"
+        instead = (
+            "json.dumps() of a list of plain values, for json_each(?) in a condition of SQLite's, "
+            "or jsonb_array_elements_text(?::jsonb) in one of PostgreSQL's"
+        )
     raise InvalidInputError(f"{name} is of type {type(value).__name__}: pass {instead}")
 
 

@@ -4,11 +4,14 @@ import hashlib
 import math
 import struct
 import sys
+from array import array
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from .errors import DimensionError, InvalidInputError
 from .values import is_bytes_view, quote, to_plain
+
+PGVECTOR_HEAD = struct.Struct(">HH")
 
 _LISTS = (list, tuple)
 # The machine's own floats are read faster than those that are known to be little-endian.
@@ -70,6 +73,22 @@ def _not_a_vector(error: Exception) -> InvalidInputError:
 def decode(blob: bytes) -> tuple[float, ...]:
     """Return the vector in an `embedding` blob; struct.error if its length is no multiple of 4."""
     return struct.unpack(f"{_LITTLE_ENDIAN}{len(blob) // 4}f", blob)
+
+
+def to_pgvector(blob: bytes) -> bytes:
+    """Return an `embedding` blob in pgvector's binary form, which its vector_send() gives as well.
+
+    It is the number of dimensions and a zero, of two bytes each, and the numbers as float4, all in
+    the order of the network: https://github.com/pgvector/pgvector/blob/master/src/vector.c
+    """
+    return PGVECTOR_HEAD.pack(len(blob) // 4, 0) + swap_bytes(blob)
+
+
+def swap_bytes(blob: bytes) -> bytes:
+    """Return float32 bytes in the other order, of those of our files and of the network."""
+    numbers = array("f", blob)
+    numbers.byteswap()
+    return numbers.tobytes()
 
 
 def cosine_similarity(a: Sequence[float], b: Sequence[float]) -> float:

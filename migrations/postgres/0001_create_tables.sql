@@ -21,7 +21,9 @@ CREATE TABLE embeddings (
   FOREIGN KEY (collection_id) REFERENCES collections (id)
 );
 
-CREATE INDEX embeddings_content_hash ON embeddings (collection_id, content_hash);
+-- Not of the collection first: where the planner takes a collection for small, as while it is being
+-- loaded, it would look for an id in all of this.
+CREATE INDEX embeddings_content_hash ON embeddings (content_hash, collection_id);
 
 -- What a collection has to put before queries, and before documents.
 CREATE TABLE vecstore_prefixes (

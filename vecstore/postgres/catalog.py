@@ -12,10 +12,12 @@ from ..errors import (
     ModelMismatchError,
     VecstoreError,
 )
-from ..rows import CollectionRow
+from ..prefixes import Prefixes
+from ..rows import CollectionRow, CollectionSummary
 from ..values import quote
-from . import schema
+from . import prefixes, schema
 from .connection import PostgresDatabase
+from .storable import MAX_ID_BYTES
 
 _Result = TypeVar("_Result")
 
@@ -46,7 +48,7 @@ def create(db: PostgresDatabase, name: str, model_id: str) -> CollectionRow:
     :raises DoesNotExist: there is none, and the database is read-only
     :raises InvalidInputError: PostgreSQL cannot hold the name
     """
-    _refuse_nul(name, model_id)
+    _refuse_unstorable(name, model_id)
     try:
         return db.write(lambda: _find(db, name) or _insert_or_find(db, name, model_id))
     except DatabaseReadOnlyError as error:
@@ -79,7 +81,7 @@ def create_new(db: PostgresDatabase, name: str, model_id: str) -> CollectionRow:
 
     :raises InvalidInputError: there is one of that name, or PostgreSQL cannot hold it
     """
-    _refuse_nul(name, model_id)
+    _refuse_unstorable(name, model_id)
     refuse_taken(db, name)
     rows = _unless_taken(
         db,
@@ -96,7 +98,7 @@ def rename(db: PostgresDatabase, row: CollectionRow, name: str) -> CollectionRow
 
     :raises InvalidInputError: there is one of that name, or PostgreSQL cannot hold it
     """
-    _refuse_nul(name)
+    _refuse_unstorable(name)
     refuse_taken(db, name)
     _unless_taken(
         db,
@@ -126,12 +128,17 @@ def refuse_taken(db: PostgresDatabase, name: str) -> None:
         )
 
 
-def _refuse_nul(*names: str) -> None:
+def _refuse_unstorable(*names: str) -> None:
     for name in names:
         if "\0" in name:
             raise InvalidInputError(
                 f"{quote(name)} has a NUL character, which PostgreSQL's text cannot hold: choose "
                 "another name"
+            )
+        if len(name.encode()) > MAX_ID_BYTES:
+            raise InvalidInputError(
+                f"{quote(name)} has {len(name.encode()):,} bytes, and an index of PostgreSQL takes "
+                f"{MAX_ID_BYTES:,} at most: choose another name"
             )
 
 
@@ -177,7 +184,11 @@ def read_unchanged(
     if db.is_writing():
         lock(db, row)
         return read()
-    found = read()
+    try:
+        found = read()
+    except InvalidInputError:  # which is about the rows of another, perhaps
+        require_unchanged(db, row)
+        raise
     require_unchanged(db, row)
     return found
 
@@ -210,6 +221,38 @@ def _changed(db: PostgresDatabase, row: CollectionRow) -> VecstoreError:
         f"Collection {name} was deleted and made anew, with the id {now.id} in place of "
         f"{row.id}: {remedy}"
     )
+
+
+def summarize(db: PostgresDatabase) -> list[CollectionSummary]:
+    """Return the collections by name, as of one moment; none without tables of ours."""
+    with db.reading():
+        if not schema.has_tables(db):
+            return []
+        found = db.rows(
+            """
+            select name, model, coalesce(number, 0)
+            from collections
+            left join (
+              select collection_id, count(*) as number
+              from embeddings
+              group by collection_id
+            ) as counted on collection_id = collections.id
+            order by name
+            """
+        )
+        own = prefixes.find_all(db)
+    return [
+        CollectionSummary(name, model, number, own.get(name, Prefixes()))
+        for name, model, number in found
+    ]
+
+
+def find_all(db: PostgresDatabase) -> list[CollectionRow]:
+    """Return the rows of all collections, by name; none without tables of ours."""
+    if not schema.has_tables(db):
+        return []
+    rows = db.rows("select id, name, model from collections order by name")
+    return [CollectionRow(*row) for row in rows]
 
 
 def names(db: PostgresDatabase) -> list[str]:

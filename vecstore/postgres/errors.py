@@ -33,6 +33,7 @@ _BY_CODE: dict[str, type[VecstoreError]] = {
     "42501": DatabaseReadOnlyError,
     "53": DatabaseBusyError,
     "53100": DiskFullError,
+    "54000": InvalidInputError,  # a value that is too long for an index
     "55P03": DatabaseBusyError,
     "57014": DatabaseInterruptedError,
     "57P": DatabaseConnectionError,
@@ -42,7 +43,11 @@ _BY_CODE: dict[str, type[VecstoreError]] = {
 }
 _REMEDIES: dict[type[VecstoreError], str] = {
     DatabaseBusyError: ": try again",
-    DatabaseConnectionError: ": the next call connects again",
+    DatabaseConnectionError: f": {DatabaseConnectionError.remedy}",
+}
+_REMEDIES_BY_CODE = {
+    "25006": ": target_session_attrs=read-write in the URL asks for a server that writes",
+    "42501": ": the owner of the tables may do it, or GRANT it",
 }
 _AGAIN = {"40001", "40P01"}  # a serialization failure, and a deadlock
 
@@ -63,10 +68,15 @@ def may_go_well_again(error: BaseException | None) -> bool:
     return isinstance(error, psycopg.Error) and error.sqlstate in _AGAIN
 
 
+def is_forbidden(error: VecstoreError) -> bool:
+    """Return whether it is this user who may not do something, which another may."""
+    return isinstance(error.__cause__, psycopg.Error) and error.__cause__.sqlstate == "42501"
+
+
 def describe(error: psycopg.Error) -> str:
     """Return what a message says of an error, in one line."""
     message = error.diag.message_primary or str(error) or type(error).__name__
-    return " ".join(message.split())
+    return " ".join(message.split()).rstrip(".")
 
 
 @contextmanager
@@ -76,4 +86,5 @@ def raising_ours(place: str) -> Iterator[None]:
         yield
     except psycopg.Error as error:
         kind = error_class(error)
-        raise kind(f"{place}: {describe(error)}{_REMEDIES.get(kind, '')}") from error
+        remedy = _REMEDIES_BY_CODE.get(error.sqlstate or "", _REMEDIES.get(kind, ""))
+        raise kind(f"{place}: {describe(error)}{remedy}") from error

@@ -1,6 +1,8 @@
 """The prefixes of collections: what is put before queries and documents, in a table beside."""
 
+from ..errors import InvalidInputError
 from ..prefixes import Prefixes
+from ..values import quote
 from .connection import PostgresDatabase
 
 
@@ -30,7 +32,16 @@ def find_all(db: PostgresDatabase) -> dict[str, Prefixes]:
 
 
 def put(db: PostgresDatabase, collection_id: int, prefixes: Prefixes) -> None:
-    """Write the prefixes of a collection, in place of its own. Belongs inside a transaction."""
+    """Write the prefixes of a collection, in place of its own. Belongs inside a transaction.
+
+    :raises InvalidInputError: PostgreSQL cannot hold one
+    """
+    for prefix in prefixes:
+        if prefix is not None and "\0" in prefix:
+            raise InvalidInputError(
+                f"The prefix {quote(prefix)} has a NUL character, which PostgreSQL's text cannot "
+                "hold"
+            )
     db.run("delete from vecstore_prefixes where collection_id = %s", [collection_id])
     if prefixes != Prefixes():
         db.run(

@@ -1,5 +1,8 @@
 """The migrations of a PostgreSQL database: its tables are made, or brought up to date."""
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -13,8 +16,10 @@ from ..errors import (
 )
 from ..values import quote
 from .connection import PostgresDatabase
+from .errors import is_forbidden
 
 _LOCK = 7_303_014_618_325_614_593  # of advisory locks: of whoever creates tables of vecstore's
+_NAME = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^,]*))')
 _OLDEST_EXTENSION = (0, 8)  # the first whose planner knows when an index finds too few
 
 
@@ -36,16 +41,29 @@ def ensure_schema(db: PostgresDatabase) -> None:
 
     :raises ExtensionError: the server has no pgvector, or one that is too old
     :raises NewerSchemaError: a later vecstore has migrated the tables
-    :raises DatabaseError: another program's tables have the names of ours, or it cannot be written
+    :raises DatabaseReadOnlyError: there is something to do, and it cannot be written
+    :raises DatabaseError: another program's tables have the names of ours
     """
     if pending_migrations(db):
-        with db.writing():
+        with _explaining_read_only(db), db.writing():
             db.rows("select pg_advisory_xact_lock(%s)", [_LOCK])
             _refuse_encoding(db)
             _ensure_place(db)
             _ensure_extension(db)
             _migrate(db)
-    _check_extension(db)
+    check_extension(db)
+
+
+@contextmanager
+def _explaining_read_only(db: PostgresDatabase) -> Iterator[None]:
+    try:
+        yield
+    except DatabaseReadOnlyError as error:
+        what = "only older tables" if has_tables(db) else "no tables"
+        raise DatabaseReadOnlyError(
+            f"{db.shown} has {what} of vecstore's, and cannot be written ({error}): open it once "
+            "as a user who may create them, on a server that is no replica"
+        ) from error
 
 
 def pending_migrations(db: PostgresDatabase) -> list[str]:
@@ -105,13 +123,23 @@ def _ensure_place(db: PostgresDatabase) -> None:
     if db.rows("select current_schema()")[0][0] is not None:
         return
     [[path]] = db.rows("select current_setting('search_path')")
-    name = path.partition(",")[0].strip().strip('"').replace('""', '"')
+    name = _first_name(path)
     if not name or name == "$user":
         raise DatabaseError(
             f"{db.shown} has the search_path {quote(path)}, and none of these schemas: create one, "
             "or name another with ?options=-csearch_path%3DNAME"
         )
-    db.run(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(name)).as_string())
+    made = sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(name))
+    db.run_script(made.as_string())
+
+
+def _first_name(search_path: str) -> str:
+    """Return the first name of a list of identifiers, of which PostgreSQL folds what has no quotes.
+
+    It is "" where there is none.
+    """
+    quoted, plain = _NAME.match(search_path).groups("")  # type: ignore[union-attr]  # fits any text
+    return str(quoted).replace('""', '"') or str(plain).strip().lower()
 
 
 def _ensure_extension(db: PostgresDatabase) -> None:
@@ -121,6 +149,8 @@ def _ensure_extension(db: PostgresDatabase) -> None:
         with db.writing():
             db.run(f"CREATE EXTENSION IF NOT EXISTS vector {_extension_schema(db)}")
     except DatabaseReadOnlyError as error:
+        if not is_forbidden(error):
+            raise
         raise ExtensionError(
             f"{db.shown} has no pgvector, and this user may not create it: have an administrator "
             "run CREATE EXTENSION vector in this database"
@@ -150,7 +180,8 @@ def _extension_schema(db: PostgresDatabase) -> str:
     return "SCHEMA public" if may_create else ""
 
 
-def _check_extension(db: PostgresDatabase) -> None:
+def check_extension(db: PostgresDatabase) -> None:
+    """Raise ExtensionError unless the database has a pgvector that is new enough."""
     if not db.know_vectors():
         raise ExtensionError(f"{db.shown} has tables of vecstore's, and pgvector is gone")
     [[version]] = db.rows("select extversion from pg_extension where extname = 'vector'")
