@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import vecstore
+import vecstore.query
 from tests.support.beside import index_of, write
 from tests.support.chunked import lines
 from tests.support.databases import KINDS, rows
@@ -18,7 +19,7 @@ from tests.support.models import Pseudorandom, pseudorandom
 from tests.support.ranked import ranked
 from vecstore import Collection
 from vecstore.settings import IndexForm
-from vecstore.sqlite.search import fusion, keyword_ranking
+from vecstore.sqlite.search import keyword_ranking
 
 FORMS: tuple[IndexForm, ...] = get_args(IndexForm)
 WORDS = ["hound", "hounds", "cat", "PN-4711", "**", "naïve", "犬", "happy", "the", "it's"]
@@ -113,7 +114,7 @@ def test_a_search_finds_what_brute_force_does(
         contextlib.closing(KINDS[kind](f"{folder}/test.db")) as db,
         pytest.MonkeyPatch.context() as patch,
     ):
-        patch.setattr(fusion, "_LEAST_DEPTH", least_depth)
+        patch.setattr(vecstore.query, "_LEAST_DEPTH", least_depth)
         patch.setattr(keyword_ranking, "_FREQUENT", frequent)
         collection = Collection("test", db, model=Pseudorandom(), index=form)
         Collection("other", db, model=Pseudorandom()).embed_multi(others.items(), store=True)

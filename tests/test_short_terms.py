@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import vecstore
+import vecstore.query
 from tests.support.beside import write
 from tests.support.databases import KINDS, rows
 from tests.support.models import Pseudorandom
@@ -18,7 +19,7 @@ from tests.support.ranked import ranked
 from vecstore import Collection
 from vecstore.settings import IndexForm
 from vecstore.sqlite.connection import opening
-from vecstore.sqlite.search import fusion, keyword_ranking
+from vecstore.sqlite.search import keyword_ranking
 
 FORMS: tuple[IndexForm, ...] = get_args(IndexForm)
 TOKENIZERS = ["trigram", "trigram case_sensitive 1"]
@@ -111,7 +112,7 @@ def test_short_terms_are_found_and_left_out_as_by_brute_force(
         contextlib.closing(KINDS[kind](f"{folder}/test.db")) as db,
         pytest.MonkeyPatch.context() as patch,
     ):
-        patch.setattr(fusion, "_LEAST_DEPTH", least_depth)
+        patch.setattr(vecstore.query, "_LEAST_DEPTH", least_depth)
         patch.setattr(keyword_ranking, "_FREQUENT", frequent)
         collection = Collection("test", db, model=Pseudorandom(), index=form)
         vecstore.build_keyword_index(db, tokenizer)

@@ -47,10 +47,12 @@ class Term(NamedTuple):
 
     match: the query of FTS5's that finds it
     words: it as it is typed, without the signs around it
+    is_beginning: whether it is the beginning of a word, or its last word is
     """
 
     match: str
     words: str
+    is_beginning: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def _refuse_long(words: str) -> None:
 
 
 def _term(words: str, is_prefix: bool) -> Term:
-    return Term(_beginning(words) if is_prefix else _quoted(words), words)
+    return Term(_beginning(words) if is_prefix else _quoted(words), words, is_prefix)
 
 
 def _beginning(words: str) -> str:

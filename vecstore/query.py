@@ -1,6 +1,7 @@
 """What a similarity search is asked, and how it was answered."""
 
 import inspect
+import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -140,6 +141,16 @@ SearchMode = Literal["hybrid", "keywords", "similar"]
 MODES: tuple[SearchMode, ...] = ("hybrid", "keywords", "similar")
 _WEIGHTS = 2
 _MOST_WEIGHT = 1e300  # with more, a score would be infinite
+
+# Of the fusion of two rankings, on every store; sqlite/search/fusion.py says why.
+FUSION_K = 2  # how little the first ranks differ
+FULL_COVERAGE = 3.5  # times as much as a similarity is worth what has all that was asked for
+_LEAST_DEPTH = 20
+
+
+def fusion_depth(number: int) -> int:
+    """Return how many of each ranking are candidates for so many results."""
+    return min(max(number, _LEAST_DEPTH), sys.maxsize)
 
 
 @dataclass(frozen=True)

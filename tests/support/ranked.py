@@ -9,9 +9,10 @@ import vecstore
 from tests.support.databases import rows
 from vecstore.chunks import document_in_json
 from vecstore.keywords import any_of, parse
+from vecstore.query import fusion_depth
 from vecstore.sqlite.connection import opening
 from vecstore.sqlite.index.keyword_tables import DEFAULT_TOKENIZER
-from vecstore.sqlite.search import fusion, keyword_ranking
+from vecstore.sqlite.search import keyword_ranking
 
 
 @contextmanager
@@ -148,7 +149,7 @@ def ranked(
     near = [found for found in near if found[2] >= min_score]
 
     def fused(wanted):
-        depth = fusion.depth(wanted)
+        depth = fusion_depth(wanted)
         by_words = by_rare if len(by_rare) >= depth else by_all
         coverage = 1.0
         if mode == "hybrid" and by_words:

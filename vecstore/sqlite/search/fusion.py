@@ -1,8 +1,8 @@
 """A search by keywords and meaning: two rankings, and one made of them by reciprocal rank fusion.
 
-The best of each ranking, as many as depth() says, are the candidates. The score of one is the sum
-of weight / (K + rank) over both rankings: Cormack, Clarke, Büttcher, "Reciprocal Rank Fusion
-outperforms Condorcet and individual Rank Learning Methods" (SIGIR 2009).
+The best of each ranking, as many as fusion_depth() says, are the candidates. The score of one is
+the sum of weight / (K + rank) over both rankings: Cormack, Clarke, Büttcher, "Reciprocal Rank
+Fusion outperforms Condorcet and individual Rank Learning Methods" (SIGIR 2009).
 
 Theirs fuses many rankings. Of two, one is often right alone, and three things differ, which were
 measured (docs/performance.md). K is 2: their 60 puts what is at the fortieth place of both before
@@ -14,14 +14,13 @@ The ranking by similarity is what the planner finds. One statement ranks by keyw
 fuses the candidates, and reads the entries.
 """
 
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
 from ...keywords import any_of
-from ...query import RankedQuery, Step
+from ...query import FULL_COVERAGE, FUSION_K, RankedQuery, Step, fusion_depth
 from ...rows import Hit, RankedHit
 from .. import catalog, transactions
 from ..connection.database import Database
@@ -34,9 +33,6 @@ from .keyword_ranking import KeywordSource, Matches
 from .statement_parts import above_min_score, matching_table, run, statement
 from .where import explain_where_errors
 
-K = 2  # of the fusion: how little the first ranks differ
-_FULL_COVERAGE = 3.5  # times as much as a similarity is worth what has all that was asked for
-_LEAST_DEPTH = 20
 _GROWTH = 4
 _NO_KEYWORDS = Matches(
     """_matches (id, rank, row) as (
@@ -46,11 +42,6 @@ _NO_KEYWORDS = Matches(
     "null",
     {"most": 1, "most_bm25": 1.0},
 )
-
-
-def depth(number: int) -> int:
-    """Return how many of each ranking are candidates for so many results."""
-    return min(max(number, _LEAST_DEPTH), sys.maxsize)
 
 
 def search(
@@ -80,7 +71,7 @@ class _RankedSearch:
         self._query = query
         self._steps = steps
         self._may_build_index = may_build_index
-        self._depth = depth(query.query.number)
+        self._depth = fusion_depth(query.query.number)
         self._fusions: list[Step] = []
         self._damaged: Status | None = None  # which file of an index
 
@@ -223,8 +214,8 @@ class _RankedSearch:
         _best as materialized (
           select
             embeddings_row,
-            coalesce(:_similar_weight / ({K} + similar_rank), 0) + coalesce(
-              :_keyword_weight * {self._coverage()} / ({K} + keyword_rank),
+            coalesce(:_similar_weight / ({FUSION_K} + similar_rank), 0) + coalesce(
+              :_keyword_weight * {self._coverage()} / ({FUSION_K} + keyword_rank),
               0
             ) as score,
             similar_rank,
@@ -281,4 +272,4 @@ class _RankedSearch:
         """Return the SQL of what the weight of the keywords is multiplied by, beside another."""
         if self._query.mode != "hybrid":
             return "1"
-        return f"{_FULL_COVERAGE} * (select -min(rank) from _matches) / :_most_bm25"
+        return f"{FULL_COVERAGE} * (select -min(rank) from _matches) / :_most_bm25"
