@@ -3,7 +3,7 @@
     checks, row_checks, index_checks   check(): the file, its schema, each row, and the index
     model_checks                       check() with a model: a sample is embedded again
     related_checks                     check() of related items
-    reference, report                  what a sound schema is, and what a check found
+    reference                          what a sound schema is
     indexes                            build_index(), drop_index(), list_indexes()
     keyword_indexes, keyword_checks    build_keyword_index() and others
     collection_graphs, graph_checks    build_graph(), drop_graph()
@@ -17,6 +17,7 @@
 Others use the functions below.
 """
 
+from ...checking.report import CheckReport, Finding
 from ..metadata_indexes import MetadataIndex
 from .backups import Backup, backup
 from .checks import check
@@ -31,7 +32,6 @@ from .keyword_indexes import (
 )
 from .metadata_keys import drop_metadata_index, index_metadata, list_metadata_indexes
 from .moving import move_index
-from .report import CheckReport, Finding
 
 __all__ = [
     "Backup",

@@ -50,6 +50,7 @@ def backup(db: Database | str | Path, target: str | Path, *, plain: bool = False
     :raises MissingFileError: there is no such database
     :raises NewerSchemaError: a later vecstore has migrated it, and a plain copy is asked for
     """
+    databases.refuse_url(target)
     target = Path(target).resolve()
     with databases.opened_database(db, read_only=True) as source:
         soundness.refuse_transaction(source, "A database cannot be copied")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from ...checking.report import CheckReport
 from ...values import describe_count
 from .. import journal
 from ..connection import interrupts, opening, sqlite_errors
@@ -27,7 +28,6 @@ from ..index_names import (
 from . import beside_states, index_checks, keyword_checks, reference, soundness
 from .beside_states import ReplacedError
 from .index_checks import Ranges
-from .report import CheckReport
 
 _REMEDY = "rebuild it: vecstore index build"
 _TRIES = 3  # of what another process replaces meanwhile

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import apsw
 
+from ...checking.report import CheckProgress, CheckReport
+from ...checking.rows import RowFindings
 from ...errors import DatabaseError
 from .. import databases, schema
 from ..connection import frozen, opening, sqlite_errors
@@ -28,8 +30,7 @@ from . import (
     related_checks,
     soundness,
 )
-from .report import CheckProgress, CheckReport
-from .row_checks import RowFindings
+from .row_checks import read_rows
 
 _ROWS = 5000  # that one statement reads
 _UNREADABLE = ("integrity", "schema")  # what of the rows may not be there to be read
@@ -198,12 +199,12 @@ def _check_contents(
     total = report.embeddings + sum(index_checks.rows_to_read(db, d) for d in dimensions)
     total += beside.rows_to_read if beside else keyword_checks.rows_to_read(db)
     steps = _Steps(progress, total)
-    rows = RowFindings(_FROM_LLM not in pending)
+    rows = RowFindings()
     for after, last, number in rowid_spans(db, "embeddings", _ROWS):
-        rows.read(db, after, last)
+        read_rows(db, after, last, rows, has_hashes=_FROM_LLM not in pending)
         steps.add(number)
     names = dict(db.execute("select id, name from collections"))
-    rows.tell(report, names)
+    rows.tell(report, names, lambda dimensions: f"length(embedding) <> {4 * dimensions}")
     related_checks.note_lost_lists(db, report)
 
     def spans(table: str) -> Iterator[tuple[int, int, int]]:

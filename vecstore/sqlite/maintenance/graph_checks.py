@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ...checking.report import CheckReport
 from ...query import Query
 from ...rows import CollectionRow
 from ...values import describe_count
@@ -12,7 +13,6 @@ from ..index.hnsw import Graph, GraphError
 from ..index_names import IndexNames
 from ..search import planner
 from . import collection_graphs
-from .report import CheckReport
 
 _SAMPLE = 30  # entries, whose neighbours are looked for in two ways
 _NEIGHBOURS = 10

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from ...checking.report import CheckReport, Tally
 from ...errors import (
     DatabaseBusyError,
     DatabaseInterruptedError,
@@ -26,7 +27,6 @@ from ..index_names import (
 )
 from . import reference
 from .beside_states import ReplacedError
-from .report import CheckReport, Tally
 
 Ranges = Callable[[str], Iterator[tuple[int, int, int]]]
 

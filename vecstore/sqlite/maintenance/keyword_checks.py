@@ -8,6 +8,7 @@ from collections import defaultdict
 from contextlib import closing, nullcontext
 from typing import Any
 
+from ...checking.report import CheckReport, Tally
 from ...values import describe_count
 from .. import transactions
 from ..connection import opening, sqlite_errors
@@ -24,7 +25,6 @@ from ..index_names import (
 )
 from .beside_states import ReplacedError
 from .index_checks import NOT_OF_THE_INDEX, Moment, Ranges, is_followed, rows_without
-from .report import CheckReport, Tally
 
 REMEDY = "rebuild it: vecstore index build --keywords"
 TITLE = "The keyword index"

@@ -3,10 +3,10 @@
 Whether they list what is nearest, nobody can tell without comparing all: `related_table()` does.
 """
 
+from ...checking.report import CheckReport
 from ...values import describe_count
 from .. import related_tables
 from ..connection.database import Database
-from .report import CheckReport
 
 _GONE = "collection_id not in (select id from collections)"
 

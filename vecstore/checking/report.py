@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ...settings import IndexForm
+from ..settings import IndexForm
 
 # Is called with how many rows were read, and how many there are.
 CheckProgress = Callable[[int, int], object]
@@ -18,7 +18,7 @@ class Finding:
 
     Attributes:
         kind: "integrity", "schema", "collection", "vector", "dimensions", "content", "index",
-            "graph", "related" or "model"
+            "graph", "related", "server" or "model"
         message: what it is, in a sentence
         remedy: what to do, in a sentence; empty if there is nothing to do
         count: how often it was found
@@ -37,10 +37,10 @@ class CheckReport:
     """What check() found. Problems are damage; notes are not.
 
     Attributes:
-        file: the path, or "the database in memory"
+        file: the path, or "the database in memory", or the URL of a server, without a password
         collections: how many there are
         embeddings: how many there are
-        form: where the index is: "inside" the file, or "beside" it
+        form: where the index is: "inside" the file, or "beside" it; None for a server
     """
 
     file: str
@@ -48,7 +48,7 @@ class CheckReport:
     embeddings: int = 0
     problems: list[Finding] = field(default_factory=list)
     notes: list[Finding] = field(default_factory=list)
-    form: IndexForm = "inside"
+    form: IndexForm | None = "inside"
 
     @property
     def ok(self) -> bool:
