@@ -28,8 +28,9 @@ def similar_across(
     """Return what is most similar in several collections of one model: (collection, entry) pairs.
 
     One ranking, best first; equal scores in the order of the collections, then by id. They may be
-    in several files. See Collection.similar_by_vector() for the other parameters; documents of two
-    collections are two documents, whatever their ids.
+    in several files and PostgreSQL databases, each of which must know the SQL of `where`. See
+    Collection.similar_by_vector() for the other parameters; documents of two collections are two
+    documents, whatever their ids.
 
     :param value: a text or bytes, which are embedded once for each query prefix that the
       collections have, or a vector

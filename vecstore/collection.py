@@ -82,13 +82,15 @@ class Collection:
     by whatever program, each call raises DoesNotExist, or ModelMismatchError if the one of its name
     has another model now: another collection may have its id, and is neither read nor written.
 
-    :raises DoesNotExist: as said; the file then has the tables, and no new collection
+    :raises DoesNotExist: as said; the database then has the tables, and no new collection
     :raises DatabaseError: another program's tables have the names of ours; they stay as they are
+    :raises DatabaseConnectionError: the server of a URL cannot be reached, or lets nobody in
+    :raises MissingPackageError: `db` is a URL, and psycopg is not installed
     :raises MissingFileError: the path is of no file, and `create` is False or no model is given
     :raises ModelMismatchError: the collection exists, with another model
     :raises UnknownModelError: a new collection is to use a model that is not installed
     :raises InvalidInputError: the file has its index elsewhere than `index` says, or `db` is in
-      memory, where there is nothing beside it; nothing was changed
+      memory, where there is nothing beside it, or in PostgreSQL; nothing was changed
     """
 
     DoesNotExist = errors.DoesNotExist
@@ -163,8 +165,8 @@ class Collection:
         """Refuse a pickle, and a deep copy: an open file cannot go to another process."""
         raise errors.DatabaseError(
             f"Collection {quote(self.name)} has an open connection, which cannot be pickled or "
-            "copied: pass its name and the path of its file, and open it there with "
-            "Collection(name, path)"
+            "copied: pass its name, and the path or the URL of its database, and open it there "
+            "with Collection(name, path)"
         )
 
     def model(self) -> EmbeddingModel:
@@ -191,8 +193,9 @@ class Collection:
     ) -> None:
         """Have text embedded with something before it, as many models were trained.
 
-        The file remembers it, and what embeds for the collection does so: Python, the command line,
-        SQL functions and Datasette. What is stored of a text, and its hash, stay the text's own.
+        The database remembers it, and what embeds for the collection does so: Python, the command
+        line, and, of a file, SQL functions and Datasette. What is stored of a text, and its hash,
+        stay the text's own.
 
         :param query: what is put before a text that is searched for; None for what the model says,
           and "" for nothing. Left out, it stays
@@ -772,15 +775,17 @@ class Collection:
         """Return the entries most similar to a vector, best first; equal scores by id.
 
         The search runs in SQL. Every score is exact. Of the most similar in a large collection (for
-        ten of them, from about 3,000 entries on), one in a hundred may be missed, unless `exact`.
-        All conditions apply before the most similar are taken. Entries whose vector cannot be
-        compared (zero, NaN, infinite) are left out, and to a zero vector nothing is similar.
+        ten of them, from about 3,000 entries on; in PostgreSQL, in one with an index that
+        build_graph() has made), one in a hundred may be missed, unless `exact`. All conditions
+        apply before the most similar are taken. Entries whose vector cannot be compared (zero, NaN,
+        infinite) are left out, and to a zero vector nothing is similar.
 
         :param number: how many to return, at most
         :param skip_id: an id to leave out
         :param prefix: only ids that start with this text, taken literally
         :param where: only rows of the table `embeddings` that meet this condition in SQL, such as
-          "json_extract(metadata, '$.lang') = ?"; it may use all its columns, and cannot write
+          "json_extract(metadata, '$.lang') = ?", or in PostgreSQL's "metadata ->> 'lang' = ?"; it
+          may use all its columns, and cannot write
         :param where_args: the values of its parameters: a list for ?, a dict for :name. They are
           None, bool, int of 64 bits, float, str or bytes; NumPy's scalars become these
         :param min_score: only entries with at least this score
@@ -789,8 +794,8 @@ class Collection:
           documents; an entry that is no chunk is a document of its own
         :raises DimensionError: the collection's vectors have another dimension
         :raises InvalidInputError: the vector is empty or not finite, number is negative or no
-          integer, a parameter has a type that SQLite does not, which is named, or SQLite cannot
-          apply the condition
+          integer, a parameter has a type that SQL does not, which is named, or the database
+          cannot apply the condition
         """
         blob = encode_vector(vector, "The vector to search for")
         skip_id = None if skip_id is None else id_text(skip_id)
@@ -811,10 +816,11 @@ class Collection:
     ) -> list[SearchResult]:
         """Return the entries that a text finds by its words and by its meaning, best first.
 
-        Two rankings are made: by similarity, as similar() does it, and by keywords, which FTS5
-        finds in the stored texts and ranks by bm25. The best of both are fused: the score of one is
-        the sum of weight / (2 + rank) over both, where the weight of the keywords grows with how
-        much of what was asked for the best text has. Equal scores are in the order of ids.
+        Two rankings are made: by similarity, as similar() does it, and by keywords, which FTS5, or
+        PostgreSQL, finds in the stored texts, and which are ranked by bm25. The best of both are
+        fused: the score of one is the sum of weight / (2 + rank) over both, where the weight of the
+        keywords grows with how much of what was asked for the best text has. Equal scores are in
+        the order of ids.
 
         Whatever is typed is a query. `"quotes"` make a phrase, a `*` at the end finds words that
         begin so, and `-word` leaves out what has the word, from both rankings. All else are words,
@@ -977,10 +983,13 @@ class Collection:
     def build_graph(self) -> None:
         """Build the graph by which searches in a large collection take a fraction of the time.
 
-        From then on it is kept. See vecstore.build_graph().
+        From then on it is kept. Of a file it is what vecstore.build_graph() makes. In PostgreSQL it
+        is an HNSW index, which stays where there is a valid one; others read and write meanwhile,
+        and what a build that fails leaves is taken away by the next.
 
-        :raises MissingPackageError: usearch is not installed
-        :raises InvalidInputError: the database is in memory
+        :raises MissingPackageError: usearch is not installed, which a file needs
+        :raises InvalidInputError: the database is in memory, or in PostgreSQL the collection has no
+          vectors
         :raises DatabaseError: it cannot be written now, or a transaction is open
         """
         self._store.build_graph(self.row)
@@ -991,10 +1000,11 @@ class Collection:
         """Write which entries are nearest to each, into a plain table; return what was done.
 
         The table `vecstore_related` has the columns collection_id, id, rank, related_id and score.
-        Any program with SQLite reads it, without an extension and without a model. It lists for
-        each entry what `similar_by_id(id, number, exact=True, skip_document=True)` finds: ranks
-        from 1, the same scores, and equal ones by id. So chunks of the entry's own document are
-        left out. An entry whose vector cannot be compared has no rows, and is in nobody's.
+        Any program that opens the database reads it, without a model, and SQLite without an
+        extension. It lists for each entry what `similar_by_id(id, number, exact=True,
+        skip_document=True)` finds: ranks from 1, the same scores, and equal ones by id. So chunks
+        of the entry's own document are left out. An entry whose vector cannot be compared has no
+        rows, and is in nobody's.
 
         It is as of this call, and does not follow later writes: call it again. What has changed
         since, by whatever program, is found and computed; the result is the same as from scratch.
@@ -1027,10 +1037,12 @@ class Collection:
         """Index the values of a key of the metadata, for all collections of the database.
 
         Conditions on `json_extract(metadata, '$.key')` are fast from then on, and a row whose
-        metadata is no JSON is refused, from whatever program. Where there is such an index, it
+        metadata is no JSON is refused, from whatever program. In PostgreSQL, they are those on
+        `metadata ->> 'key'`, or `metadata #>> '{author,name}'`. Where there is such an index, it
         stays. See vecstore.index_metadata().
 
-        :param key: such as "year", or a path of SQLite's for what lies deeper, "$.author.name"
+        :param key: such as "year", or a path of SQLite's for what lies deeper, "$.author.name", in
+          PostgreSQL too
         :raises InvalidInputError: the key cannot be indexed, or there is metadata that is no JSON,
           of the id that is named; nothing was changed
         """

@@ -36,8 +36,8 @@ class SearchResult(Entry):
 
     `score` is the fused one: of each ranking, its weight / (2 + rank), where that of the keywords
     grows with how much of what was asked for the best text has. Ranks count from 1, among what was
-    fused: the best of each ranking. `similar_score` is the cosine similarity,
-    `keyword_score` FTS5's bm25, of which more is better here. A rank and its score are None where a
+    fused: the best of each ranking. `similar_score` is the cosine similarity, and
+    `keyword_score` bm25, of which more is better here. A rank and its score are None where a
     ranking does not have the entry, or was not asked for. `snippet` is a part of the text in which
     the words that were found are marked, for what the keywords have found.
     """

@@ -1,7 +1,9 @@
 """Metadata as the JSON that is stored: what SQLite's JSON functions read as Python does."""
 
+import decimal
 import json
 import math
+import re
 from contextlib import suppress
 from typing import Any
 
@@ -51,9 +53,117 @@ def changes_stored(metadata: str | None, stored: str | None) -> bool:
 
 
 def _canonical(metadata: str | None) -> str:
-    """Return JSON in the one form that equal metadata has: in Python, 1 equals true and 1.0."""
-    return json.dumps(json.loads(metadata or "null"), sort_keys=True)
+    """Return JSON in the one form that equal metadata has: in Python, 1 equals true and 1.0.
 
+    But -0.0 is 0.0, as jsonb gives it back.
+    """
+    value = json.loads(metadata or "null", parse_float=lambda number: float(number) + 0.0)
+    return json.dumps(value, sort_keys=True)
+
+
+def jsonb_text(metadata: str) -> str:
+    """Return stored metadata as the text that PostgreSQL's jsonb has of it.
+
+    Of two that are equal it is the same, and no digit is lost: each key once, the last of its kind,
+    shorter ones first; numbers in full, without an exponent, and one that had it with a fraction:
+    jsonb would give 1e+16 back as an integer.
+
+    :raises InvalidInputError: says what keeps jsonb from holding it
+    """
+    try:
+        return _jsonb_text(_read_jsonb(metadata))
+    except RecursionError:
+        raise InvalidInputError("is nested too deep") from None
+    except _Refused as error:
+        raise InvalidInputError(str(error)) from None
+    except decimal.InvalidOperation:
+        raise InvalidInputError("has a number whose exponent is too large") from None
+    except ValueError as error:
+        raise InvalidInputError(f"is no JSON ({error})") from error
+
+
+def to_jsonb(metadata: str | None) -> str | None:
+    """Return metadata as it is sent to a column of jsonb, which is to give back what it is of."""
+    has_exponent = metadata is not None and _EXPONENT.search(metadata)
+    return jsonb_text(metadata) if metadata is not None and has_exponent else metadata
+
+
+def _jsonb_text(value: Any) -> str:
+    if isinstance(value, str):
+        return _jsonb_string(value)
+    if isinstance(value, dict):
+        keys = sorted(value, key=_jsonb_order)
+        members = [f"{_jsonb_string(key)}: {_jsonb_text(value[key])}" for key in keys]
+        return f"{{{', '.join(members)}}}"
+    if isinstance(value, list):
+        return f"[{', '.join([_jsonb_text(element) for element in value])}]"
+    if value is None or value is True or value is False:
+        return _CONSTANTS[value]
+    return str(value) if isinstance(value, int) else _jsonb_number(value)
+
+
+def _jsonb_order(key: str) -> tuple[int, bytes]:
+    if key.isascii():
+        return len(key), key.encode()
+    data = key.encode(errors="surrogatepass")  # one alone is refused afterwards
+    return len(data), data
+
+
+def _jsonb_string(text: str) -> str:
+    if "\0" in text:
+        raise _Refused("has a NUL character, which PostgreSQL's jsonb cannot hold")
+    if not text.isascii() and values.surrogate_position(text) is not None:
+        raise _Refused("has a lone surrogate, which PostgreSQL's jsonb cannot hold")
+    return _to_json_string(text)
+
+
+def _jsonb_number(number: decimal.Decimal) -> str:
+    return f"{number if number else abs(number):f}"  # there is no -0
+
+
+def _integer(digits: str) -> int | decimal.Decimal:
+    return int(digits) if len(digits) < _SHORT else _number(digits)
+
+
+def _number(text: str) -> decimal.Decimal:
+    number = decimal.Decimal(text)
+    exponent = number.as_tuple().exponent
+    places = -exponent if isinstance(exponent, int) else 0
+    if (number and number.adjusted() >= _JSONB_DIGITS) or places > _JSONB_PLACES:
+        raise _Refused("has a number of more digits than PostgreSQL's jsonb can hold")
+    return number
+
+
+def _fraction(text: str) -> decimal.Decimal:
+    number = _number(text)
+    exponent = number.as_tuple().exponent
+    is_whole = isinstance(exponent, int) and exponent >= 0
+    return decimal.Decimal(f"{number:f}.0") if is_whole else number
+
+
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(members)
+    if len(value) < len(members):
+        for _, member in members:
+            _jsonb_text(member)  # jsonb refuses also what another takes the place of
+    return value
+
+
+def _refuse_constant(text: str) -> None:
+    raise _Refused(f"has {text}, which is no JSON")
+
+
+_read_jsonb = json.JSONDecoder(
+    object_pairs_hook=_object,
+    parse_int=_integer,
+    parse_float=_fraction,
+    parse_constant=_refuse_constant,
+).decode
+_to_json_string = json.encoder.encode_basestring
+_EXPONENT = re.compile(r"\d[eE](?:\+?\d|-0+(?!\d))")
+_CONSTANTS = {None: "null", True: "true", False: "false"}
+_SHORT = 100  # digits, of an integer that Python makes text of in no time
+_JSONB_DIGITS, _JSONB_PLACES = 131_072, 16_383  # before and after the point, of `numeric`
 
 _TOO_DEEP = f"it is nested more than {_DEEPEST} deep, or holds itself"
 

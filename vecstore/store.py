@@ -15,6 +15,7 @@ from .query import Query, RankedQuery, Step, WhereArgs
 from .related import RelatedProgress, RelatedReport
 from .rows import (
     CollectionRow,
+    CollectionSummary,
     EmbeddingRow,
     EntryRow,
     Hit,
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     import sqlite_utils
 
 Result = TypeVar("Result")
+
+# What is done, how much of it is, and of how much: 0 where that is not known.
+BuildProgress = Callable[[str, int, int], object]
 
 
 class LoadStore(Protocol):
@@ -118,6 +122,10 @@ class Store(LoadStore, Protocol):
         """Return what a message says of the store: where it is, and which collections it has."""
         ...
 
+    def summaries(self) -> list[CollectionSummary]:
+        """Return what there is of each collection, by name; none without tables of ours."""
+        ...
+
     def find(self, name: str) -> CollectionRow | None:
         """Return the row of a collection; None if there is none."""
         ...
@@ -170,8 +178,11 @@ class Store(LoadStore, Protocol):
         """Have SQL embed with this model, for the collections of its id."""
         ...
 
-    def build_graph(self, collection: CollectionRow) -> None:
-        """Build what makes searches in a large collection fast, and keep it from then on."""
+    def build_graph(self, collection: CollectionRow, progress: BuildProgress | None = None) -> None:
+        """Build what makes searches in a large collection fast, and keep it from then on.
+
+        :param progress: is called with what is done, and how far that is, where the store knows
+        """
         ...
 
     def end_load(self, collection: CollectionRow) -> None:
@@ -328,6 +339,43 @@ class Store(LoadStore, Protocol):
 
     def inherit_graph(self, old: CollectionRow, new: CollectionRow) -> None:
         """Build a graph of the new one, and keep it from then on, if the old one is to have one."""
+        ...
+
+    # A collection that is copied from store to store
+
+    def names(self) -> list[str]:
+        """Return the names of all collections, in order."""
+        ...
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Return a block in which all that is read is of one moment."""
+        ...
+
+    def id_portions(self, collection: CollectionRow) -> Iterator[list[str]]:
+        """Yield all ids, in order, some at a time. In reading()."""
+        ...
+
+    def rows(self, collection: CollectionRow, ids: Sequence[str]) -> Iterator[EmbeddingRow]:
+        """Yield the rows of those of these ids that there are.
+
+        What another program stored may be of other types, as also in the next.
+        """
+        ...
+
+    def all_rows(self, collection: CollectionRow) -> Iterator[EmbeddingRow]:
+        """Yield all rows, also those whose id is no text. In reading()."""
+        ...
+
+    def digests(self, collection: CollectionRow, ids: Sequence[str]) -> dict[str, bytes]:
+        """Return the row_digests() of those of these ids that there are."""
+        ...
+
+    def problem_of(self, row: EmbeddingRow) -> str | None:
+        """Return what of a row, of any types, the store cannot hold; None for what it can."""
+        ...
+
+    def add(self, collection: CollectionRow, rows: Iterable[EmbeddingRow]) -> int:
+        """Insert rows of ids that there are not yet; return how many. Only in writing()."""
         ...
 
     # As one

@@ -4,9 +4,10 @@ import importlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from .errors import MissingPackageError
-from .postgres_url import is_url
+from .postgres_url import is_url, refuse_misspelt
 from .sqlite import databases
 from .sqlite.connection.database import Database, is_database
 from .sqlite.store import SqliteStore
@@ -19,6 +20,7 @@ def open_store(db: Database | Store | str | Path | None, *, may_create: bool = F
     """Return the store of a Database, of what a path or a URL names, or of a new one in memory.
 
     :param db: None for one in memory; a store is returned as it is
+    :raises InvalidInputError: it is nearly a URL of PostgreSQL
     :raises MissingFileError: there is no such file, and it is not to be created
     :raises MissingPackageError: a URL of PostgreSQL needs psycopg
     """
@@ -26,6 +28,7 @@ def open_store(db: Database | Store | str | Path | None, *, may_create: bool = F
         return _open_postgres(str(db))
     if isinstance(db, Store):
         return db
+    refuse_misspelt(db)
     return SqliteStore(databases.open_or_adopt(db, may_create=may_create))
 
 
@@ -43,6 +46,7 @@ def opened_store(
         with closing(_open_postgres(str(db))) as store:
             yield store
     else:
+        refuse_misspelt(db)
         with databases.opened_database(db, read_only=read_only, create=create) as opened:
             yield SqliteStore(opened)
 
@@ -54,6 +58,7 @@ def has_collection(db: Database | Store | str | Path, name: str) -> bool:
             return store.find(name) is not None
     if is_database(db):
         return SqliteStore(db).find(name) is not None
+    refuse_misspelt(db)
     if not Path(db).exists():
         return False
     with closing(databases.connect_to_read(db)) as opened:
@@ -61,13 +66,20 @@ def has_collection(db: Database | Store | str | Path, name: str) -> bool:
 
 
 def _open_postgres(url: str) -> Store:
+    store: Store = import_postgres("postgres.store").PostgresStore(url)
+    return store
+
+
+def import_postgres(name: str) -> Any:
+    """Return a module of this package that brings psycopg: it takes a while, and is an extra.
+
+    :raises MissingPackageError: psycopg is not installed
+    """
     try:
-        # It brings psycopg, which takes a while, and is an extra.
-        module = importlib.import_module(".postgres.store", __package__)
+        importlib.import_module("psycopg")
     except ImportError as error:
         raise MissingPackageError(
             f"A PostgreSQL database needs psycopg ({error}): pip install "
             "'sqlite-vecstore[postgres]'"
         ) from error
-    store: Store = module.PostgresStore(url)
-    return store
+    return importlib.import_module(f".{name}", __package__)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..chunks import ids_between
+from ..metadata import to_jsonb
 from ..rows import CollectionRow, EmbeddingRow, EntryRow, RowChange, StoredRow, row_portions
 from .connection import PostgresDatabase
 from .errors import raising_ours
@@ -14,14 +15,11 @@ from .vectors import Vector
 _ROWS_A_STATEMENT = 1000
 
 _STORED = """
-    select
-      id,
-      content_hash,
-      embedding is not null,
-      content is not null or content_blob is not null,
-      metadata::text
-    from embeddings
-    where collection_id = %s"""
+          id,
+          content_hash,
+          embedding is not null,
+          content is not null or content_blob is not null,
+          metadata::text"""
 
 
 def count(db: PostgresDatabase, collection_id: int) -> int:
@@ -61,31 +59,13 @@ def page(db: PostgresDatabase, collection_id: int, after: str | None, limit: int
 
 def get(db: PostgresDatabase, collection_id: int, id: str) -> EntryRow | None:
     """Return one entry, without a score."""
-    rows = db.rows(
-        """
-        select id, null, content, metadata::text
-        from embeddings
-        where collection_id = %s
-          and id = any(%s)
-        """,
-        [collection_id, possible_ids([id])],
-    )
+    rows = rows_of_ids(db, collection_id, [id], "id, null, content, metadata::text")
     return rows[0] if rows else None
 
 
 def vectors(db: PostgresDatabase, collection_id: int, ids: Sequence[str]) -> dict[str, Any]:
     """Return the vectors of those of these ids that there are."""
-    return dict(
-        db.rows(
-            """
-            select id, embedding
-            from embeddings
-            where collection_id = %s
-              and id = any(%s)
-            """,
-            [collection_id, possible_ids(ids)],
-        )
-    )
+    return dict(rows_of_ids(db, collection_id, ids, "id, embedding"))
 
 
 def vector_page(
@@ -107,8 +87,41 @@ def vector_page(
 
 def stored(db: PostgresDatabase, collection_id: int, ids: Sequence[str]) -> dict[str, StoredRow]:
     """Return what there is for these ids."""
-    rows = db.rows(f"{_STORED} and id = any(%s)", [collection_id, possible_ids(ids)])
+    rows = rows_of_ids(db, collection_id, ids, _STORED)
     return {id: StoredRow(*rest) for id, *rest in rows}
+
+
+def rows_of_ids(
+    db: PostgresDatabase, collection_id: int, ids: Iterable[str], columns: str
+) -> list[Any]:
+    """Return columns of the rows of those of these ids that there are."""
+    possible = possible_ids(ids)
+    if db.is_on_shards():  # each of which looks for its own; a lateral join is not for them
+        return db.rows(
+            f"""
+            select {columns}
+            from embeddings
+            where collection_id = %s
+              and id = any(%b::text[])
+            """,
+            [collection_id, possible],
+        )
+    # One look into the index for each id. Of a table that is being loaded the planner knows too
+    # little for that: it would read the whole collection, for each batch anew.
+    return db.rows(
+        f"""
+        select {columns}
+        from unnest(%b::text[]) as given (given_id)
+        cross join lateral (
+          select *
+          from embeddings
+          where collection_id = %s
+            and id = given_id
+          limit 1
+        ) as embeddings
+        """,
+        [possible, collection_id],
+    )
 
 
 def stored_chunks(
@@ -118,7 +131,14 @@ def stored_chunks(
     found: dict[str, StoredRow] = {}
     for document in possible_ids(documents):
         rows = db.rows(
-            f"{_STORED} and id >= %s and id < %s", [collection_id, *ids_between(document)]
+            f"""
+            select {_STORED}
+            from embeddings
+            where collection_id = %s
+              and id >= %s
+              and id < %s
+            """,
+            [collection_id, *ids_between(document)],
         )
         found.update({id: StoredRow(*rest) for id, *rest in rows})
     return found
@@ -128,17 +148,37 @@ def known_vectors(
     db: PostgresDatabase, collection_id: int, hashes: Iterable[bytes]
 ) -> dict[bytes, bytes]:
     """Return the vectors of contents, both by the content's hash; of each hash any row's."""
+    wanted = list(hashes)
+    if not wanted:  # as in most batches of a load: nothing was replaced
+        return {}
+    if db.is_on_shards():
+        return dict(
+            db.rows(
+                """
+                select content_hash, embedding
+                from embeddings
+                where collection_id = %s
+                  and content_hash = any(%b::bytea[])
+                  and embedding is not null
+                """,
+                [collection_id, wanted],
+            )
+        )
     return dict(
         db.rows(
             """
-            select distinct on (content_hash) content_hash, embedding
-            from embeddings
-            where collection_id = %s
-              and content_hash = any(%s)
-              and embedding is not null
-            order by content_hash, id
+            select content_hash, embedding
+            from unnest(%b::bytea[]) as given (given_hash)
+            cross join lateral (
+              select content_hash, embedding
+              from embeddings
+              where content_hash = given_hash
+                and collection_id + 0 = %s -- not by the primary key: see rows_of_ids()
+                and embedding is not null
+              limit 1
+            ) as embeddings
             """,
-            [collection_id, list(hashes)],
+            [wanted, collection_id],
         )
     )
 
@@ -220,8 +260,9 @@ def _put(db: PostgresDatabase, collection: CollectionRow, rows: list[EmbeddingRo
 
 def _arrays(rows: Sequence[EmbeddingRow]) -> list[list[Any]]:
     """Return the columns of rows as the lists that unnest() takes, vectors as such."""
-    ids, embeddings, *others = map(list, zip(*rows, strict=True))
-    return [ids, [None if e is None else Vector(e) for e in embeddings], *others]
+    ids, embeddings, *others, metadata, updated = map(list, zip(*rows, strict=True))
+    vectors = [None if e is None else Vector(e) for e in embeddings]
+    return [ids, vectors, *others, list(map(to_jsonb, metadata)), updated]
 
 
 def change(db: PostgresDatabase, collection: CollectionRow, changes: Iterable[RowChange]) -> None:
@@ -242,14 +283,17 @@ def change(db: PostgresDatabase, collection: CollectionRow, changes: Iterable[Ro
         where collection_id = %s
           and id = %s
         """,
-        [(*each[1:], collection.id, each.id) for each in ordered],
+        [
+            (*each[1:3], to_jsonb(each.metadata), each.updated, collection.id, each.id)
+            for each in ordered
+        ],
     )
 
 
 def delete(db: PostgresDatabase, collection_id: int, ids: Sequence[str]) -> int:
     """Delete entries; return how many there were. Belongs inside a transaction, as put() does."""
     return db.run(
-        "delete from embeddings where collection_id = %s and id = any(%s)",
+        "delete from embeddings where collection_id = %s and id = any(%b::text[])",
         [collection_id, possible_ids(ids)],
     )
 

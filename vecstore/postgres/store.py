@@ -1,7 +1,6 @@
 """The protocol of a store on PostgreSQL: each method asks the module that has its statements."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
@@ -13,6 +12,7 @@ from ..query import Query, RankedQuery, Step, WhereArgs
 from ..related import RelatedProgress, RelatedReport
 from ..rows import (
     CollectionRow,
+    CollectionSummary,
     EmbeddingRow,
     EntryRow,
     Hit,
@@ -22,10 +22,24 @@ from ..rows import (
     UnfitEntries,
 )
 from ..settings import IndexForm
-from ..store import Store
-from . import catalog, documents, embeddings, prefixes, schema
+from ..sqlite.connection import interrupts
+from ..store import BuildProgress, Store
+from . import (
+    catalog,
+    copying,
+    documents,
+    embeddings,
+    fusion,
+    hnsw,
+    metadata_indexes,
+    prefixes,
+    related,
+    schema,
+    search,
+    succession,
+)
 from .connection import PostgresDatabase
-from .storable import refuse_unstorable
+from .storable import problem_of_row, refuse_unstorable
 
 if TYPE_CHECKING:
     import sqlite_utils
@@ -72,6 +86,9 @@ class PostgresStore(Store):
     def describe(self) -> str:
         return catalog.describe_database(self.db)
 
+    def summaries(self) -> list[CollectionSummary]:
+        return catalog.summarize(self.db)
+
     def find(self, name: str) -> CollectionRow | None:
         return catalog.find(self.db, name)
 
@@ -84,10 +101,10 @@ class PostgresStore(Store):
     def drop(self, collection: CollectionRow) -> None:
         def work() -> None:
             self.require(collection)
-            embeddings.delete_all(self.db, collection.id)
-            catalog.delete(self.db, collection)
+            succession.delete_collection(self.db, collection)
 
         self.db.write(work)
+        hnsw.drop_unused(self.db)
 
     def rename(self, collection: CollectionRow, name: str) -> CollectionRow:
         return self._write(collection, lambda: catalog.rename(self.db, collection, name))
@@ -113,8 +130,8 @@ class PostgresStore(Store):
     def use_model(self, model: EmbeddingModel) -> None:
         """Do nothing: no SQL function of PostgreSQL embeds."""
 
-    def build_graph(self, collection: CollectionRow) -> None:
-        raise NotImplementedError
+    def build_graph(self, collection: CollectionRow, progress: BuildProgress | None = None) -> None:
+        hnsw.build(self.db, collection, progress)
 
     def end_load(self, collection: CollectionRow) -> None:
         """Do nothing: what an index misses, PostgreSQL adds as it is written."""
@@ -132,7 +149,9 @@ class PostgresStore(Store):
         where: str | None = None,
         where_args: WhereArgs = (),
     ) -> list[str]:
-        raise NotImplementedError
+        return search.find_ids(
+            self.db, Query(collection, 0, prefix, where=where, where_args=where_args)
+        )
 
     def page(self, collection: CollectionRow, after: str | None, limit: int) -> list[EntryRow]:
         return self._read(collection, lambda: embeddings.page(self.db, collection.id, after, limit))
@@ -175,10 +194,10 @@ class PostgresStore(Store):
         return self._read(collection, lambda: documents.chunk_ids(self.db, collection.id, document))
 
     def search(self, query: Query, steps: list[Step]) -> list[Hit]:
-        raise NotImplementedError
+        return search.search(self.db, query, steps)
 
     def search_ranked(self, query: RankedQuery, steps: list[Step]) -> list[RankedHit]:
-        raise NotImplementedError
+        return fusion.search(self.db, query, steps)
 
     def count_without_text(self, collection: CollectionRow) -> int:
         return self._read(collection, lambda: embeddings.count_without_text(self.db, collection.id))
@@ -186,16 +205,19 @@ class PostgresStore(Store):
     def relate(
         self, collection: CollectionRow, number: int, progress: RelatedProgress | None
     ) -> RelatedReport:
-        raise NotImplementedError
+        return related.compute(self.db, collection, number, progress)
 
     def index_metadata(self, key: str) -> None:
-        raise NotImplementedError
+        metadata_indexes.create(self.db, key)
 
     def sample_ids(self, collection: CollectionRow, number: int) -> list[str]:
-        raise NotImplementedError
+        return self._read(collection, lambda: succession.sample_ids(self.db, collection, number))
 
     def find_unfit(self, collection: CollectionRow, *, text: bool, binary: bool) -> UnfitEntries:
-        raise NotImplementedError
+        return self._read(
+            collection,
+            lambda: succession.find_unfit(self.db, collection, text=text, binary=binary),
+        )
 
     def lacking_rows(
         self,
@@ -207,25 +229,70 @@ class PostgresStore(Store):
         text: bool,
         binary: bool,
     ) -> list[EmbeddingRow]:
-        raise NotImplementedError
+        return self._read(
+            old,
+            lambda: succession.lacking_rows(
+                self.db, old, new, after, limit, text=text, binary=binary
+            ),
+        )
 
     def count_lacking(
         self, old: CollectionRow, new: CollectionRow | None, *, text: bool, binary: bool
     ) -> int:
-        raise NotImplementedError
+        return self._read(
+            old, lambda: succession.count_lacking(self.db, old, new, text=text, binary=binary)
+        )
 
     def bring_into_step(self, old: CollectionRow, new: CollectionRow) -> None:
-        raise NotImplementedError
+        def work() -> None:
+            succession.lock_both(self.db, old, new)
+            succession.bring_into_step(self.db, old, new)
+
+        self.db.write(work)
 
     def take_place(
         self, old: CollectionRow, new: CollectionRow, kept_as: str | None
     ) -> CollectionRow:
-        raise NotImplementedError
+        def work() -> CollectionRow:
+            succession.lock_both(self.db, old, new)
+            return succession.take_place(self.db, old, new, kept_as)
+
+        return self.db.write(work)
 
     def inherit_graph(self, old: CollectionRow, new: CollectionRow) -> None:
-        raise NotImplementedError
+        hnsw.inherit(self.db, old, new)
 
-    @contextmanager
+    def names(self) -> list[str]:
+        return catalog.names(self.db)
+
+    @interrupts.block
+    def reading(self) -> Iterator[None]:
+        with self.db.reading():
+            yield
+
+    def id_portions(self, collection: CollectionRow) -> Iterator[list[str]]:
+        self.require(collection)
+        return copying.id_portions(self.db, collection.id)
+
+    def rows(self, collection: CollectionRow, ids: Sequence[str]) -> Iterator[EmbeddingRow]:
+        self.require(collection)
+        return copying.rows(self.db, collection.id, ids)
+
+    def all_rows(self, collection: CollectionRow) -> Iterator[EmbeddingRow]:
+        for ids in self.id_portions(collection):
+            yield from self.rows(collection, ids)
+
+    def digests(self, collection: CollectionRow, ids: Sequence[str]) -> dict[str, bytes]:
+        return self._read(collection, lambda: copying.digests(self.db, collection.id, ids))
+
+    def problem_of(self, row: EmbeddingRow) -> str | None:
+        return problem_of_row(row)
+
+    def add(self, collection: CollectionRow, rows: Iterable[EmbeddingRow]) -> int:
+        self.require(collection)
+        return copying.add(self.db, collection, rows)
+
+    @interrupts.block
     def exporting(self, name: str) -> Iterator[tuple[CollectionRow, int, Iterator[EmbeddingRow]]]:
         with self.db.reading():
             schema.pending_migrations(self.db)  # raises for a newer one
@@ -237,7 +304,7 @@ class PostgresStore(Store):
     def has_transaction(self) -> bool:
         return self.db.has_transaction()
 
-    @contextmanager
+    @interrupts.block
     def writing(self) -> Iterator[None]:
         with self.db.writing():
             yield

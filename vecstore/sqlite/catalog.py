@@ -1,24 +1,17 @@
 """The rows of `collections`: which collections a database has, and whether one is still there."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..entries import require_collection_name
 from ..errors import DoesNotExist, InvalidInputError, ModelMismatchError, VecstoreError
-from ..rows import CollectionRow
+from ..prefixes import Prefixes
+from ..rows import CollectionRow, CollectionSummary
 from ..values import quote
-from . import schema, transactions
+from . import collection_prefixes, schema, transactions
 from .connection import opening, rights, sqlite_errors
 from .connection.database import Database, has_table
 from .connection.interrupts import Result
-
-
-class CollectionCount(NamedTuple):
-    """A collection, and how many embeddings it has."""
-
-    name: str
-    model: str
-    num_embeddings: int
 
 
 def find(db: Database, name: str) -> CollectionRow | None:
@@ -41,7 +34,7 @@ def find_or_fail(db: Database, name: str) -> CollectionRow:
     return row
 
 
-def count_embeddings(db: Database) -> list[CollectionCount]:
+def summarize(db: Database) -> list[CollectionSummary]:
     """Return the collections by name; none for a file that has never had one.
 
     :raises DatabaseError: it has tables of these names that are neither llm's nor vecstore's
@@ -58,7 +51,12 @@ def count_embeddings(db: Database) -> list[CollectionCount]:
         order by c.name
         """
     )
-    return [CollectionCount(*row) for row in rows]
+    found = rows.fetchall()
+    prefixes = collection_prefixes.find_all(db)
+    return [
+        CollectionSummary(name, model, number, prefixes.get(name, Prefixes()))
+        for name, model, number in found
+    ]
 
 
 def create(db: Database, name: str, model_id: str) -> CollectionRow:
@@ -201,8 +199,13 @@ def _changed(db: Database, row: CollectionRow) -> VecstoreError:
 
 def describe_database(db: Database) -> str:
     """Return what a message says of a database: its file, and the collections in it."""
-    names = []
-    if has_table(db, "collections"):
-        names = [name for (name,) in db.execute("select name from collections order by name")]
-    listed = ", ".join(map(quote, names[:10])) or "no collections"
-    return f"{opening.name_of(db)} has {listed}{' and more' * (len(names) > 10)}"
+    found = names(db)
+    listed = ", ".join(map(quote, found[:10])) or "no collections"
+    return f"{opening.name_of(db)} has {listed}{' and more' * (len(found) > 10)}"
+
+
+def names(db: Database) -> list[str]:
+    """Return the names of all collections, in order."""
+    if not has_table(db, "collections"):
+        return []
+    return [name for (name,) in db.execute("select name from collections order by name")]

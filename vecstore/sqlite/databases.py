@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DatabaseError, InvalidInputError, MissingFileError
+from ..postgres_url import is_url, refuse_misspelt, without_password
 from . import functions
 from .connection import adoption, opening, pragmas, rights, turns
 from .connection.database import Database, is_database, to_sqlite_utils, wrap_connection
@@ -52,6 +53,7 @@ def open_database(
     timeout: float = 5.0,
 ) -> Database:
     """Do what connect() does for the package itself, which needs no sqlite-utils for most of it."""
+    refuse_url(path)
     name = ":memory:" if path is None else os.fspath(path)
     conn = opening.open_connection(name, driver, read_only=read_only, timeout=timeout)
     with opening.closed_on_error(conn, name):
@@ -59,6 +61,16 @@ def open_database(
         functions.register_functions(db)
         beside.attach_each_time(db)
     return db
+
+
+def refuse_url(name: object) -> None:
+    """Raise an error for what names a PostgreSQL database: its password is in no message."""
+    if is_url(name):
+        raise DatabaseError(
+            f"{without_password(name)} is a PostgreSQL database, and this is for SQLite files: "
+            "Collection(NAME, URL), and the commands 'vecstore check' and 'vecstore index', take it"
+        )
+    refuse_misspelt(name)
 
 
 def connect_to_read(path: str | Path, *, driver: Driver = "auto") -> Database:
@@ -144,6 +156,7 @@ def opened_database(
         with RAISING_OUR_ERRORS:
             yield db
         return
+    refuse_url(db)
     if not create and not Path(db).exists():
         raise MissingFileError(f"The file {db} does not exist")
     opener = connect_to_read if read_only else open_database

@@ -14,6 +14,7 @@ from ..query import Query, RankedQuery, Step, WhereArgs
 from ..related import RelatedProgress, RelatedReport
 from ..rows import (
     CollectionRow,
+    CollectionSummary,
     EmbeddingRow,
     EntryRow,
     Hit,
@@ -21,9 +22,10 @@ from ..rows import (
     RowChange,
     StoredRow,
     UnfitEntries,
+    row_digests,
 )
 from ..settings import IndexForm
-from ..store import Store
+from ..store import BuildProgress, Store
 from ..vectors import content_hash
 from . import (
     catalog,
@@ -48,6 +50,9 @@ from .search import fusion, matching, planner
 if TYPE_CHECKING:
     import sqlite_utils
 
+_TEXTS = {"id", "content", "metadata"}
+_IDS_A_PORTION = 1000
+_ROWS_A_READ = 200  # whose content may be large
 _MAX_VARIABLES = 500  # in one statement; SQLite's limit is 32,766, or less in some builds
 
 # The distance of a vector to itself: NULL with a NaN or an infinity, which llm may have stored.
@@ -85,6 +90,10 @@ class SqliteStore(Store):
     @RAISING_OUR_ERRORS
     def describe(self) -> str:
         return catalog.describe_database(self.db)
+
+    @RAISING_OUR_ERRORS
+    def summaries(self) -> list[CollectionSummary]:
+        return frozen.repeat_if_changed(self.db, lambda: catalog.summarize(self.db))
 
     @RAISING_OUR_ERRORS
     def find(self, name: str) -> CollectionRow | None:
@@ -158,7 +167,11 @@ class SqliteStore(Store):
         """Refuse nothing: a file can hold whatever an entry can be."""
 
     @RAISING_OUR_ERRORS
-    def build_graph(self, collection: CollectionRow) -> None:
+    def build_graph(
+        self,
+        collection: CollectionRow,
+        progress: BuildProgress | None = None,  # noqa: ARG002 - there is a log line
+    ) -> None:
         self.require(collection)
         kept_graphs.build(self.db, collection.id)
 
@@ -487,6 +500,69 @@ class SqliteStore(Store):
     def index_metadata(self, key: str) -> None:
         metadata_indexes.create(self.db, key)
 
+    @RAISING_OUR_ERRORS
+    def names(self) -> list[str]:
+        return catalog.names(self.db)
+
+    @interrupts.block
+    def reading(self) -> Iterator[None]:
+        with RAISING_OUR_ERRORS, transactions.reading(self.db), CALLING_OTHERS:
+            yield
+
+    def id_portions(self, collection: CollectionRow) -> Iterator[list[str]]:
+        after = None
+        while ids := self._rows(
+            collection,
+            f"""
+            select cast(id as blob)
+            from embeddings
+            where collection_id = ?
+              and id {">=" if after is None else ">"} cast(? as text)
+              and typeof(id) = 'text'
+            order by id
+            limit {_IDS_A_PORTION}
+            """,
+            [collection.id, after or b""],
+        ):
+            after = ids[-1][0]
+            texts = (_decode(id) for (id,) in ids)
+            yield [id for id in texts if isinstance(id, str)]
+
+    def rows(self, collection: CollectionRow, ids: Sequence[str]) -> Iterator[EmbeddingRow]:
+        for portion in _variables(ids, _ROWS_A_READ):
+            rows = self._rows(
+                collection,
+                f"""
+                select {self._lenient_columns()}
+                from embeddings
+                where collection_id = ?
+                  and id in ({_marks(portion)})
+                order by id
+                """,
+                [collection.id, *portion],
+            )
+            yield from map(_decode_row, rows)
+
+    def all_rows(self, collection: CollectionRow) -> Iterator[EmbeddingRow]:
+        with RAISING_OUR_ERRORS:
+            self.require(collection)
+            rows = self.db.execute(
+                f"select {self._lenient_columns()} from embeddings where collection_id = ?",
+                [collection.id],
+            )
+        with interrupts.ending(rows.close):
+            yield from map(_decode_row, _raising_ours(rows))
+
+    def digests(self, collection: CollectionRow, ids: Sequence[str]) -> dict[str, bytes]:
+        return {row.id: row_digests(row) for row in self.rows(collection, ids)}
+
+    def problem_of(self, row: EmbeddingRow) -> str | None:  # noqa: ARG002 - the protocol's
+        """Return None: a file can hold whatever a row can be."""
+        return None
+
+    def add(self, collection: CollectionRow, rows: Iterable[EmbeddingRow]) -> int:
+        return self.put(collection, rows)
+
     @interrupts.block
     def exporting(self, name: str) -> Iterator[tuple[CollectionRow, int, Iterator[EmbeddingRow]]]:
         with RAISING_OUR_ERRORS, transactions.reading(self.db):
@@ -494,7 +570,7 @@ class SqliteStore(Store):
             collection = catalog.find_or_fail(self.db, name)
             rows = self.db.execute(
                 f"""
-                select {", ".join(self._exported_columns())}
+                select {", ".join(self._exported_columns().values())}
                 from embeddings
                 where collection_id = ?
                 order by id
@@ -506,10 +582,27 @@ class SqliteStore(Store):
             with interrupts.ending(rows.close):
                 number = self.count(collection)
                 with CALLING_OTHERS:
-                    yield collection, number, _exported(rows)
+                    yield collection, number, map(EmbeddingRow._make, _raising_ours(rows))
 
-    def _exported_columns(self) -> list[str]:
-        """Return the SQL of each column. An older llm lacks some; its file may be read-only."""
+    def _lenient_columns(self) -> str:
+        """Return the SQL of all columns, from which _decode_row() makes rows.
+
+        Texts as bytes, each with whether it is text: what another program wrote as such may be
+        none, and could not be read.
+        """
+        return ", ".join(
+            f"case typeof({sql}) when 'text' then cast({sql} as blob) else {sql} end, "
+            f"typeof({sql}) = 'text'"
+            if name in _TEXTS
+            else sql
+            for name, sql in self._exported_columns().items()
+        )
+
+    def _exported_columns(self) -> dict[str, str]:
+        """Return the SQL of each column by its name.
+
+        An older llm lacks some; its file may be read-only.
+        """
         there = schema.embeddings_columns(self.db)
         columns = {
             name: name if name in there else f"null as {name}" for name in EmbeddingRow._fields
@@ -518,7 +611,7 @@ class SqliteStore(Store):
             # As the migration has it, so that what is known is not embedded again after an import.
             self.db.conn.create_function("vecstore_md5", 1, content_hash)
             columns["content_hash"] = "case when content is not null then vecstore_md5(content) end"
-        return list(columns.values())
+        return columns
 
     def _rows(self, collection: CollectionRow, sql: str, args: Sequence[object]) -> list[Any]:
         """Return all rows of a query, of a collection that is the one that it was."""
@@ -539,15 +632,36 @@ class SqliteStore(Store):
             raise
 
 
-def _exported(rows: Iterator[Any]) -> Iterator[EmbeddingRow]:
+def _raising_ours(rows: Iterator[Any]) -> Iterator[Any]:
     with RAISING_OUR_ERRORS:
-        yield from map(EmbeddingRow._make, rows)
+        yield from rows
 
 
-def _variables(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
+def _decode_row(values: Sequence[Any]) -> EmbeddingRow:
+    id, is_text, embedding, content, is_content, blob, hash, metadata, is_metadata, updated = values
+    return EmbeddingRow(
+        _decode(id) if is_text else id,
+        embedding,
+        _decode(content) if is_content else content,
+        blob,
+        hash,
+        _decode(metadata) if is_metadata else metadata,
+        updated,
+    )
+
+
+def _decode(data: bytes) -> Any:
+    """Return text, or the bytes that are none."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
+
+
+def _variables(values: Sequence[_T], most: int = _MAX_VARIABLES) -> Iterator[Sequence[_T]]:
     """Yield parts that are short enough to be the variables of one statement."""
-    for start in range(0, len(values), _MAX_VARIABLES):
-        yield values[start : start + _MAX_VARIABLES]
+    for start in range(0, len(values), most):
+        yield values[start : start + most]
 
 
 def _marks(values: Sequence[object]) -> str:
