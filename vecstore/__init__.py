@@ -1,4 +1,4 @@
-"""An embeddings store in one SQLite file."""
+"""An embeddings store in one SQLite file, or in a PostgreSQL database."""
 
 from .across import similar_across
 from .collection import Collection
@@ -33,7 +33,14 @@ from .errors import (
     UnknownModelError,
     VecstoreError,
 )
-from .exchange import ExportHeader, export_collection, import_collection
+from .exchange import (
+    CopyReport,
+    ExportHeader,
+    export_collection,
+    import_collection,
+    pull_collections,
+    push_collections,
+)
 from .loading.report import EmbedReport, ReembedReport
 from .models import (
     EmbeddingModel,
@@ -91,6 +98,7 @@ __all__ = [
     "Collection",
     "Compaction",
     "ConstraintError",
+    "CopyReport",
     "DatabaseBusyError",
     "DatabaseConnectionError",
     "DatabaseDamagedError",
@@ -160,6 +168,8 @@ __all__ = [
     "list_indexes",
     "list_metadata_indexes",
     "move_index",
+    "pull_collections",
+    "push_collections",
     "set_default_embedding_model",
     "similar_across",
     "user_dir",

@@ -91,14 +91,14 @@ class ProgressLine:
 
 
 @contextmanager
-def show_progress(label: str) -> Iterator[Callable[[int, int], None]]:
+def show_progress(label: str, unit: str = "rows") -> Iterator[Callable[[int, int], None]]:
     """Give a function that takes how many rows are done, and how many there are, and shows that."""
     with ExitStack() as stack:
         begun: list[ProgressLine] = []
 
         def show(done: int, total: int) -> None:
             if not begun:
-                progress = ProgressLine(total, quiet=False, label=label, unit="rows")
+                progress = ProgressLine(total, quiet=False, label=label, unit=unit)
                 begun.append(stack.enter_context(progress))
             begun[0].show_done(done)
 

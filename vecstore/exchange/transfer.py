@@ -25,14 +25,14 @@ _PORTION = 100  # rows that an error names the first and the last of
 
 
 def export_collection(
-    db: Database | str | Path, name: str, target: str | Path | BinaryIO
+    db: Database | Store | str | Path, name: str, target: str | Path | BinaryIO
 ) -> ExportHeader:
     """Write a collection as it is at this moment to a file: JSON lines, or Parquet.
 
     All columns are there, so that nothing has to be embedded again. Others may write to the
     database meanwhile (in WAL mode; else they wait). Memory does not grow with the collection.
 
-    :param db: a sqlite_utils.Database, or the path of a file
+    :param db: a sqlite_utils.Database, the path of a file, a URL of PostgreSQL, or a store
     :param target: a path, where one that ends in .parquet is of a Parquet file, or a stream of
       bytes for JSON lines. A file appears, and takes the place of an older one, when it is complete
     :raises DoesNotExist: there is no such collection
@@ -64,7 +64,10 @@ def _write(
 
 
 def import_collection(
-    db: Database | str | Path, source: str | Path | BinaryIO, *, name: str | None = None
+    db: Database | Store | str | Path,
+    source: str | Path | BinaryIO,
+    *,
+    name: str | None = None,
 ) -> ExportHeader:
     """Read a collection from a file of export_collection() into a database.
 
@@ -74,7 +77,8 @@ def import_collection(
     transaction, for which memory does not grow: after an error or a crash the database is as it
     was. What cannot be read twice, such as a pipe, is read to its end before that begins.
 
-    :param db: a sqlite_utils.Database, or the path of a file, which is created if need be
+    :param db: a sqlite_utils.Database, the path of a file, which is created if need be, a URL of
+      PostgreSQL, or a store
     :param source: a path, or a stream of bytes
     :param name: of the collection, if not that of the file
     :raises ModelMismatchError: the collection exists, with another model or document prefix
