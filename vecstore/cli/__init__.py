@@ -10,6 +10,8 @@
     embed_models     `embed-models`
     index            `index`
     maintenance      `check`, `compact` and `backup`
+    server_upkeep    `check` and `index` of a PostgreSQL database
+    push_pull        `push` and `pull`
     shell            `shell` and `extension-path`
 
 What these share:
@@ -17,7 +19,7 @@ What these share:
     options          options of several commands, and how many become one object
     search_options   those of a search, and how it is printed; tables: text in columns
     content          the text, file or standard input that one command embeds
-    databases        opens the file that a command is about
+    databases        opens the database that a command is about
     model_choice     which model a command embeds with
     progress         how far a load or a check has come
 

@@ -2,16 +2,16 @@
 
 import json
 import sys
-from pathlib import Path
 
 import click
 
-from ..prefixes import Prefixes
-from ..settings import default_database
-from ..sqlite import catalog, collection_prefixes, schema
+from ..settings import DatabaseName, default_database
+from ..sqlite import schema
 from ..sqlite.connection import filenames
+from ..sqlite.store import SqliteStore
+from ..store import Store
 from ..values import describe_count, inflect, quote
-from .databases import open_existing_collection, open_file_to_read
+from .databases import open_existing_collection, open_store_to_read, show_name
 from .options import ListByDefault, database_option, json_option
 from .prefixes import set_
 from .reembed import reembed
@@ -33,7 +33,7 @@ def collections() -> None:
 @click.command("list")
 @database_option
 @json_option
-def list_(database: Path, as_json: bool) -> None:
+def list_(database: DatabaseName, as_json: bool) -> None:
     """List the collections: name, model and number of embeddings.
 
     \b
@@ -41,29 +41,38 @@ def list_(database: Path, as_json: bool) -> None:
       vecstore collections list --json
 
     A line more for a collection with prefixes of its own ('vecstore collections set') says which. A
-    last line, on stderr, says whether the index is inside the file or beside it.
+    last line, on stderr, says whether the index of a file is inside it or beside it.
     """
-    with open_file_to_read(database) as db:
-        found = catalog.count_embeddings(db)
-        prefixes = collection_prefixes.find_all(db)
-        form = schema.form_of(db)
+    with open_store_to_read(database) as store:
+        found = store.summaries()
+        place = _describe_place(store, database)
     if as_json:
-        listed = [
-            {**row._asdict(), **prefixes.get(row.name, Prefixes()).by_name()} for row in found
-        ]
+        listed = []
+        for row in found:
+            fields = row._asdict()
+            prefixes = fields.pop("prefixes")
+            listed.append({**fields, **prefixes.by_name()})
         click.echo(json.dumps(listed, indent=4))
         return
     if not found:
-        click.echo(f"No collections in {database}", err=True)
-    for name, model, number in found:
+        click.echo(f"No collections in {show_name(database)}", err=True)
+    for name, model, number, prefixes in found:
         click.echo(f"{name}: {model}")
         click.echo(f"  {number} {inflect('embedding', number)}")
-        if name in prefixes:
-            own = prefixes[name].by_name().items()
+        own = prefixes.by_name().items()
+        if own:
             click.echo(f"  {', '.join(f'{_words(key)} {quote(prefix)}' for key, prefix in own)}")
-    if found:  # not among the lines that other programs read, which are llm's
-        place = f", in {filenames.index_file(str(database))}" * (form == "beside")
-        click.echo(f"The index is {form} the file{place}", err=True)
+    if found and place:  # not among the lines that other programs read, which are llm's
+        click.echo(place, err=True)
+
+
+def _describe_place(store: Store, database: DatabaseName) -> str | None:
+    """Return where the index of a file is; None for a server, which has one place for all."""
+    if not isinstance(store, SqliteStore):
+        return None
+    form = schema.form_of(store.db)
+    place = f", in {filenames.index_file(str(database))}" * (form == "beside")
+    return f"The index is {form} the file{place}"
 
 
 def _words(key: str) -> str:
@@ -74,7 +83,7 @@ def _words(key: str) -> str:
 @click.argument("collection")
 @database_option
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-def delete(collection: str, database: Path, yes: bool) -> None:
+def delete(collection: str, database: DatabaseName, yes: bool) -> None:
     """Delete a collection and all its entries.
 
     \b
@@ -86,7 +95,8 @@ def delete(collection: str, database: Path, yes: bool) -> None:
     with open_existing_collection(database, collection) as opened:
         if not yes and sys.stdin is not None and sys.stdin.isatty():
             entries = describe_count(len(opened), "entry")
-            question = f"Delete the collection {quote(collection)} with {entries} from {database}?"
+            place = show_name(database)
+            question = f"Delete the collection {quote(collection)} with {entries} from {place}?"
             click.confirm(question, abort=True, err=True)
         opened.delete()
 
@@ -95,7 +105,7 @@ def delete(collection: str, database: Path, yes: bool) -> None:
 @click.argument("collection", metavar="OLD")
 @click.argument("name", metavar="NEW")
 @database_option
-def rename(collection: str, name: str, database: Path) -> None:
+def rename(collection: str, name: str, database: DatabaseName) -> None:
     """Give the collection OLD the name NEW.
 
     \b
@@ -111,8 +121,8 @@ def rename(collection: str, name: str, database: Path) -> None:
 @click.argument("collection", metavar="OLD")
 @click.argument("name", metavar="NEW")
 @database_option
-def copy(collection: str, name: str, database: Path) -> None:
-    """Copy the collection OLD to NEW, in the same file.
+def copy(collection: str, name: str, database: DatabaseName) -> None:
+    """Copy the collection OLD to NEW, in the same database.
 
     \b
       vecstore collections copy pets pets-before
@@ -133,9 +143,10 @@ def path() -> None:
       vecstore collections path
 
     It is that of the environment variable VECSTORE_DB, or else embeddings.db in the user's
-    application directory, or in the folder that VECSTORE_USER_PATH names.
+    application directory, or in the folder that VECSTORE_USER_PATH names. Where VECSTORE_DB is the
+    URL of a PostgreSQL database, it is printed without its password.
     """
-    click.echo(default_database())
+    click.echo(show_name(default_database()))
 
 
 for command in (list_, delete, rename, copy, set_, reembed, path, export, import_):

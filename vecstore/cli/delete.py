@@ -2,13 +2,13 @@
 
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import click
 
 from ..collection import Collection, store_of
+from ..settings import DatabaseName
 from ..values import describe_count, quote
-from .databases import open_existing_collection
+from .databases import open_existing_collection, show_name
 from .options import Command, add_options, condition_options, database_option, gather_options
 
 
@@ -62,7 +62,9 @@ def _add_conditions(command: Command) -> Command:
 @click.option("--dry-run", is_flag=True, help="Print the ids, one a line, and delete nothing.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @database_option
-def delete(collection: str, chosen: _Chosen, dry_run: bool, yes: bool, database: Path) -> None:
+def delete(
+    collection: str, chosen: _Chosen, dry_run: bool, yes: bool, database: DatabaseName
+) -> None:
     """Delete entries or documents of a collection.
 
     \b
@@ -84,7 +86,8 @@ def delete(collection: str, chosen: _Chosen, dry_run: bool, yes: bool, database:
         else:
             if found and not yes and sys.stdin is not None and sys.stdin.isatty():
                 entries = describe_count(len(found), "entry")
-                question = f"Delete {entries} of {quote(collection)} from {database}?"
+                place = show_name(database)
+                question = f"Delete {entries} of {quote(collection)} from {place}?"
                 click.confirm(question, abort=True, err=True)
             click.echo(f"{_delete(opened, chosen, found):,} deleted")
     if missing:

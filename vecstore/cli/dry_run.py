@@ -9,9 +9,10 @@ from ..errors import DatabaseError
 from ..loading.preview import Preview, preview, preview_documents
 from ..readers import InputEntry
 from ..sqlite import schema
-from ..sqlite.connection.database import Database
 from ..sqlite.databases import open_database
-from .databases import open_file_to_read
+from ..sqlite.store import SqliteStore
+from ..store import Store
+from .databases import is_there, open_store_to_read
 from .load_job import LoadJob
 
 
@@ -19,11 +20,11 @@ from .load_job import LoadJob
 def open_to_preview(job: LoadJob) -> Iterator[Collection]:
     """Open a collection to read from it; one that does not exist, in memory, and empty."""
     with ExitStack() as opened:
-        path = job.options.database
-        db = opened.enter_context(open_file_to_read(path)) if path.exists() else None
-        if db is not None and Collection.exists(db, job.name):
-            refuse_older_schema(db)
-            yield Collection(job.name, db, model=job.model, create=False)
+        database = job.options.database
+        store = opened.enter_context(open_store_to_read(database)) if is_there(database) else None
+        if store is not None and Collection.exists(store, job.name):
+            refuse_older_schema(store)
+            yield Collection(job.name, store, model=job.model, create=False)
         else:  # to a new one, everything is new
             empty = opened.enter_context(closing(open_database(None, "apsw")))
             yield Collection(job.name, empty, model=job.model)
@@ -59,9 +60,9 @@ def describe_preview(found: Preview, *, has_deletions: bool = False) -> tuple[st
     return counts, f"To embed: {size}"
 
 
-def refuse_older_schema(db: Database) -> None:
+def refuse_older_schema(store: Store) -> None:
     """Raise DatabaseError for a file that has to be written before it can be read as ours."""
-    if schema.lacks_columns(db):
+    if isinstance(store, SqliteStore) and schema.lacks_columns(store.db):
         raise DatabaseError(
             "The file was made by an older llm, and is brought up to date when it is written to, "
             "which a dry run does not do: run 'vecstore similar' on it once"

@@ -3,13 +3,13 @@
 import base64
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import click
 
 from ..collection import Collection, store_of
 from ..errors import DoesNotExist
+from ..settings import DatabaseName
 from ..vectors import decode, encode_vector
 from .content import ContentOptions, add_content_options
 from .databases import open_collection_to_write
@@ -57,7 +57,7 @@ def embed(
     key: str | None,
     store: bool,
     metadata: dict[str, Any] | None,
-    database: Path,
+    database: DatabaseName,
     format_: str | None,
 ) -> None:
     """Embed a text or a file, and print its vector or store it.

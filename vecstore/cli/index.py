@@ -4,17 +4,19 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import click
 from click.core import ParameterSource
 
-from ..settings import IndexForm
+from ..postgres_url import is_url
+from ..settings import DatabaseName, IndexForm
 from ..sqlite import maintenance
 from ..sqlite.index.tables import MAX_DIMENSIONS
+from ..stores import import_postgres
 from ..values import describe_count
-from .databases import open_file_for_maintenance
-from .options import DATABASE_FILE, Command, ListByDefault, add_database_argument, json_option
+from .databases import open_file_for_maintenance, require_file
+from .options import DATABASE, Command, ListByDefault, add_database_argument, json_option
 from .progress import show_progress
 
 _ALL = ""  # collections
@@ -73,6 +75,9 @@ def index() -> None:
     There is one for each dimension of vectors, and one of the words of the stored texts. They are
     made, and kept equal to the table, without any of these commands. Those of keys of the metadata
     are made by 'build --metadata' alone.
+
+    In a PostgreSQL database, it is the HNSW index of a collection, which 'build' makes, and which
+    PostgreSQL keeps from then on.
     """
 
 
@@ -88,7 +93,7 @@ def index() -> None:
     help="With --keywords: how FTS5 finds the words of a text, such as 'unicode61' or 'trigram'.",
 )
 def build(
-    database: Path,
+    database: DatabaseName,
     dimensions: int | None,
     graph: str | None,
     keys: tuple[str, ...],
@@ -110,7 +115,7 @@ def build(
 
     With --graph, it builds the graph of a collection, a file beside pets.db by which searches in
     some 10,000 entries or more take a fraction of the time. From then on it is kept. It needs
-    usearch: pip install 'sqlite-vecstore[graph]'.
+    usearch: pip install 'sqlite-vecstore[graph]'. In PostgreSQL it is another index, see below.
 
     --metadata KEY makes an index of the values of a key, or of a path that begins with $. instead.
     It makes conditions fast that few rows meet and that name json_extract(metadata, '$.KEY'), with
@@ -121,25 +126,35 @@ def build(
     tokenizer of an FTS5 table over embeddings, as sqlite-utils enable-fts makes it, or 'porter
     unicode61 remove_diacritics 2', which finds English words of the same stem. 'trigram' finds
     parts of words, and is for languages without spaces between words.
+
+    In a PostgreSQL database, it builds the HNSW index of each collection that is large, or of the
+    one that --graph names. One that is there stays, unless it is not valid. Others read and write
+    meanwhile. It needs no usearch. --metadata KEY makes conditions fast there that name
+    metadata ->> 'KEY', and there is no --dimensions, --keywords and --tokenizer.
     """
     _refuse_several(dimensions, graph, keys, keywords)
     _refuse_files(graph, keys, tokenizer)
     if tokenizer is not None and not keywords:
         raise click.UsageError("--tokenizer is of the keyword index: use it with --keywords")
+    if is_url(database):
+        _refuse_on_server(dimensions, keywords)
+        _on_server().build(database, graph, keys)
+        return
+    path = Path(database)
     if graph is not None:
-        _build_graph(database, graph)
+        _build_graph(path, graph)
         return
     if keys:
-        with open_file_for_maintenance(database) as db:
+        with open_file_for_maintenance(path) as db:
             for key in keys:
                 made = maintenance.index_metadata(db, key)
                 click.echo(f"{made.path}: indexed, for {made.expression}")
         return
     if keywords:
-        with open_file_for_maintenance(database) as db:
+        with open_file_for_maintenance(path) as db:
             _print_keywords_built(maintenance.build_keyword_index(db, tokenizer))
         return
-    with open_file_for_maintenance(database) as db:
+    with open_file_for_maintenance(path) as db:
         built = maintenance.build_index(db, dimensions)
         of_keywords = maintenance.keyword_index(db)
     for d, number in built.items():
@@ -157,7 +172,7 @@ def build(
 @metadata_option
 @keywords_option
 def drop(
-    database: Path,
+    database: DatabaseName,
     dimensions: int | None,
     graph: str | None,
     keys: tuple[str, ...],
@@ -180,19 +195,27 @@ def drop(
     builds it anew, with the same tokenizer if one was chosen.
 
     With --graph, it removes the graph of a collection, or all of them, and no index.
+
+    In a PostgreSQL database, it removes the HNSW index of each collection, or of the one that
+    --graph names.
     """
     _refuse_several(dimensions, graph, keys, keywords)
     _refuse_files(graph, keys)
+    if is_url(database):
+        _refuse_on_server(dimensions, keywords)
+        _on_server().drop(database, graph, keys)
+        return
+    path = Path(database)
     if graph is not None:
-        _drop_graph(database, graph)
+        _drop_graph(path, graph)
         return
     if keys:
-        with open_file_for_maintenance(database) as db:
+        with open_file_for_maintenance(path) as db:
             for key in keys:
                 is_dropped = bool(maintenance.drop_metadata_index(db, key))
                 click.echo(f"{key}: {'dropped' if is_dropped else 'no index'}", err=not is_dropped)
         return
-    with open_file_for_maintenance(database) as db:
+    with open_file_for_maintenance(path) as db:
         has_keywords = dimensions is None and maintenance.drop_keyword_index(db)
         dropped = [] if keywords else maintenance.drop_index(db, dimensions)
     for d in dropped:
@@ -204,9 +227,9 @@ def drop(
 
 
 @click.command()
-@click.argument("database", metavar="DB", type=DATABASE_FILE)
+@click.argument("database", metavar="DB", type=DATABASE)
 @click.argument("form", metavar="beside|inside", type=click.Choice(get_args(IndexForm)))
-def move(database: Path, form: IndexForm) -> None:
+def move(database: DatabaseName, form: IndexForm) -> None:
     """Have the index beside a file, or inside it.
 
     \b
@@ -217,11 +240,12 @@ def move(database: Path, form: IndexForm) -> None:
     sqlite-utils and the sqlite3 shell. Inside it, the index is a part of the file and of each
     transaction. Searches find the same. A crash at any moment leaves the one or the other.
     """
-    with open_file_for_maintenance(database) as db:
+    path = require_file(database, "its indexes have one place, beside the tables")
+    with open_file_for_maintenance(path) as db:
         moved = maintenance.move_index(db, form)
         of_keywords = maintenance.keyword_index(db)
     if moved is None:
-        click.echo(f"The index of {database} is {form} the file already", err=True)
+        click.echo(f"The index of {path} is {form} the file already", err=True)
         return
     for d, number in moved.items():
         click.echo(f"{d} dimensions: {describe_count(number, 'vector')} indexed {form} the file")
@@ -235,7 +259,7 @@ def move(database: Path, form: IndexForm) -> None:
 @click.command("list")
 @add_database_argument
 @json_option
-def list_(database: Path, as_json: bool) -> None:
+def list_(database: DatabaseName, as_json: bool) -> None:
     """List the index of each dimension, that of keywords, and the keys of the metadata with one.
 
     \b
@@ -244,8 +268,13 @@ def list_(database: Path, as_json: bool) -> None:
 
     An index that is there can be out of step only if a program wrote to its own tables:
     'vecstore check' compares it.
+
+    Of a PostgreSQL database, it lists the HNSW indexes, and the keys of the metadata with one.
     """
-    with open_file_for_maintenance(database, read_only=True) as db:
+    if is_url(database):
+        _on_server().list_(database, as_json=as_json)
+        return
+    with open_file_for_maintenance(Path(database), read_only=True) as db:
         found = maintenance.list_indexes(db)
         of_keywords = maintenance.keyword_index(db)
         of_metadata = maintenance.list_metadata_indexes(db)
@@ -272,6 +301,23 @@ def list_(database: Path, as_json: bool) -> None:
         click.echo(f"{made.path}: indexed, for {made.expression}")
     if not found:
         click.echo("There are no vectors to index", err=True)
+
+
+def _on_server() -> Any:
+    """Return what these commands do for a PostgreSQL database."""
+    return import_postgres("cli.server_upkeep")
+
+
+def _refuse_on_server(dimensions: int | None, keywords: bool) -> None:
+    if dimensions is not None:
+        raise click.UsageError(
+            "--dimensions is for SQLite files: in PostgreSQL an index of vectors is of a "
+            "collection (--graph COLLECTION)"
+        )
+    if keywords:
+        raise click.UsageError(
+            "--keywords is for SQLite files: PostgreSQL keeps the words of a text with its row"
+        )
 
 
 def _print_keywords_built(number: int) -> None:
@@ -315,8 +361,8 @@ def _is_database(path: Path) -> bool:
         return False
 
 
-def _build_graph(database: Path, collection: str) -> None:
-    with open_file_for_maintenance(database) as db, show_progress("Building the graph") as show:
+def _build_graph(path: Path, collection: str) -> None:
+    with open_file_for_maintenance(path) as db, show_progress("Building the graph") as show:
         built = maintenance.build_graph(db, collection or None, progress=show)
     for name, number in built.items():
         click.echo(f"{name}: a graph of {describe_count(number, 'entry')}")
@@ -329,8 +375,8 @@ def _build_graph(database: Path, collection: str) -> None:
         click.echo(nothing, err=True)
 
 
-def _drop_graph(database: Path, collection: str) -> None:
-    with open_file_for_maintenance(database) as db:
+def _drop_graph(path: Path, collection: str) -> None:
+    with open_file_for_maintenance(path) as db:
         dropped = maintenance.drop_graph(db, collection or None)
     for name in dropped:
         click.echo(f"{name}: graph dropped")

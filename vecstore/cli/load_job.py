@@ -11,9 +11,9 @@ from ..loading.items import OnError
 from ..loading.report import EmbedReport
 from ..models import NO_MODEL, ExternalModel
 from ..readers import InputEntry, OpenedInput
-from ..sqlite.connection.pragmas import unmap_file
 from ..values import describe_count
 from .chunk_options import ChunkOptions
+from .databases import prepare_for_load
 from .failures import Failures
 from .input_options import InputOptions
 from .interruptible_loads import run_load
@@ -79,7 +79,7 @@ class LoadJob:
         :param total: how many there are, if that is known
         :raises KeyboardInterrupt: after a ^C, which was told what is stored
         """
-        unmap_file(collection.db.conn)
+        prepare_for_load(collection)
         unit = "documents" if self.chunks.is_given else "entries"
         progress = ProgressLine(total, quiet=self.options.quiet, unit=unit)
         embed = self._prepare(collection, progress, interrupts)

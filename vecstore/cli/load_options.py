@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from ..settings import DatabaseName
 from .options import (
     Command,
     add_options,
@@ -55,7 +56,7 @@ class LoadOptions:
     model: str | None
     key: str | None
     store: bool
-    database: Path
+    database: DatabaseName
 
     def refuse_to_replace(self, path: str | None) -> None:
         """Raise UsageError if the list of errors would be written to what is read."""

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import click
 
+from ..checking.report import CheckProgress, CheckReport, Finding
+from ..postgres_url import is_url
+from ..settings import DatabaseName
 from ..sqlite import maintenance
-from ..sqlite.maintenance import CheckReport, Finding
+from ..stores import import_postgres
 from ..values import describe_count, quote
-from .databases import open_file_for_maintenance
-from .options import DATABASE_FILE, add_database_argument
+from .databases import open_file_for_maintenance, require_file, show_name
+from .options import DATABASE, add_database_argument
 from .progress import show_progress
 
 
@@ -22,7 +25,7 @@ from .progress import show_progress
     help="Also embed up to 20 entries of each collection again, by its model, and compare.",
 )
 @click.option("as_json", "--json", is_flag=True, help="Print the report as JSON.")
-def check(database: Path, model: bool, as_json: bool) -> None:
+def check(database: DatabaseName, model: bool, as_json: bool) -> None:
     """Look for damage in a database.
 
     \b
@@ -34,12 +37,12 @@ def check(database: Path, model: bool, as_json: bool) -> None:
     The file, its schema, each row, and the index against the rows, both ways. The file is opened
     for reading, and others may write to it meanwhile. The exit code is 0 if there is no problem.
     Notes, such as rows that cannot be compared, are no problems.
+
+    Of a PostgreSQL database, its migrations, each row, and the indexes: that what is stored can be
+    read back is the server's concern.
     """
-    with (
-        open_file_for_maintenance(database, read_only=True) as db,
-        show_progress("Checking") as progress,
-    ):
-        report = maintenance.check(db, progress=progress, model=model)
+    with show_progress("Checking") as progress:
+        report = _check(database, progress, model=model)
     if as_json:
         click.echo(json.dumps(report.as_dict(), indent=4))
     else:
@@ -48,9 +51,18 @@ def check(database: Path, model: bool, as_json: bool) -> None:
         sys.exit(1)
 
 
+def _check(database: DatabaseName, progress: CheckProgress, *, model: bool) -> CheckReport:
+    if is_url(database):
+        upkeep = import_postgres("cli.server_upkeep")
+        report: CheckReport = upkeep.check(database, progress, model=model)
+        return report
+    with open_file_for_maintenance(Path(database), read_only=True) as db:
+        return maintenance.check(db, progress=progress, model=model)
+
+
 @click.command()
 @add_database_argument
-def compact(database: Path) -> None:
+def compact(database: DatabaseName) -> None:
     """Make a file as small as what it holds.
 
     \b
@@ -60,23 +72,26 @@ def compact(database: Path) -> None:
     After entries were deleted, sqlite-vec and SQLite keep their space for new ones. This builds the
     index anew, inside the file or beside it, and writes the file anew (VACUUM). A crash at any
     moment loses nothing. It needs free space, and other programs wait to write.
+
+    A PostgreSQL database gives such space to new rows by itself.
     """
-    with open_file_for_maintenance(database) as db:
+    path = require_file(database, "VACUUM FULL, in psql, makes it small")
+    with open_file_for_maintenance(path) as db:
         done = maintenance.compact(db)
-    click.echo(f"{database}: {_describe_size(done.before)}, now {_describe_size(done.after)}")
+    click.echo(f"{path}: {_describe_size(done.before)}, now {_describe_size(done.after)}")
     if done.is_pending:
         click.echo("The file shrinks when the programs that read it now are done", err=True)
 
 
 @click.command()
-@click.argument("database", metavar="DB", type=DATABASE_FILE)
-@click.argument("target", type=DATABASE_FILE)
+@click.argument("database", metavar="DB", type=DATABASE)
+@click.argument("target", type=DATABASE)
 @click.option(
     "--plain",
     is_flag=True,
     help="Leave out the index, triggers and views: any program with SQLite can write to the copy.",
 )
-def backup(database: Path, target: Path, plain: bool) -> None:
+def backup(database: DatabaseName, target: DatabaseName, plain: bool) -> None:
     """Copy a database into a file, while others write to it.
 
     \b
@@ -87,15 +102,18 @@ def backup(database: Path, target: Path, plain: bool) -> None:
     one; if anything fails, the older one stays. An index beside the file is not copied: the first
     search in the copy builds it.
     """
-    with open_file_for_maintenance(database, read_only=True) as db:
+    path = require_file(database, "pg_dump backs it up, and 'vecstore pull' copies it to a file")
+    target = require_file(target, "'vecstore push' copies a file to it")
+    with open_file_for_maintenance(path, read_only=True) as db:
         done = maintenance.backup(db, target, plain=plain)
     contents = _describe_contents(done.collections, done.embeddings)
     click.echo(f"{target}: {contents}, {_describe_size(done.bytes)}")
 
 
-def _print_report(report: CheckReport, database: Path) -> None:
+def _print_report(report: CheckReport, database: DatabaseName) -> None:
     contents = _describe_contents(report.collections, report.embeddings)
-    click.echo(f"{database}: {contents}, index {report.form} the file")
+    place = f", index {report.form} the file" if report.form else ""
+    click.echo(f"{show_name(database)}: {contents}{place}")
     for title, findings in (("Problem", report.problems), ("Note", report.notes)):
         for finding in findings:
             click.echo(f"{title}: {finding.message}{_describe_examples(finding)}")

@@ -1,7 +1,5 @@
 """Which model a command embeds with: the one named, that of the collection, or the default."""
 
-from pathlib import Path
-
 import click
 
 from ..collection import Collection
@@ -14,8 +12,8 @@ from ..models import (
     get_embedding_model,
     get_embedding_models,
 )
-from ..settings import default_model
-from .databases import open_file_to_read
+from ..settings import DatabaseName, default_model
+from .databases import is_there, open_store_to_read
 
 
 def choose_model(name: str | None) -> EmbeddingModel:
@@ -30,22 +28,26 @@ def choose_model(name: str | None) -> EmbeddingModel:
     return get_embedding_model(name)
 
 
-def choose_model_to_write(path: Path, collection: str, name: str | None) -> EmbeddingModel | None:
+def choose_model_to_write(
+    database: DatabaseName, collection: str, name: str | None
+) -> EmbeddingModel | None:
     """Return the model for `open_collection_to_write()`; None for one that is to use its own.
 
     It is found before anything is created, and before any content is read.
     """
     require_collection_name(collection)
-    return None if not name and _has_collection(path, collection) else choose_model(name)
+    return None if not name and _has_collection(database, collection) else choose_model(name)
 
 
-def choose_model_of_vectors(path: Path, collection: str, name: str | None) -> EmbeddingModel | None:
+def choose_model_of_vectors(
+    database: DatabaseName, collection: str, name: str | None
+) -> EmbeddingModel | None:
     """Return the model that vectors of the user's own are of, likewise; it need not be installed.
 
     The default is for what is embedded: a new collection that is not told has none.
     """
     require_collection_name(collection)
-    if not name and _has_collection(path, collection):
+    if not name and _has_collection(database, collection):
         return None
     try:
         return get_embedding_model(name or NO_MODEL)
@@ -53,8 +55,8 @@ def choose_model_of_vectors(path: Path, collection: str, name: str | None) -> Em
         return ExternalModel(name or NO_MODEL)
 
 
-def _has_collection(path: Path, name: str) -> bool:
-    if not path.exists():
+def _has_collection(database: DatabaseName, name: str) -> bool:
+    if not is_there(database):
         return False
-    with open_file_to_read(path) as db:
-        return Collection.exists(db, name)
+    with open_store_to_read(database) as store:
+        return Collection.exists(store, name)

@@ -9,12 +9,25 @@ from typing import Any
 import click
 from click_default_group import DefaultGroup
 
-from ..settings import default_database
+from ..postgres_url import is_url, refuse_misspelt
+from ..settings import DatabaseName, default_database
 
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
 
-DATABASE_FILE: Any = click.Path(dir_okay=False, path_type=Path)
+
+class _Database(click.Path):
+    """A SQLite file, as a Path, or the URL of a PostgreSQL database, as it is given."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        refuse_misspelt(value)
+        return value if is_url(value) else super().convert(value, param, ctx)
+
+
+DATABASE: Any = _Database()
 
 
 class ListByDefault(DefaultGroup):  # type: ignore[misc]
@@ -33,10 +46,11 @@ class ListByDefault(DefaultGroup):  # type: ignore[misc]
 database_option = click.option(
     "-d",
     "--database",
-    type=DATABASE_FILE,
+    type=DATABASE,
     metavar="FILE",
     default=default_database,
-    help="The SQLite file, by default $VECSTORE_DB or else that of 'vecstore collections path'.",
+    help="The SQLite file, or the URL of a PostgreSQL database, postgresql://...; by default "
+    "$VECSTORE_DB or else that of 'vecstore collections path'.",
 )
 
 json_option = click.option("as_json", "--json", is_flag=True, help="Print JSON.")
@@ -120,7 +134,7 @@ def add_database_argument(command: Command) -> Command:
         click.argument(
             "database",
             metavar="[DB]",
-            type=DATABASE_FILE,
+            type=DATABASE,
             required=False,
             callback=_choose_database,
         ),
@@ -128,23 +142,25 @@ def add_database_argument(command: Command) -> Command:
             "named",
             "-d",
             "--database",
-            type=DATABASE_FILE,
+            type=DATABASE,
             metavar="FILE",
             is_eager=True,
             expose_value=False,
             callback=_remember_named,
-            help="The SQLite file, as DB; by default $VECSTORE_DB or else that of 'vecstore "
-            "collections path'.",
+            help="The SQLite file, or the URL of a PostgreSQL database, as DB; by default "
+            "$VECSTORE_DB or else that of 'vecstore collections path'.",
         ),
     )
     return add_options(command, options)
 
 
-def _remember_named(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
+def _remember_named(ctx: click.Context, param: click.Parameter, value: DatabaseName | None) -> None:
     ctx.meta[str(param.name)] = value
 
 
-def _choose_database(ctx: click.Context, _param: click.Parameter, value: Path | None) -> Path:
+def _choose_database(
+    ctx: click.Context, _param: click.Parameter, value: DatabaseName | None
+) -> DatabaseName:
     named = ctx.meta["named"]
     if named and value:
         raise click.UsageError("Name the database once: as DB, or with -d")

@@ -1,14 +1,13 @@
 """`vecstore collections set`: what is put before the queries and the documents of a collection."""
 
-from pathlib import Path
-
 import click
 
 from ..collection import Collection
 from ..models import get_embedding_model
 from ..prefixes import require_prefix
+from ..settings import DatabaseName
 from ..values import quote
-from .databases import open_file_for_maintenance
+from .databases import open_store_for_maintenance, show_name
 from .options import Command, add_options, database_option
 
 PREFIX_OPTIONS = (
@@ -35,7 +34,7 @@ def set_(
     document_prefix: str | None,
     no_document_prefix: bool,
     model: str | None,
-    database: Path,
+    database: DatabaseName,
 ) -> None:
     """Set what the model gets before the queries and the documents of a collection.
 
@@ -44,9 +43,9 @@ def set_(
       vecstore collections set pets --query-prefix "query: "
       vecstore collections set pets --no-query-prefix
 
-    The file remembers it, in place of what the model says; an empty TEXT is no prefix at all. What
-    is stored of a text stays the text itself. The document prefix is set before there are entries:
-    after that, 'vecstore collections reembed' changes it.
+    The database remembers it, in place of what the model says; an empty TEXT is no prefix at all.
+    What is stored of a text stays the text itself. The document prefix is set before there are
+    entries: after that, 'vecstore collections reembed' changes it.
     """
     changes = {
         **prefix_change("query", query_prefix, unset=no_query_prefix),
@@ -55,12 +54,13 @@ def set_(
     if not changes:
         raise click.UsageError("Nothing to set: give --query-prefix, --document-prefix or both")
     made_with = get_embedding_model(model) if model else None
-    with open_file_for_maintenance(database, create=made_with is not None) as db:
-        if made_with is None and not Collection.exists(db, collection):
+    with open_store_for_maintenance(database, create=made_with is not None) as store:
+        if made_with is None and not Collection.exists(store, collection):
             raise click.ClickException(
-                f"Collection does not exist: {quote(collection)} in {database} (-m MODEL makes it)"
+                f"Collection does not exist: {quote(collection)} in {show_name(database)} (-m "
+                "MODEL makes it)"
             )
-        Collection(collection, db, model=made_with).set_prefixes(**changes)
+        Collection(collection, store, model=made_with).set_prefixes(**changes)
 
 
 def prefix_change(mode: str, prefix: str | None, *, unset: bool) -> dict[str, str | None]:

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import click
@@ -14,9 +13,13 @@ from ..loading.reembedding import Reembedding, differs_from, successor_prefixes
 from ..loading.report import ReembedPlan, ReembedReport
 from ..models import EmbeddingModel, get_embedding_model
 from ..prefixes import Prefixes
-from ..sqlite.connection.pragmas import unmap_file
+from ..settings import DatabaseName
 from ..values import describe_count, quote
-from .databases import open_existing_collection_to_write, open_file_to_read
+from .databases import (
+    open_existing_collection_to_write,
+    open_store_to_read,
+    prepare_for_load,
+)
 from .dry_run import refuse_older_schema
 from .failures import Failures
 from .interruptible_loads import run_load
@@ -89,7 +92,7 @@ class _Options:
     yes: bool
     quiet: bool
     key: str | None
-    database: Path
+    database: DatabaseName
 
     def prefix_changes(self) -> dict[str, str | None]:
         """Return the prefixes that were given, by `query` and `document`."""
@@ -134,9 +137,9 @@ def reembed(collection: str, options: _Options) -> None:
         raise click.UsageError("Which model? Give -m MODEL, or else --document-prefix or --again")
     model = get_embedding_model(options.model) if options.model else None
     if options.dry_run:
-        with open_file_to_read(options.database) as db:
-            refuse_older_schema(db)
-            opened = Collection(collection, db, create=False)
+        with open_store_to_read(options.database) as store:
+            refuse_older_schema(store)
+            opened = Collection(collection, store, create=False)
             wanted = _choose(opened, model, changes)
             if not _is_done(opened, wanted, options):
                 _show_plan(_begin(opened, wanted, options, Failures(None, skip=True)))
@@ -214,7 +217,7 @@ def _begin(
 def _run(
     collection: Collection, wanted: _Successor, options: _Options, failures: Failures
 ) -> ReembedReport:
-    unmap_file(collection.db.conn)
+    prepare_for_load(collection)
     total = _begin(collection, wanted, options, failures).count()
     progress = ProgressLine(total, quiet=options.quiet)
     interrupts = LoadInterrupts()

@@ -1,11 +1,10 @@
 """`vecstore related`: what is nearest to each entry, in a table that any program reads."""
 
-from pathlib import Path
-
 import click
 
 from ..collection import Collection
 from ..related import RelatedReport
+from ..settings import DatabaseName
 from ..sqlite.related import proposals
 from ..values import describe_count
 from .databases import open_existing_collection_to_write
@@ -24,7 +23,7 @@ from .progress import show_progress
     help="Related entries of each.",
 )
 @database_option
-def related(collection: str, number: int, database: Path) -> None:
+def related(collection: str, number: int, database: DatabaseName) -> None:
     """Write which entries are nearest to each into the table vecstore_related.
 
     \b

@@ -26,6 +26,9 @@ _MODULES = {
     "embed-multi": "embed_multi",
     "extension-path": "shell",
     "index": "index",
+    "pull": "push_pull",
+    "push": "push_pull",
+    "postgres": "postgres",
     "related": "related",
     "search": "search",
     "shell": "shell",
@@ -85,7 +88,7 @@ def _describe_error(error: Exception) -> str:
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="vecstore")
 def cli() -> None:
-    """Embeddings in a SQLite file, and semantic search in them.
+    """Embeddings in a SQLite file or in PostgreSQL, and semantic search in them.
 
     \b
       vecstore embed-models default local
@@ -95,7 +98,7 @@ def cli() -> None:
 
     \b
     Environment variables:
-      VECSTORE_DB               the SQLite file, instead of -d
+      VECSTORE_DB               the file or postgresql:// URL, instead of -d
       VECSTORE_EMBEDDING_MODEL  the default model
       VECSTORE_USER_PATH        the folder of the default file and of settings
     """

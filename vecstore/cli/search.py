@@ -3,13 +3,13 @@
 import shutil
 import sys
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
 from ..collection import Collection
 from ..entries import SearchResult
 from ..query import MODES, SearchMode
+from ..settings import DatabaseName
 from .content import ContentOptions
 from .databases import open_existing_collection
 from .options import database_option, key_option
@@ -65,7 +65,7 @@ def search(
     search: SearchOptions,
     form: OutputOptions,
     key: str | None,
-    database: Path,
+    database: DatabaseName,
 ) -> None:
     """Find entries by keywords and meaning.
 

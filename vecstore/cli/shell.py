@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import apsw
@@ -20,7 +19,7 @@ from ..sqlite.connection import dbapi, extension, frozen, opening
 from ..sqlite.connection.database import Database, wrap_connection
 from ..sqlite.connection.interruptible import make_interruptible
 from ..sqlite.index import usable
-from .databases import open_existing_file
+from .databases import open_existing_file, require_file
 from .progress import show_index_builds
 
 _INDEX_TABLE = re.compile(r"vec_embeddings_([1-9][0-9]{0,3})", re.IGNORECASE)
@@ -68,7 +67,8 @@ def shell(database: str | None, sql: tuple[str, ...], named: str | None) -> None
     """
     if named is not None and database is not None:
         sql = (database, *sql)
-    path = Path(named or (database if named is None else None) or default_database())
+    chosen = named or (database if named is None else None) or default_database()
+    path = require_file(chosen, "psql, or any other client of it, takes SQL")
     with _prepare_every_connection(), open_existing_file(path) as db:
         if schema.is_ours(db):
             schema.ensure_schema(db)

@@ -4,14 +4,15 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
 from ..collection import Collection
 from ..entries import Entry
 from ..query import Explanation
+from ..settings import DatabaseName
 from ..sqlite.maintenance import list_indexes
+from ..sqlite.store import SqliteStore
 from ..values import quote
 from .content import ContentOptions, add_content_options, open_standard_input
 from .databases import open_existing_collection
@@ -49,7 +50,7 @@ def similar(
     vector: str | None,
     form: OutputOptions,
     key: str | None,
-    database: Path,
+    database: DatabaseName,
 ) -> None:
     """Find what is most similar to a text, a file, an entry or a vector.
 
@@ -110,9 +111,10 @@ def _read_vector(text: str) -> list[float]:
 
 def _note_of_graph(collection: Collection, found: Explanation) -> str | None:
     """Return why a graph that there is was not asked: a command searches once."""
-    if found.plan != "fast":
+    store = collection.store
+    if found.plan != "fast" or not isinstance(store, SqliteStore):
         return None
-    graphs = [graph for index in list_indexes(collection.db) for graph in index.graphs]
+    graphs = [graph for index in list_indexes(store.db) for graph in index.graphs]
     if not any(graph.collection == collection.name and graph.state == "ready" for graph in graphs):
         return None
     return (

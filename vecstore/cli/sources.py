@@ -10,20 +10,24 @@ import click
 
 from .. import readers
 from ..errors import InvalidInputError, VecstoreError
+from ..postgres_url import is_url
 from ..readers import FoundFiles, InputEntry, OpenedInput, RowFile
+from ..settings import DatabaseName
 from .content import open_standard_input
 from .failures import Failures
 from .input_options import InputOptions
 
 
 @contextmanager
-def open_input(input: InputOptions, database: Path, failures: Failures) -> Iterator[OpenedInput]:
+def open_input(
+    input: InputOptions, database: DatabaseName, failures: Failures
+) -> Iterator[OpenedInput]:
     """Give the entries that the options name, and their number where it can be known.
 
     A file or a query is read to its end before anything is given: what is wrong with it is found
     before anything is written.
 
-    :param database: the file that is `main` in a query
+    :param database: that of the collection: a file is `main` in a query
     :param failures: learns what is left out
     """
     with _open_source(input, database, failures) as (entries, total):
@@ -34,7 +38,7 @@ def open_input(input: InputOptions, database: Path, failures: Failures) -> Itera
 
 
 def _open_source(
-    input: InputOptions, database: Path, failures: Failures
+    input: InputOptions, database: DatabaseName, failures: Failures
 ) -> AbstractContextManager[OpenedInput]:
     if input.sql:
         return _open_query(input, input.sql, database, failures)
@@ -72,10 +76,15 @@ def _open_stream(path: str, opened: ExitStack) -> tuple[BinaryIO, bool]:
 
 @contextmanager
 def _open_query(
-    input: InputOptions, sql: str, database: Path, failures: Failures
+    input: InputOptions, sql: str, database: DatabaseName, failures: Failures
 ) -> Iterator[OpenedInput]:
     columns, report = input.make_columns(), failures.add_unreadable
-    with readers.read_query(sql, database, input.attach) as rows:
+    if is_url(database) and not input.attach:
+        raise click.UsageError(
+            "--sql reads SQLite files, and the collection is in PostgreSQL: name one with --attach"
+        )
+    main = None if is_url(database) else database
+    with readers.read_query(sql, main, input.attach) as rows:
         silent = readers.skip_unreadable if failures.skip else readers.raise_unreadable
         found = readers.make_entries(rows.read(silent), columns, silent)
         total = sum(1 for _ in islice(found, input.limit))

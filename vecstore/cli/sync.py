@@ -15,7 +15,7 @@ from ..readers import OpenedInput
 from ..rows import CollectionRow
 from ..values import quote
 from .chunk_options import ChunkOptions, add_chunk_options
-from .databases import open_collection_to_write, open_file_to_read
+from .databases import is_there, open_collection_to_write, open_store_to_read
 from .dry_run import describe_preview, open_to_preview, preview_entries
 from .input_options import InputOptions, add_input_options
 from .load_interrupts import LoadInterrupts
@@ -188,15 +188,15 @@ class _Sync:
 
 def _find_entries(job: LoadJob) -> _Before | None:
     """Return what there is; None where there is no such collection."""
-    if not job.options.database.exists():
+    if not is_there(job.options.database):
         return None
-    with open_file_to_read(job.options.database) as db:
-        if not Collection.exists(db, job.name):
+    with open_store_to_read(job.options.database) as store:
+        if not Collection.exists(store, job.name):
             return None
-        collection = Collection(job.name, db, create=False)
+        collection = Collection(job.name, store, create=False)
         row, prefix = collection.row, job.input.prefix
         ids = collection.ids(prefix)  # first: what is added until the next line is not in it
-        documents = store_of(collection).documents_of_chunks(row, prefix)
+        documents = store.documents_of_chunks(row, prefix)
         return _Before(row, ids, documents)
 
 

@@ -1,14 +1,14 @@
 """`vecstore collections export` and `import`: a collection as a file."""
 
 import sys
-from pathlib import Path
 
 import click
 
 from ..exchange import ExportHeader, export_collection, import_collection
+from ..settings import DatabaseName
 from ..values import describe_count
 from .content import open_standard_input
-from .databases import open_file_for_maintenance
+from .databases import open_store_for_maintenance
 from .options import database_option
 
 
@@ -16,7 +16,7 @@ from .options import database_option
 @click.argument("collection")
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True), default="-")
 @database_option
-def export(collection: str, file: str, database: Path) -> None:
+def export(collection: str, file: str, database: DatabaseName) -> None:
     """Write a collection, with its vectors, to a file or standard output.
 
     \b
@@ -27,11 +27,11 @@ def export(collection: str, file: str, database: Path) -> None:
     'sqlite-vecstore[parquet]'). An import of that is the same collection, byte for byte, and
     nothing is embedded again.
     """
-    with open_file_for_maintenance(database, read_only=True) as db:
+    with open_store_for_maintenance(database, read_only=True) as store:
         if file == "-":
-            export_collection(db, collection, sys.stdout.buffer)
+            export_collection(store, collection, sys.stdout.buffer)
             return
-        done = export_collection(db, collection, file)
+        done = export_collection(store, collection, file)
     _print_summary(done)
 
 
@@ -39,7 +39,7 @@ def export(collection: str, file: str, database: Path) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option("--name", metavar="NAME", help="The name of the collection, if not that of FILE.")
 @database_option
-def import_(file: str, name: str | None, database: Path) -> None:
+def import_(file: str, name: str | None, database: DatabaseName) -> None:
     """Read a collection from a file of 'vecstore collections export'.
 
     \b
@@ -51,8 +51,8 @@ def import_(file: str, name: str | None, database: Path) -> None:
     the same id; others stay. It is one transaction: all of FILE is stored, or nothing.
     """
     source = open_standard_input() if file == "-" else file
-    with open_file_for_maintenance(database, create=True) as db:
-        done = import_collection(db, source, name=name)
+    with open_store_for_maintenance(database, create=True) as store:
+        done = import_collection(store, source, name=name)
     _print_summary(done)
 
 
