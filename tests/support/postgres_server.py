@@ -67,6 +67,14 @@ class Server:
         with (self.data / "postgresql.conf").open("a") as file:
             file.write("\n".join([*lines, *self._settings, ""]))
 
+    def copy(self, primary: "Server") -> None:
+        """Make the cluster a copy of one that runs, and whose changes it is to follow."""
+        options = ("-R", "-c", "fast", "-X", "stream", "--no-sync")
+        self.run("pg_basebackup", "-D", self.data, "-h", primary.data, "-U", "postgres", *options)
+        (self.data / ".s.PGSQL.5432.lock").unlink()  # of the other's socket
+        with (self.data / "postgresql.conf").open("a") as file:
+            file.write(f"unix_socket_directories = '{self.data}'\n")
+
     def start(self) -> None:
         log = self.data / "log"
         self.run("pg_ctl", "-D", self.data, "-l", log, "-w", "-t", _START_SECONDS, "start")
@@ -112,6 +120,21 @@ def running_server(*, durable: bool = False, settings: Sequence[str] = ()) -> It
     server = Server(durable=durable, settings=settings)
     try:
         server.create()
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop("immediate")
+    finally:
+        server.remove()
+
+
+@contextmanager
+def running_replica(primary: Server) -> Iterator[Server]:
+    """Give a server that follows another, and is read-only."""
+    server = Server()
+    try:
+        server.copy(primary)
         server.start()
         try:
             yield server
