@@ -26,7 +26,6 @@ from ..rows import (
 )
 from ..settings import IndexForm
 from ..store import BuildProgress, Store
-from ..vectors import content_hash
 from . import (
     catalog,
     collection_prefixes,
@@ -36,6 +35,7 @@ from . import (
     schema,
     succession,
     transactions,
+    whole_rows,
 )
 from .connection import frozen, interrupts, opening, sqlite_errors, turns
 from .connection.database import Database, to_sqlite_utils
@@ -50,8 +50,6 @@ from .search import fusion, matching, planner
 if TYPE_CHECKING:
     import sqlite_utils
 
-_TEXTS = {"id", "content", "metadata"}
-_IDS_A_PORTION = 1000
 _ROWS_A_READ = 200  # whose content may be large
 _MAX_VARIABLES = 500  # in one statement; SQLite's limit is 32,766, or less in some builds
 
@@ -511,47 +509,28 @@ class SqliteStore(Store):
 
     def id_portions(self, collection: CollectionRow) -> Iterator[list[str]]:
         after = None
-        while ids := self._rows(
-            collection,
-            f"""
-            select cast(id as blob)
-            from embeddings
-            where collection_id = ?
-              and id {">=" if after is None else ">"} cast(? as text)
-              and typeof(id) = 'text'
-            order by id
-            limit {_IDS_A_PORTION}
-            """,
-            [collection.id, after or b""],
-        ):
-            after = ids[-1][0]
-            texts = (_decode(id) for (id,) in ids)
-            yield [id for id in texts if isinstance(id, str)]
+        while ids := self._next_ids(collection, after):
+            after = ids[-1]
+            yield [id for id in map(whole_rows.decode, ids) if isinstance(id, str)]
+
+    def _next_ids(self, collection: CollectionRow, after: bytes | None) -> list[bytes]:
+        return self._read(collection, lambda _: whole_rows.next_ids(self.db, collection.id, after))
 
     def rows(self, collection: CollectionRow, ids: Sequence[str]) -> Iterator[EmbeddingRow]:
+        columns = whole_rows.lenient_columns(self.db)
         for portion in _variables(ids, _ROWS_A_READ):
-            rows = self._rows(
-                collection,
-                f"""
-                select {self._lenient_columns()}
-                from embeddings
-                where collection_id = ?
-                  and id in ({_marks(portion)})
-                order by id
-                """,
-                [collection.id, *portion],
-            )
-            yield from map(_decode_row, rows)
+            yield from self._find_rows(collection, columns, portion)
+
+    def _find_rows(
+        self, collection: CollectionRow, columns: str, ids: Sequence[str]
+    ) -> list[EmbeddingRow]:
+        return self._read(
+            collection, lambda _: whole_rows.find_rows(self.db, columns, collection.id, ids)
+        )
 
     def all_rows(self, collection: CollectionRow) -> Iterator[EmbeddingRow]:
-        with RAISING_OUR_ERRORS:
-            self.require(collection)
-            rows = self.db.execute(
-                f"select {self._lenient_columns()} from embeddings where collection_id = ?",
-                [collection.id],
-            )
-        with interrupts.ending(rows.close):
-            yield from map(_decode_row, _raising_ours(rows))
+        self.require(collection)
+        return whole_rows.all_rows(self.db, collection.id)
 
     def digests(self, collection: CollectionRow, ids: Sequence[str]) -> dict[str, bytes]:
         return {row.id: row_digests(row) for row in self.rows(collection, ids)}
@@ -570,7 +549,7 @@ class SqliteStore(Store):
             collection = catalog.find_or_fail(self.db, name)
             rows = self.db.execute(
                 f"""
-                select {", ".join(self._exported_columns().values())}
+                select {", ".join(whole_rows.columns(self.db).values())}
                 from embeddings
                 where collection_id = ?
                 order by id
@@ -582,36 +561,7 @@ class SqliteStore(Store):
             with interrupts.ending(rows.close):
                 number = self.count(collection)
                 with CALLING_OTHERS:
-                    yield collection, number, map(EmbeddingRow._make, _raising_ours(rows))
-
-    def _lenient_columns(self) -> str:
-        """Return the SQL of all columns, from which _decode_row() makes rows.
-
-        Texts as bytes, each with whether it is text: what another program wrote as such may be
-        none, and could not be read.
-        """
-        return ", ".join(
-            f"case typeof({sql}) when 'text' then cast({sql} as blob) else {sql} end, "
-            f"typeof({sql}) = 'text'"
-            if name in _TEXTS
-            else sql
-            for name, sql in self._exported_columns().items()
-        )
-
-    def _exported_columns(self) -> dict[str, str]:
-        """Return the SQL of each column by its name.
-
-        An older llm lacks some; its file may be read-only.
-        """
-        there = schema.embeddings_columns(self.db)
-        columns = {
-            name: name if name in there else f"null as {name}" for name in EmbeddingRow._fields
-        }
-        if "content_hash" not in there:
-            # As the migration has it, so that what is known is not embedded again after an import.
-            self.db.conn.create_function("vecstore_md5", 1, content_hash)
-            columns["content_hash"] = "case when content is not null then vecstore_md5(content) end"
-        return columns
+                    yield collection, number, map(EmbeddingRow._make, whole_rows.raising_ours(rows))
 
     def _rows(self, collection: CollectionRow, sql: str, args: Sequence[object]) -> list[Any]:
         """Return all rows of a query, of a collection that is the one that it was."""
@@ -630,32 +580,6 @@ class SqliteStore(Store):
                     "be brought up to date, or written"
                 ) from error
             raise
-
-
-def _raising_ours(rows: Iterator[Any]) -> Iterator[Any]:
-    with RAISING_OUR_ERRORS:
-        yield from rows
-
-
-def _decode_row(values: Sequence[Any]) -> EmbeddingRow:
-    id, is_text, embedding, content, is_content, blob, hash, metadata, is_metadata, updated = values
-    return EmbeddingRow(
-        _decode(id) if is_text else id,
-        embedding,
-        _decode(content) if is_content else content,
-        blob,
-        hash,
-        _decode(metadata) if is_metadata else metadata,
-        updated,
-    )
-
-
-def _decode(data: bytes) -> Any:
-    """Return text, or the bytes that are none."""
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return data
 
 
 def _variables(values: Sequence[_T], most: int = _MAX_VARIABLES) -> Iterator[Sequence[_T]]:
