@@ -1,5 +1,6 @@
 """Collections of a file go to PostgreSQL: what is sent, what is refused, and what is compared."""
 
+import gc
 import json
 import shutil
 import subprocess
@@ -190,6 +191,21 @@ def test_an_id_that_is_no_text_is_found_too(path, postgres_url, id):
         vecstore.push_collections(path, postgres_url)
     reports = vecstore.push_collections(path, postgres_url, on_error="skip")
     assert reports == [CopyReport("pets", 2, 2, 0, 1, 0)]
+
+
+def test_a_push_that_is_ended_while_it_looks_leaves_nothing_open(path, postgres_url):
+    file = vecstore.Collection("notes", path, model_id="none")
+    file.add_multi((f"{n}\0", [float(n), 1.0]) for n in range(50))
+    file.db.close()
+
+    def end(id: str, error: Exception) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as kept:
+        vecstore.push_collections(path, postgres_url, on_unstorable=end)
+    del kept
+    gc.collect()  # what cannot be closed any more would be a warning, which is an error
+    assert not vecstore.Collection.exists(postgres_url, "notes")
 
 
 @pytest.mark.parametrize("file", sorted(FIXTURES.glob("old-llm-*.db")), ids=lambda file: file.stem)

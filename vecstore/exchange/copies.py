@@ -5,7 +5,8 @@ again: a copy that was ended, however, is gone on with by the same call. Each po
 transaction of its own.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 
 from ..errors import DatabaseError, DoesNotExist, InvalidInputError, ModelMismatchError
@@ -120,7 +121,7 @@ class Copy:
                 "one of the two collections"
             )
 
-    def find_unstorable(self) -> Iterator[tuple[object, str]]:
+    def find_unstorable(self) -> Generator[tuple[object, str], None, None]:
         """Yield what the target cannot hold: ids, and what the problem is."""
         for number, row in enumerate(self._source.all_rows(self._row), start=1):
             problem = self._target.problem_of(row)
@@ -270,14 +271,16 @@ def refuse_unstorable(
     number = 0
     examples: list[str] = []
     for copy in copies:
-        for id, problem in copy.find_unstorable():
-            number += 1
-            if len(examples) < _EXAMPLES:
-                examples.append(f"{quote(id)} of {quote(copy.name)}: {problem}")
-            if on_unstorable:
-                text = id if isinstance(id, str) else quote(id)
-                message = f"The entry {quote(id)} of {quote(copy.name)} is refused: {problem}"
-                on_unstorable(text, InvalidInputError(message))
+        # Closed here, before the database that is read.
+        with closing(copy.find_unstorable()) as unstorable:
+            for id, problem in unstorable:
+                number += 1
+                if len(examples) < _EXAMPLES:
+                    examples.append(f"{quote(id)} of {quote(copy.name)}: {problem}")
+                if on_unstorable:
+                    text = id if isinstance(id, str) else quote(id)
+                    message = f"The entry {quote(id)} of {quote(copy.name)} is refused: {problem}"
+                    on_unstorable(text, InvalidInputError(message))
     if number and not skips:
         more = "; ..." if number > len(examples) else ""
         raise InvalidInputError(

@@ -561,7 +561,7 @@ class SqliteStore(Store):
             with interrupts.ending(rows.close):
                 number = self.count(collection)
                 with CALLING_OTHERS:
-                    yield collection, number, map(EmbeddingRow._make, whole_rows.raising_ours(rows))
+                    yield collection, number, whole_rows.made_rows(EmbeddingRow._make, rows)
 
     def _rows(self, collection: CollectionRow, sql: str, args: Sequence[object]) -> list[Any]:
         """Return all rows of a query, of a collection that is the one that it was."""

@@ -1,6 +1,6 @@
 """All columns of rows, as a copy to another place reads them: whatever other programs stored."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from ..rows import EmbeddingRow
@@ -89,13 +89,16 @@ def all_rows(db: Database, collection_id: int) -> Iterator[EmbeddingRow]:
             [collection_id],
         )
     with interrupts.ending(rows.close):
-        yield from map(_decode_row, raising_ours(rows))
+        yield from made_rows(_decode_row, rows)
 
 
-def raising_ours(rows: Iterator[Any]) -> Iterator[Any]:
-    """Yield rows, and raise an error of ours in place of SQLite's."""
+def made_rows(
+    make: Callable[[Sequence[Any]], EmbeddingRow], rows: Iterable[Sequence[Any]]
+) -> Iterator[EmbeddingRow]:
+    """Yield what is made of rows, and raise an error of ours in place of SQLite's."""
     with RAISING_OUR_ERRORS:
-        yield from rows
+        # `yield from` ends with a close() of what has one: of rows, perhaps after their database.
+        yield from map(make, rows)
 
 
 def decode(data: bytes) -> str | bytes:
