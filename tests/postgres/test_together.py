@@ -17,8 +17,8 @@ from tests.support.contending import BATCH, DIMENSIONS, ids_of, text_of
 from tests.support.models import Vectors, WordLengths, pseudorandom
 from tests.support.postgres_together import COMMON, is_text_of
 from vecstore import Collection, ModelMismatchError, encode
-from vecstore.postgres import schema
 from vecstore.postgres.store import PostgresStore
+from vecstore.sqlite.migration_files import migration_files
 
 SECONDS = float(os.environ.get("VECSTORE_SECONDS", "3"))
 ROUNDS = 3  # at least
@@ -111,7 +111,7 @@ def test_six_that_create_the_tables_at_once_all_succeed(postgres_url):
     assert run_at_once([create] * 6) == [None] * 6
     with closing(PostgresStore(postgres_url)) as store:
         done = store.connection().execute("select name from vecstore_migrations order by name")
-        assert [name for (name,) in done] == list(schema.migration_files())
+        assert [name for (name,) in done] == list(migration_files("postgres"))
 
 
 def test_six_that_create_a_schema_of_their_own_at_once_all_succeed(postgres_url):

@@ -3,8 +3,6 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
 
 from psycopg import sql
 
@@ -14,24 +12,15 @@ from ..errors import (
     ExtensionError,
     NewerSchemaError,
 )
+from ..sqlite.migration_files import migration_files
 from ..values import quote
 from .connection import PostgresDatabase
 from .errors import is_forbidden
 
+_FOLDER = "postgres"  # of our migrations
 _LOCK = 7_303_014_618_325_614_593  # of advisory locks: of whoever creates tables of vecstore's
 _NAME = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^,]*))')
 _OLDEST_EXTENSION = (0, 8)  # the first whose planner knows when an index finds too few
-
-
-@cache
-def migration_files() -> dict[str, str]:
-    """Return the SQL of each migration by its name, in order."""
-    package = Path(__file__).parents[1]
-    folder = package / "migrations"
-    if not folder.is_dir():  # a checkout, not an installed wheel
-        folder = package.parent / "migrations"
-    files = sorted(folder.joinpath("postgres").glob("*.sql"))
-    return {path.stem: path.read_text("utf-8") for path in files}
 
 
 def ensure_schema(db: PostgresDatabase) -> None:
@@ -72,13 +61,13 @@ def pending_migrations(db: PostgresDatabase) -> list[str]:
     :raises NewerSchemaError: the database has some that this version does not know
     """
     done = _migrations_done(db)
-    newer = sorted(done - migration_files().keys())
+    newer = sorted(done - migration_files(_FOLDER).keys())
     if newer:
         raise NewerSchemaError(
             f"{db.shown} has the migration {newer[0]!r}, which this version of vecstore does not "
             "know: upgrade vecstore to use it"
         )
-    return [name for name in migration_files() if name not in done]
+    return [name for name in migration_files(_FOLDER) if name not in done]
 
 
 def has_tables(db: PostgresDatabase) -> bool:
@@ -195,7 +184,7 @@ def check_extension(db: PostgresDatabase) -> None:
 
 def _migrate(db: PostgresDatabase) -> None:
     pending = pending_migrations(db)  # another process may have done so meanwhile
-    if len(pending) == len(migration_files()):
+    if len(pending) == len(migration_files(_FOLDER)):
         _refuse_foreign(db)
         db.run(
             """
@@ -206,7 +195,7 @@ def _migrate(db: PostgresDatabase) -> None:
             """
         )
     for name in pending:
-        db.run_script(migration_files()[name])
+        db.run_script(migration_files(_FOLDER)[name])
         db.run("insert into vecstore_migrations (name) values (%s)", [name])
 
 

@@ -9,13 +9,18 @@ from .connection.database import Database
 
 
 @cache
-def migration_files() -> dict[str, str]:
-    """Return the SQL of each migration by its name, in order."""
+def migration_files(of: str = "") -> dict[str, str]:
+    """Return the SQL of each migration by its name, in order.
+
+    :param of: the folder in it of those for another kind of database; "" for SQLite's
+    """
     package = Path(__file__).parents[1]
     folder = package / "migrations"
     if not folder.is_dir():  # a checkout, not an installed wheel
         folder = package.parent / "migrations"
-    return {path.stem: path.read_text("utf-8") for path in sorted(folder.glob("*.sql"))}
+    return {
+        path.stem: path.read_text("utf-8") for path in sorted(folder.joinpath(of).glob("*.sql"))
+    }
 
 
 def run_script(db: Database, sql: str) -> None:
